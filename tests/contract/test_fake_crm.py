@@ -17,9 +17,9 @@ from crmbridge.model.replacing import replace
 from crmbridge.sandbox import Faults, RequestLog, Sandbox, SandboxOptions, Served, VirtualClock, make_world
 from crmbridge.sandbox.world import FILLED_AFTER
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, Exemption, SuiteConfig
-from crmbridge.testing.adapter_field_history import FieldHistoryTests
-from crmbridge.testing.adapter_suite import NOON
-from crmbridge.testing.adapter_workbench import CONNECTION
+from crmbridge.testing.adapters.field_history import FieldHistoryTests
+from crmbridge.testing.adapters.suite import NOON
+from crmbridge.testing.adapters.workbench import CONNECTION
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeCrm
 

@@ -13,8 +13,8 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
-from crmbridge.testing.adapter_files import FileTests
-from crmbridge.testing.adapter_suite import NOON
+from crmbridge.testing.adapters.files import FileTests
+from crmbridge.testing.adapters.suite import NOON
 from crmbridge.testing.fake_adapter import FakeAdapter
 
 Change = Callable[[Record], Record]

@@ -18,10 +18,10 @@ from crmbridge.store.database import next_mark
 from crmbridge.store.migrations import config, upgrade
 from crmbridge.store.records import _save_records
 from crmbridge.store.sql import SqlStore
-from crmbridge.testing.store_before import NOW_BASES, fill_as_before
-from crmbridge.testing.store_hint_suite import BURST, take_all
-from crmbridge.testing.store_makers import START, make_page, make_record, make_ref, save
-from crmbridge.testing.store_suite import StoreSuite
+from crmbridge.testing.stores.before import NOW_BASES, fill_as_before
+from crmbridge.testing.stores.hints import BURST, take_all
+from crmbridge.testing.stores.makers import START, make_page, make_record, make_ref, save
+from crmbridge.testing.stores.suite import StoreSuite
 
 _NUMBERS = count(1)
 _SHAPES = (  # all that PostgreSQL says about what is in a database

@@ -9,7 +9,7 @@ from crmbridge.ports import StateStore
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
 from crmbridge.store.sql import SqlStore
-from crmbridge.testing.store_suite import StoreSuite
+from crmbridge.testing.stores.suite import StoreSuite
 
 
 class TestSqlite(StoreSuite):

@@ -76,7 +76,7 @@ def test_decisions_are_numbered_without_gaps() -> None:
 def test_the_tests_that_the_promises_name_exist() -> None:
     """A promise whose test was renamed would stand without one."""
     named = set(re.findall(r"`(test_\w+)`", (DOCS / "promises.md").read_text("utf-8")))
-    places = ("tests/**/test_*.py", "plugins/*/tests/test_*.py", "src/crmbridge/testing/*.py")
+    places = ("tests/**/test_*.py", "plugins/*/tests/test_*.py", "src/crmbridge/testing/**/*.py")
     sources = [path for place in places for path in ROOT.glob(place)]
     known = {name for path in sources for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,22 +23,12 @@ from crmbridge.services.planning import make_plan
 from crmbridge.services.pulling import pull
 from crmbridge.services.reconciling import reconcile
 from crmbridge.services.undoing import find_run, plan_undo
-from crmbridge.store import open_store
-from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 RULE = "qualification.bant"
 SELLER, LEADER = (user.email for user in make_world(7, 3, MONDAY).users[:2])
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
-    """Give each kind of store in turn."""
-    opened = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path / 'state.db'}")
-    yield opened
-    opened.close()
 
 
 def shop(store: StateStore, *enforce: dict[str, Any], able: bool = True, **settings: Any) -> Bench:

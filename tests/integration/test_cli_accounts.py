@@ -17,7 +17,7 @@ from crmbridge.services.first_use import FIRST_USED
 from crmbridge.store import open_store
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Shop
+    from tests.integration.shop import Shop
 
 
 def test_a_set_up_that_the_api_cannot_do_is_told_step_by_step(shop: Shop) -> None:

@@ -11,7 +11,7 @@ import pytest
 from crmbridge.model.records import Kind
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Shop
+    from tests.integration.shop import Shop
 
 
 def planned(shop: Shop) -> list[dict[str, Any]]:

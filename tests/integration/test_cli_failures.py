@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crmbridge.cli.failures import KEPT_LOGS
+from crmbridge.cli.crash_logs import KEPT_LOGS
 from crmbridge.sandbox import SandboxOptions, serve
 from crmbridge.sandbox.server import listen
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Shop
+    from tests.integration.shop import Shop
 
 SECRET = "s3cr3t-token-of-the-shop"
 PATIENCE = 30  # seconds until a test gives up waiting for something that should happen at once

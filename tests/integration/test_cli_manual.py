@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Shop
+    from tests.integration.shop import Shop
 
 
 def process_file(shop: Shop) -> Path:

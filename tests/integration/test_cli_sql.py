@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Shop
+    from tests.integration.shop import Shop
 
 DEALS = "SELECT name, amount, status FROM deals ORDER BY name"
 

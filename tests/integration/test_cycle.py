@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
-from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.two_way import TEN, run
 
 from crmbridge.errors import AuthenticationError, ConfigurationError, LockedError, PlanStaleError
 from crmbridge.hookspecs import hookimpl
@@ -20,32 +18,11 @@ from crmbridge.model.values import Money
 from crmbridge.ports import StateStore
 from crmbridge.sandbox.world import OPEN_STAGES
 from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.cycle import writing
 from crmbridge.services.planning import make_plan
 from crmbridge.services.pulling import pull
-from crmbridge.store import open_store
-from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
-
-TEN = timedelta(minutes=10)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
-    """Give each kind of store in turn."""
-    opened = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path / 'state.db'}")
-    yield opened
-    opened.close()
-
-
-def run(bench: Bench) -> Cycle:
-    """Run one cycle, as the command does, and let ten minutes pass."""
-    with writing(bench.workspace, "run") as name:
-        cycle = run_cycle(bench.workspace, name)
-        finish(bench.workspace, name, "run", cycle.exit_code(), cycle.summary())
-    bench.clock.advance(TEN)
-    return cycle
 
 
 def conflict(policy: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.integration.test_two_way import add, entry, only, run
+from tests.integration.two_way import add, entry, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,6 @@ from crmbridge.testing.factories import make_process
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PROCESS = Path(__file__).parents[2] / "config" / "processes" / "b2b.yaml"
 PAGES = [
     "index",
@@ -31,18 +28,6 @@ PAGES = [
     "search",
     "all",
 ]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here; Debian's package has it")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Give a browser for all tests of this file."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed here")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

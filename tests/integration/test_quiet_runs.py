@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Shop
+    from tests.integration.shop import Shop
 
 # What only other runs need. Loading SQLAlchemy alone would be a quarter of what such a run costs.
 NEEDLESS = {"sqlalchemy", "alembic", "duckdb", "jinja2", "rich", "lark", "holidays", "keyring", "apprise"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +22,6 @@ from crmbridge.services.evaluating import subject_of
 from crmbridge.services.explained import Asked, Told
 from crmbridge.services.explaining import explain
 from crmbridge.services.pulling import pull
-from crmbridge.store import open_store
-from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
@@ -98,14 +95,6 @@ def process_of(rule: dict[str, Any] = RULE, **parts: Any) -> Process:
     """Make a process whose second stage has a rule."""
     stages = [make_stage("prospecting"), make_stage("qualification", exit=[rule]), make_stage("proposal")]
     return make_process(stages=stages, **parts)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
-    """Give both stores in turn."""
-    opened = MemoryStore() if request.param == "memory" else open_store(f"sqlite:///{tmp_path / 'state.db'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from crmbridge.model.records import Position, Problem, Record, Status
 from crmbridge.model.values import Money
 from crmbridge.store import open_store
-from crmbridge.testing.store_makers import OPEN, START, WON, make_record
+from crmbridge.testing.stores.makers import OPEN, START, WON, make_record
 
 EAST = timezone(timedelta(hours=5, minutes=30))
 texts = st.sampled_from(["", "a", "é", "\x00", "\ud800", "漢"])

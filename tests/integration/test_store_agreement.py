@@ -20,7 +20,7 @@ from crmbridge.ports import FindingQuery, Page, Run, StateStore
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
 from crmbridge.store.sql import SqlStore
-from crmbridge.testing.store_makers import (
+from crmbridge.testing.stores.makers import (
     HOUR,
     OPEN,
     START,

@@ -24,8 +24,8 @@ from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
 from crmbridge.store.rates import RateFile
 from crmbridge.store.sql import SqlStore
-from crmbridge.testing.store_hint_suite import BURST, after, take_all
-from crmbridge.testing.store_makers import START, make_page, make_record, save
+from crmbridge.testing.stores.hints import BURST, after, take_all
+from crmbridge.testing.stores.makers import START, make_page, make_record, save
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ from datetime import timedelta
 from pathlib import Path
 from crmbridge.ports import Rate
 from crmbridge.store.rates import RateFile
-from crmbridge.testing.store_makers import START
+from crmbridge.testing.stores.makers import START
 ledger, rates = RateFile(Path(sys.argv[1])), [Rate(50, 1, "burst"), Rate(290, 86400, "day", "cost")]
 for line in sys.stdin:
     sent, answered = (START + timedelta(milliseconds=int(line) + more) for more in (0, 37))

@@ -15,7 +15,7 @@ from crmbridge.model.records import Kind
 from crmbridge.model.replacing import replace
 from crmbridge.store import open_store
 from crmbridge.store.sql import SqlStore
-from crmbridge.testing.store_makers import HOUR, START, make_page, make_record, save
+from crmbridge.testing.stores.makers import HOUR, START, make_page, make_record, save
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ import sys
 from crmbridge.errors import LockedError
 from crmbridge.model.changes import Outcome, Receipt
 from crmbridge.store import open_store
-from crmbridge.testing.store_makers import *
+from crmbridge.testing.stores.makers import *
 url = "sqlite:///{path}"
 def say(*words): print(*words, flush=True)
 {script}"""

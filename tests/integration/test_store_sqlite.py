@@ -29,8 +29,8 @@ from crmbridge.model.values import Money
 from crmbridge.store import migrations, open_store, schema, sqlite
 from crmbridge.store.sql import SqlStore
 from crmbridge.store.version import VERSION
-from crmbridge.testing.store_before import BEFORE_BASES, NOW_BASES, fill_as_before
-from crmbridge.testing.store_makers import (
+from crmbridge.testing.stores.before import BEFORE_BASES, NOW_BASES, fill_as_before
+from crmbridge.testing.stores.makers import (
     HOUR,
     OPEN,
     START,

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from crmbridge.model.records import Kind
 from crmbridge.store.database import Database
 from crmbridge.store.sql import SqlStore
-from crmbridge.testing.store_makers import make_page, make_record, save
+from crmbridge.testing.stores.makers import make_page, make_record, save
 
 
 @pytest.fixture

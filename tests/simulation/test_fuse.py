@@ -11,7 +11,7 @@ import pytest
 from crmbridge.ports import Run, StateStore
 from crmbridge.store import open_store
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
-from crmbridge.testing.store_makers import START, make_record
+from crmbridge.testing.stores.makers import START, make_record
 
 
 def start(store: StateStore) -> None:

@@ -1,82 +1,31 @@
-"""A HubSpot adapter for respx tests, one for tests against the sandbox, and the account both speak to."""
+"""A HubSpot adapter for respx tests, one for tests against the sandbox, and the sandbox itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import respx
 
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding
-from crmbridge.sandbox import SandboxOptions, VirtualClock
+from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
 from crmbridge.testing.factories import NOON
 from crmbridge_hubspot import plugin
+from crmbridge_hubspot.sandbox import build
 from crmbridge_hubspot.settings import HubSpotSettings
+
+from .accounts import Answer, Opener, answer_set_up
 
 HOST = "https://api.hubapi.com"
 TOKEN = "pat-sandbox-respx"
 
-STAGES = [
-    {"id": "closedwon", "label": "Won", "displayOrder": 2, "metadata": {"isClosed": "true", "probability": "1.0"}},
-    {"id": "first", "label": "First", "displayOrder": 0, "metadata": {"isClosed": "false", "probability": "0.1"}},
-    {"id": "second", "label": "Second", "displayOrder": 1, "metadata": {"isClosed": "false", "probability": "0.5"}},
-    {"id": "lied", "label": "Closed Lost", "displayOrder": 3, "metadata": {"isClosed": "false", "probability": "0.1"}},
-]
-OTHER = [
-    {"id": "elsewhere", "label": "Else", "displayOrder": 0, "metadata": {"isClosed": "true", "probability": "0.0"}}
-]
-
-
-def make_property(name: str, type_: str = "string", **more: Any) -> dict[str, Any]:
-    """Make a property as the properties call gives it."""
-    return {"name": name, "label": name, "type": type_, "fieldType": "text", "options": [], **more}
-
-
-PROPERTIES = [
-    make_property("dealname"),
-    make_property("amount", "number"),
-    make_property("closedate", "datetime"),
-    make_property("hubspot_owner_id", "enumeration", referencedObjectType="OWNER"),
-    make_property("hs_is_closed", "bool", calculated=True),
-    make_property("note_to_self"),
-    make_property("crmbridge_key", hasUniqueValue=True),
-]
-
-
-def _answer_account(router: respx.MockRouter, version: str = "2026-03", **parts: Any) -> None:
-    """Let the router answer the calls that read the account's set-up; `parts` replace its usual ones."""
-    details = {"portalId": 42, "timeZone": "America/Sao_Paulo", "companyCurrency": "EUR", "uiDomain": "app.example"}
-    pipelines = [
-        {"id": "default", "label": "Sales", "displayOrder": 0, "stages": STAGES},
-        {"id": "other", "label": "Other", "displayOrder": 1, "stages": OTHER},
-    ]
-    v3 = version == "v3"
-    paths = {
-        "details": "/account-info/v3/details" if v3 else f"/account-info/{version}/details",
-        "pipelines": "/crm/v3/pipelines/deals" if v3 else f"/crm/pipelines/{version}/deals",
-        "properties": "/crm/v3/properties/deals" if v3 else f"/crm/properties/{version}/deals",
-        "owners": "/crm/v3/owners" if v3 else f"/crm/owners/{version}",
-    }
-    usual = {
-        "details": details,
-        "pipelines": {"results": pipelines},
-        "properties": {"results": PROPERTIES},
-        "owners": {
-            "results": [{"id": "71", "userId": 9071, "email": "a@b.example", "firstName": "A", "archived": False}]
-        },
-    }
-    for name, path in paths.items():
-        router.get(path=path).respond(json={**usual, **parts}[name])
-
-
-Opener = Callable[..., Adapter]
-
 
 @pytest.fixture
-def answer_account() -> Callable[..., None]:
+def answer_account() -> Answer:
     """Give a way to let a router answer the calls that read the account's set-up."""
-    return _answer_account
+    return answer_set_up
 
 
 @pytest.fixture
@@ -119,7 +68,7 @@ def router() -> Iterator[respx.MockRouter]:
 @pytest.fixture
 def hubspot(router: respx.MockRouter) -> respx.MockRouter:
     """Answer HubSpot's host, the calls that read the account's set-up included."""
-    _answer_account(router)
+    answer_set_up(router)
     return router
 
 
@@ -136,3 +85,23 @@ def adapter(bench: AdapterWorkbench) -> Iterator[Adapter]:
     opened = bench.open()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def served(clock: VirtualClock) -> Iterator[Served]:
+    """Serve an account with half a dozen deals, to be spoken to as HubSpot is."""
+    with serve(build(SandboxOptions(seed=3, deals=6, clock=clock))) as open_sandbox:
+        yield open_sandbox
+
+
+@pytest.fixture
+def state(served: Served) -> Any:
+    """Give what the sandbox's account holds."""
+    return served.sandbox.state
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[httpx.Client]:
+    """Speak to the sandbox with its fixed token."""
+    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {served.token}"}) as opened:
+        yield opened

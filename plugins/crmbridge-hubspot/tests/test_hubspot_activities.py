@@ -1,7 +1,6 @@
 """Calls, e-mails, meetings, tasks and notes are pulled whole, with what they hang on."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,8 +11,7 @@ from crmbridge.ports import Adapter
 from crmbridge.testing import AdapterWorkbench
 from crmbridge_hubspot.activities import plain_text
 
-Opener = Callable[..., Adapter]
-OBJECTS = "/crm/objects/2026-03"
+from .accounts import OBJECTS, Opener
 
 
 def test_every_activity_of_the_world_is_pulled(bench: AdapterWorkbench, adapter: Adapter) -> None:

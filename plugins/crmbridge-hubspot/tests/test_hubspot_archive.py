@@ -1,7 +1,6 @@
 """Archives go to the recycle bin, never to another record, and are told for each record."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,9 +14,7 @@ from crmbridge.ports import Adapter
 from crmbridge.testing import AdapterWorkbench
 from crmbridge.testing.factories import make_change
 
-Opener = Callable[..., Adapter]
-DEALS = "/crm/objects/2026-03/deals"
-STAMP = "2026-06-01T10:00:00.500Z"
+from .accounts import DEALS, STAMP, Opener
 
 
 def make_archive(number: str, kind: Kind = Kind.DEAL, expects: str | None = None, connection: str = "hs") -> Change:

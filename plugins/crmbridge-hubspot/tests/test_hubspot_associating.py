@@ -1,7 +1,6 @@
 """What hangs on a deal is added and taken away, what others added stays, and receipts are honest."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -16,9 +15,7 @@ from crmbridge.ports import Adapter
 from crmbridge.testing import AdapterWorkbench
 from crmbridge.testing.factories import make_change
 
-Opener = Callable[..., Adapter]
-DEALS = "/crm/objects/2026-03/deals"
-LINKS = "/crm/associations/2026-03/deals"
+from .accounts import DEALS, LINKS, Opener
 
 
 def make_update(number: str, *edits: tuple[str, Value, Value], connection: str = "hs") -> Change:

@@ -41,16 +41,9 @@ from hubspot.utils.objects import fetch_all
 
 from crmbridge.http import load_json
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
-from crmbridge.testing.factories import NOON
 from crmbridge_hubspot.sandbox import build
 
 QUALIFIED = {"dealname": "By the client", "dealstage": "qualifiedtobuy"}
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    """Give the sandbox's clock."""
-    return VirtualClock(NOON)
 
 
 @pytest.fixture
@@ -64,12 +57,6 @@ def served(clock: VirtualClock) -> Iterator[Served]:
 def client(served: Served) -> HubSpot:
     """Point HubSpot's client at the sandbox; `host` is one of the settings of its configuration."""
     return HubSpot(access_token=served.token, host=served.url)
-
-
-@pytest.fixture
-def state(served: Served) -> Any:
-    """Give what the sandbox's account holds."""
-    return served.sandbox.state
 
 
 def deal_ids(state: Any, count: int) -> list[str]:

@@ -1,7 +1,6 @@
 """Companies and contacts are made once, and found by what people know them by."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,8 +17,7 @@ from crmbridge.testing import AdapterWorkbench
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot.counterparts import MOST_PAGES
 
-Opener = Callable[..., Adapter]
-OBJECTS = "/crm/objects/2026-03"
+from .accounts import OBJECTS, Opener
 
 
 def make_creation(creates: Kind, number: str = "1", connection: str = "hs", **fields: Value) -> Change:

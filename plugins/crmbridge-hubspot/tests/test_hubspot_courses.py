@@ -1,6 +1,5 @@
 """What deals' properties held before is read off HubSpot's histories, as far as those reach."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,12 +15,13 @@ from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import Adapter, FieldBinding
 from crmbridge.testing import AdapterWorkbench
-from crmbridge.testing.adapter_workbench import pull_all
+from crmbridge.testing.adapters.workbench import pull_all
 from crmbridge.testing.factories import NOON
+
+from .accounts import Opener
 
 MINUTE = timedelta(minutes=1)
 FIELDS = (FieldBinding(name="note", native="note_to_self", type=FieldType.TEXT),)
-Opener = Callable[..., Any]
 READ = "/crm/objects/2026-03/deals/batch/read"
 
 

@@ -1,7 +1,7 @@
 """Amounts keep their currency: in accounts with one currency, in accounts with several, and where nobody says it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,8 @@ from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot.sandbox import build_account
 
-Opener = Callable[..., Adapter]
-Answer = Callable[..., None]
-DEALS = "/crm/objects/2026-03/deals"
+from .accounts import DEALS, Answer, Opener
+
 CURRENCY = {
     "name": "deal_currency_code",
     "label": "Currency",

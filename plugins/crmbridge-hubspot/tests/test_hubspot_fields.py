@@ -1,7 +1,6 @@
 """Deal properties are made as HubSpot wants them, once, and an admin is told how where the token may not."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,12 +11,13 @@ from crmbridge.errors import AuthenticationError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType, Value
-from crmbridge.ports import Adapter, FieldWish
+from crmbridge.ports import FieldWish
 from crmbridge.testing import AdapterWorkbench
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot import plugin
 
-Opener = Callable[..., Adapter]
+from .accounts import Opener
+
 PROPERTIES = "/crm/properties/2026-03/deals"
 
 

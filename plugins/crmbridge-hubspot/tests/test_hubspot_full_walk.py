@@ -17,11 +17,8 @@ from crmbridge.ports import Adapter, FieldBinding, Page, asks_ahead
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.factories import NOON
 
-Opener = Callable[..., Adapter]
-Answer = Callable[..., None]
-OBJECTS = "/crm/objects/2026-03"
-LINKS = "/crm/associations/2026-03/deals"
-STAMP = "2026-06-01T10:00:00.500Z"
+from .accounts import LINKS, OBJECTS, STAMP, Answer, Opener
+
 MADE = "2026-05-01T10:00:00.000Z"
 
 

@@ -12,9 +12,8 @@ import respx
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter
 
-OBJECTS = "/crm/objects/2026-03"
-LINKS = "/crm/associations/2026-03/deals"
-STAMP = "2026-06-01T10:00:00.500Z"
+from .accounts import LINKS, OBJECTS, STAMP
+
 SOME = ([], ["8"], ["8", "8"], ["30", "8"], ["100", "7", "30", "7"])
 DEALS = {str(number): both for number, both in enumerate(product(SOME, SOME), start=1)}  # companies and contacts
 

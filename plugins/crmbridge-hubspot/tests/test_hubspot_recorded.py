@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +15,6 @@ from crmbridge.http import Reply
 from crmbridge.model.changes import Action, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.model.values import Money
-from crmbridge.ports import Adapter
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot.account import Account, native_stage
 from crmbridge_hubspot.api import judge
@@ -24,7 +22,8 @@ from crmbridge_hubspot.history import moves_of
 from crmbridge_hubspot.search_walk import SearchWalk
 from crmbridge_hubspot.values import moment
 
-Opener = Callable[..., Adapter]
+from .accounts import Opener
+
 BESIDE = Path(__file__).parents[3].parent / "shared" / "recorded"
 FOLDER = Path(os.environ.get("CRMBRIDGE_RECORDED", BESIDE)) / "hubspot"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recorded replies are not on this machine")

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,15 +11,10 @@ import respx
 
 from crmbridge.errors import AuthenticationError, RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Ref
-from crmbridge.ports import Adapter
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.factories import NOON
 
-Opener = Callable[..., Adapter]
-Answer = Callable[..., None]
-
-OBJECTS = "/crm/objects/2026-03"
-LINKS = "/crm/associations/2026-03/deals"
+from .accounts import LINKS, OBJECTS, Answer, Opener
 
 
 def make_deal(number: int | str, **properties: str | None) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from crmbridge.model.records import Kind
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
 from crmbridge.testing import AdapterWorkbench
-from crmbridge.testing.adapter_changes import make_task, make_update, write_one
-from crmbridge.testing.adapter_workbench import let_lag_pass, pull_all, settle
+from crmbridge.testing.adapters.changes import make_task, make_update, write_one
+from crmbridge.testing.adapters.workbench import let_lag_pass, pull_all, settle
 from crmbridge.testing.factories import NOON
 from crmbridge_hubspot.sandbox import build
 

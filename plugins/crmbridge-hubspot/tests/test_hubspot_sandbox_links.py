@@ -1,45 +1,17 @@
 """The sandbox's links, merges, stage clocks and properties are as HubSpot has them."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
+from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.factories import NOON
-from crmbridge_hubspot.sandbox import build
 
-OBJECTS = "/crm/objects/2026-03"
-DEALS = f"{OBJECTS}/deals"
+from .accounts import DEALS, OBJECTS
+
 PROPERTIES = "/crm/properties/2026-03/deals"
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    """Give the sandbox's clock."""
-    return VirtualClock(NOON)
-
-
-@pytest.fixture
-def served(clock: VirtualClock) -> Iterator[Served]:
-    """Serve an account with a few deals."""
-    with serve(build(SandboxOptions(seed=3, deals=6, clock=clock))) as open_sandbox:
-        yield open_sandbox
-
-
-@pytest.fixture
-def state(served: Served) -> Any:
-    """Give what the sandbox's account holds."""
-    return served.sandbox.state
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[httpx.Client]:
-    """Speak to the sandbox."""
-    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {served.token}"}) as opened:
-        yield opened
 
 
 # ── Links ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,5 @@
 """The sandbox signs apps in by OAuth, counts requests and gets into trouble as HubSpot does."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,34 +16,9 @@ from crmbridge_hubspot import plugin
 from crmbridge_hubspot.sandbox import build
 from crmbridge_hubspot.settings import HubSpotSettings
 
-DEALS = "/crm/objects/2026-03/deals"
+from .accounts import DEALS
+
 TOKEN = "/oauth/2026-03/token"
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    """Give the sandbox's clock."""
-    return VirtualClock(NOON)
-
-
-@pytest.fixture
-def served(clock: VirtualClock) -> Iterator[Served]:
-    """Serve an account with a few deals."""
-    with serve(build(SandboxOptions(seed=3, deals=6, clock=clock))) as open_sandbox:
-        yield open_sandbox
-
-
-@pytest.fixture
-def state(served: Served) -> Any:
-    """Give what the sandbox's account holds."""
-    return served.sandbox.state
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[httpx.Client]:
-    """Speak to the sandbox with its fixed token."""
-    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {served.token}"}) as opened:
-        yield opened
 
 
 def ask(client: httpx.Client, state: Any, path: str = TOKEN, **form: str) -> httpx.Response:

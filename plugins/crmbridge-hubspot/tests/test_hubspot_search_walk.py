@@ -13,16 +13,17 @@ from pydantic import SecretStr
 
 from crmbridge.http import StaticToken
 from crmbridge.model.records import Kind
-from crmbridge.ports import Adapter, AdapterContext
+from crmbridge.ports import AdapterContext
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.factories import NOON
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.search_walk import LostCountError, SearchWalk
 from crmbridge_hubspot.settings import HubSpotSettings
 
+from .accounts import Opener
+
 PATH = "/crm/objects/2026-03/companies/search"
 MODIFIED = "hs_lastmodifieddate"
-Opener = Callable[..., Adapter]
 Rows = list[tuple[int, int]]  # (id, modified at, in milliseconds)
 
 

@@ -16,8 +16,8 @@ from crmbridge_hubspot import plugin
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.setup import MEMORY
 
-Opener = Callable[..., Adapter]
-Answer = Callable[..., None]
+from .accounts import Answer
+
 DETAILS = "/account-info/2026-03/details"
 READ = "/crm/objects/2026-03/deals/batch/read"
 

@@ -1,6 +1,5 @@
 """Signing in by a token that stays, and as an app: when a token is renewed, what is kept, what is told of it."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from crmbridge.testing.factories import NOON
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.signing import NEEDED
 
-Opener = Callable[..., Adapter]
-Answer = Callable[..., None]
+from .accounts import Answer, Opener
+
 READ = "/crm/objects/2026-03/companies/batch/read"
 TOKEN = "/oauth/2026-03/token"
 

@@ -1,7 +1,6 @@
 """What is sent for each change, and how receipts are read from HubSpot's answers, item by item."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,12 +13,12 @@ from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money, Value
-from crmbridge.ports import Adapter, FieldBinding
+from crmbridge.ports import FieldBinding
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot.bodies import has_marker, to_html
 
-Opener = Callable[..., Adapter]
-DEALS = "/crm/objects/2026-03/deals"
+from .accounts import DEALS, Opener
+
 CHOICES = FieldBinding(name="tags", native="note_to_self", type=FieldType.CHOICES)
 
 

@@ -13,7 +13,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import FieldBinding
 from crmbridge.sandbox import Served, VirtualClock
-from crmbridge.testing.adapter_workbench import pull_all
+from crmbridge.testing.adapters.workbench import pull_all
 from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.changelogs import CUSTOM_SEEN, ChangeLogs
 from crmbridge_pipedrive.courses import Courses

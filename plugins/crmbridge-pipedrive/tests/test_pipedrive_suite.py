@@ -8,8 +8,8 @@ from typing import ClassVar
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions
-from crmbridge.testing.adapter_suite import AdapterSuite
-from crmbridge.testing.adapter_workbench import AdapterWorkbench, Exemption, SuiteConfig, plugin_workbench
+from crmbridge.testing.adapters.suite import AdapterSuite
+from crmbridge.testing.adapters.workbench import AdapterWorkbench, Exemption, SuiteConfig, plugin_workbench
 from crmbridge_pipedrive import plugin
 from crmbridge_pipedrive.sandbox.signing import CLIENT_ID, CLIENT_SECRET
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
@@ -13,9 +13,11 @@ from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_salesforce.adapter import SalesforceAdapter
-from crmbridge_salesforce.sandbox import build_org
+from crmbridge_salesforce.sandbox import State, build_org
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.signin import SignIn
+
+from .orgs import Opener, state_of
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FIELDS = (
@@ -23,7 +25,6 @@ FIELDS = (
     FieldBinding(name="review", native="Review_Needed__c", type=FieldType.BOOL),
     FieldBinding(name="discount", native="discount__c", type=FieldType.NUMBER),
 )
-Opener = Callable[..., SalesforceAdapter]
 
 
 @pytest.fixture
@@ -37,6 +38,12 @@ def org(clock: VirtualClock) -> Iterator[Served]:
     """Serve an org of twenty deals, with one currency."""
     with serve(build_org(SandboxOptions(seed=3, deals=20, clock=clock), multi_currency=False)) as served:
         yield served
+
+
+@pytest.fixture
+def state(org: Served) -> State:
+    """Give the org's inside."""
+    return state_of(org)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,16 +17,8 @@ from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.notes import plain_text, titled
-from crmbridge_salesforce.sandbox import State
 
-Opener = Callable[..., SalesforceAdapter]
-
-
-def state_of(org: Served) -> State:
-    """Give the org's inside."""
-    state = org.sandbox.state
-    assert isinstance(state, State)
-    return state
+from .orgs import Opener, state_of
 
 
 def records(pages: Iterable[Page]) -> dict[str, Record]:

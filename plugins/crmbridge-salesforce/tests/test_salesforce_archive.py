@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,18 +19,10 @@ from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import State
 
-HOST = "https://acme.my.salesforce.com"
+from .orgs import HOST, Opener
+
 COLLECTION = f"{HOST}/services/data/v67.0/composite/sobjects"
 DEALS = [f"006Sb000000000{number}IAA" for number in (1, 2, 3)]
-Opener = Callable[..., SalesforceAdapter]
-
-
-@pytest.fixture
-def state(org: Served) -> State:
-    """Give the org's inside."""
-    found = org.sandbox.state
-    assert isinstance(found, State)
-    return found
 
 
 @pytest.fixture

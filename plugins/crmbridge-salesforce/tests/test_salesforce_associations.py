@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import count
 from typing import Any
@@ -21,19 +21,10 @@ from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import Rule, State
 
-HOST = "https://acme.my.salesforce.com"
-BASE = f"{HOST}/services/data/v67.0"
+from .orgs import BASE, HOST, Opener
+
 DEAL = "006Sb0000000001IAA"
 ANN, BEN = "003Sb0000000001IAA", "003Sb0000000002IAA"
-Opener = Callable[..., SalesforceAdapter]
-
-
-@pytest.fixture
-def state(org: Served) -> State:
-    """Give the org's inside."""
-    found = org.sandbox.state
-    assert isinstance(found, State)
-    return found
 
 
 @pytest.fixture

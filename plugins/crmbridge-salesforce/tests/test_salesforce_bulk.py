@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -17,16 +17,14 @@ from crmbridge.model.records import Kind, Move, Record, Ref
 from crmbridge.ports import Page
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_salesforce import bulk, bulk_walk
-from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.bulk import BulkUnavailableError, Part, rows_of
-from crmbridge_salesforce.sandbox import State, build_org
+from crmbridge_salesforce.sandbox import build_org
 from crmbridge_salesforce.sandbox.jobs import Job, Jobs
 
-Opener = Callable[..., SalesforceAdapter]
+from .orgs import BASE, HOST, Opener, state_of
+
 COUNT = 60
 FEW = 7
-HOST = "https://acme.my.salesforce.com"
-BASE = f"{HOST}/services/data/v67.0"
 
 
 @pytest.fixture
@@ -43,13 +41,6 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "PART", 25)
     monkeypatch.setattr(bulk_walk, "SMALL_ROWS", 40)
     monkeypatch.setattr(bulk.QueryJobs.parts, "__kwdefaults__", {"size": 25})
-
-
-def state_of(org: Served) -> State:
-    """Give the org's inside."""
-    state = org.sandbox.state
-    assert isinstance(state, State)
-    return state
 
 
 def deals(pages: Iterable[Page]) -> dict[Ref, Record]:

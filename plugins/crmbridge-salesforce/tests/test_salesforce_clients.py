@@ -48,13 +48,6 @@ def org() -> Iterator[Served]:
 
 
 @pytest.fixture
-def state(org: Served) -> State:
-    """Give the org's state."""
-    found: State = org.sandbox.state
-    return found
-
-
-@pytest.fixture
 def session(org: Served) -> Iterator[Any]:
     """Give the client's own session, on its way to the sandbox."""
     with requests.Session() as found:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from crmbridge.adapting import KNOWN, put_together
+from crmbridge.adapting import KNOWN, domain_of, put_together
 from crmbridge.adapting.written import FEWEST
 from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType, Value, WrittenFields, fields_to_text
@@ -19,7 +19,7 @@ from crmbridge.ports import FieldBinding
 from crmbridge_salesforce import values
 from crmbridge_salesforce.bulk import Part, rows_of
 from crmbridge_salesforce.columns import TIDIERS, Field, Written, written, written_amounts
-from crmbridge_salesforce.mapping import Reader, Shape, domain_of
+from crmbridge_salesforce.mapping import Reader, Shape
 from crmbridge_salesforce.schema import Table
 
 HOSTILE = (

@@ -24,18 +24,9 @@ from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.conditional import lanes_of
 from crmbridge_salesforce.receipts import Item
 from crmbridge_salesforce.rows import stamp_in
-from crmbridge_salesforce.sandbox import Rule, State, build_org
+from crmbridge_salesforce.sandbox import Rule, build_org
 
-Opener = Callable[..., SalesforceAdapter]
-HOST = "https://acme.my.salesforce.com"
-BASE = f"{HOST}/services/data/v67.0"
-
-
-def state_of(org: Served) -> State:
-    """Give the org's inside."""
-    state = org.sandbox.state
-    assert isinstance(state, State)
-    return state
+from .orgs import BASE, HOST, Opener, state_of
 
 
 @pytest.fixture

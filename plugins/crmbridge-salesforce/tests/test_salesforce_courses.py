@@ -13,7 +13,7 @@ from crmbridge.model.courses import Course
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Money
 from crmbridge.sandbox import Served, VirtualClock
-from crmbridge.testing.adapter_workbench import pull_all
+from crmbridge.testing.adapters.workbench import pull_all
 from crmbridge_salesforce.adapter import SalesforceAdapter
 
 MINUTE = timedelta(minutes=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +18,8 @@ from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import build_org
 
-Opener = Callable[..., SalesforceAdapter]
-HOST = "https://acme.my.salesforce.com"
-BASE = f"{HOST}/services/data/v67.0"
+from .orgs import BASE, HOST, Opener
+
 DEAL = Ref("sf", Kind.DEAL, "006Sb0000000001IAA")
 
 

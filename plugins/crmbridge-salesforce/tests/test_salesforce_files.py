@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 
 import httpx
@@ -13,16 +13,8 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge_salesforce.adapter import SalesforceAdapter
-from crmbridge_salesforce.sandbox import State
 
-Opener = Callable[..., SalesforceAdapter]
-
-
-def state_of(org: Served) -> State:
-    """Give the org's inside."""
-    state = org.sandbox.state
-    assert isinstance(state, State)
-    return state
+from .orgs import Opener, state_of
 
 
 def files(pages: Iterable[Page]) -> dict[str, Record]:

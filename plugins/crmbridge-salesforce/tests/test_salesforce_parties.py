@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -17,16 +16,7 @@ from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import Rule, State
 
-HOST = "https://acme.my.salesforce.com"
-Opener = Callable[..., SalesforceAdapter]
-
-
-@pytest.fixture
-def state(org: Served) -> State:
-    """Give the org's inside."""
-    found = org.sandbox.state
-    assert isinstance(found, State)
-    return found
+from .orgs import HOST, Opener
 
 
 def make_create(kind: Kind, key: str | None = None, **fields: Value) -> Change:

@@ -24,11 +24,11 @@ from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.judge import judge, said
 from crmbridge_salesforce.schema import Table
 
+from .orgs import BASE, HOST
+
 BESIDE = Path(__file__).resolve().parents[4] / "shared" / "recorded"
 FOLDER = Path(os.environ.get("CRMBRIDGE_RECORDED", BESIDE)) / "salesforce"
 SPECS = FOLDER.parent.parent / "specs" / "salesforce"
-HOST = "https://acme.my.salesforce.com"
-BASE = f"{HOST}/services/data/v67.0"
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recorded answers are not here")
 

@@ -18,13 +18,6 @@ from crmbridge_salesforce.soql import select
 NEW = "Name,StageName,CloseDate,Amount\n"
 
 
-@pytest.fixture
-def state(org: Served) -> State:
-    """Give the org's state."""
-    found: State = org.sandbox.state
-    return found
-
-
 def make(client: httpx.Client, kind: str = "query", **sent: Any) -> dict[str, Any]:
     """Make a job and give what is told of it."""
     answer = client.post(f"jobs/{kind}", json=sent)

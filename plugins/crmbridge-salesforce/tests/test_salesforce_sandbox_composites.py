@@ -8,20 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from crmbridge.sandbox import Served, VirtualClock
+from crmbridge.sandbox import VirtualClock
 from crmbridge_salesforce.sandbox import State
 from crmbridge_salesforce.sandbox.answers import ApiError
 
 BASE = "/services/data/v67.0"
 NEW = {"Name": "Bolts", "StageName": "Prospecting", "CloseDate": "2026-07-01"}
-
-
-@pytest.fixture
-def state(org: Served) -> State:
-    """Give the org's inside."""
-    found = org.sandbox.state
-    assert isinstance(found, State)
-    return found
 
 
 def make_node(path: str, body: Any = None, *, method: str = "POST", name: str = "one") -> dict[str, Any]:

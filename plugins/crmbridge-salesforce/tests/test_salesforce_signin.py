@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,12 +25,12 @@ from crmbridge_salesforce.settings import LOGIN, TEST, SalesforceSettings
 from crmbridge_salesforce.signin import SignIn as Way
 from crmbridge_salesforce.signin import sign_assertion
 
+from .orgs import HOST, Opener
+
 CONSUMER = "3MVG9-consumer"
-HOST = "https://acme.my.salesforce.com"
 SECRET = {"env": "UNUSED"}
 BY_SECRET = {"client_id": CLIENT_ID, "client_secret": SECRET}
 BY_JWT = {"client_id": CONSUMER, "username": USERNAME, "key": SECRET}
-Opener = Callable[..., SalesforceAdapter]
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions
-from crmbridge.testing.adapter_suite import AdapterSuite
-from crmbridge.testing.adapter_workbench import AdapterWorkbench, SuiteConfig, plugin_workbench
+from crmbridge.testing.adapters.suite import AdapterSuite
+from crmbridge.testing.adapters.workbench import AdapterWorkbench, SuiteConfig, plugin_workbench
 from crmbridge_salesforce import plugin
 from crmbridge_salesforce.sandbox.objects import FIGURE_FIELD
 from crmbridge_salesforce.sandbox.sign_in import CLIENT_ID, CLIENT_SECRET

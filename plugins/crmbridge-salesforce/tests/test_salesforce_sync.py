@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from itertools import islice, pairwise
 
@@ -12,25 +11,12 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Record, Status
 from crmbridge.model.values import Money, Value
-from crmbridge.ports import Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
-from crmbridge_salesforce.sandbox import Rule, State
+from crmbridge_salesforce.sandbox import Rule
 
-Opener = Callable[..., SalesforceAdapter]
-
-
-def state_of(org: Served) -> State:
-    """Give the org's inside."""
-    state = org.sandbox.state
-    assert isinstance(state, State)
-    return state
-
-
-def deals(pages: list[Page]) -> dict[str, Record]:
-    """Give the deals of some pages by id."""
-    return {record.ref.id: record for page in pages for record in page.records}
+from .orgs import Opener, deals, state_of
 
 
 def settle(adapter: SalesforceAdapter, clock: VirtualClock) -> tuple[dict[str, Record], str]:

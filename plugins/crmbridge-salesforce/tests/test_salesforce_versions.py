@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -16,7 +15,7 @@ from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.versions import DEFAULT_VERSION, supported_until
 
-Opener = Callable[..., SalesforceAdapter]
+from .orgs import Opener
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from crmbridge.model.values import Money, Value
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 
-HOST = "https://acme.my.salesforce.com"
-BASE = f"{HOST}/services/data/v67.0"
+from .orgs import BASE, HOST
+
 DEAL = "006Sb0000000001IAA"
 STAGES = (
     {"ApiName": "Talk", "IsActive": True, "IsClosed": False, "IsWon": False},

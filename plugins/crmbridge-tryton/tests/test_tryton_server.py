@@ -17,8 +17,8 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock
-from crmbridge.testing.adapter_changes import make_company, make_create, make_update, open_deal, write_one
-from crmbridge.testing.adapter_workbench import CONNECTION, AdapterWorkbench, pull_all
+from crmbridge.testing.adapters.changes import make_company, make_create, make_update, open_deal, write_one
+from crmbridge.testing.adapters.workbench import CONNECTION, AdapterWorkbench, pull_all
 from crmbridge_tryton.mapping import position
 from crmbridge_tryton_server.bench import tryton_workbench
 from crmbridge_tryton_server.hands import DEAL, TrytonHands

@@ -101,9 +101,9 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(_compact(content).encode()).hexdigest()
 
 
-def write_file(path: Path, text: str, *, mode: int = 0o644) -> None:
+def write_file(path: Path, text: str) -> None:
     """Write a text file whole or not at all; raises ConfigurationError when that can't be done."""
-    with _whole(path, mode) as file:
+    with _whole(path, 0o644) as file:
         file.write(text.encode())
 
 

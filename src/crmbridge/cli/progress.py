@@ -186,6 +186,6 @@ class _Lines(logging.Handler):
             self._call.err.show([strike(f"{record.levelname.lower()}: {record.getMessage()}{why}")])
 
     def _kept(self, error: AdapterBugError) -> Path | None:
-        from crmbridge.cli.failures import write_log  # noqa: PLC0415  for bugs only
+        from crmbridge.cli.crash_logs import write_log  # noqa: PLC0415  for bugs only
 
         return write_log(error, self._call)

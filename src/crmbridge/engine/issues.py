@@ -86,6 +86,11 @@ def issue(path: Path, code: str, sentence: str, **details: Any) -> Issue:
     return Issue(path=path, code=code, sentence=sentence, severity=CODES[code][0], **details)
 
 
+def listed(at: Path, names: Iterable[str]) -> list[tuple[Path, str]]:
+    """Give names with their places in the list that stands at a path, as `unknown` and `duplicates` take them."""
+    return [((*at, i), name) for i, name in enumerate(names)]
+
+
 def unknown(
     what: str, names: Iterable[tuple[Path, str]], allowed: Iterable[str], *, at_key: bool = False
 ) -> Iterator[Issue]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +13,7 @@ from crmbridge.model.findings import Place, Visit
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Status
 from crmbridge.model.replacing import replace
+from crmbridge.model.roads import following, road
 
 
 class Illegal(StrEnum):
@@ -90,7 +90,7 @@ def _move(earlier: Sequence[Visit], target: Visit | None, place: Place, process:
     was_closed = through != place and through.status is not Status.OPEN
     was_won = came_from is not None and came_from.status == WON
     forward = _order(place, process) > process.order(source.stage)
-    led_to = place.stage == source.stage or (place.stage or WON) in _following(source.stage, process)
+    led_to = place.stage == source.stage or (place.stage or WON) in following(source.stage, process)
     reopened = place.status is Status.OPEN and (was_closed or was_won)
     undone = len(earlier) > 1 and _undoes(earlier[-2], source, place)
     move = LastMove(
@@ -101,7 +101,7 @@ def _move(earlier: Sequence[Visit], target: Visit | None, place: Place, process:
         forward=forward,
         reopened=reopened,
         back=not (led_to or forward or reopened or undone),
-        left_behind=_road(source.stage, place.stage or WON, process) if forward else (),
+        left_behind=road(source.stage, place.stage or WON, process) if forward else (),
     )
     return replace(move, illegal=_illegal(move, process, led_to=led_to))
 
@@ -123,33 +123,6 @@ def _undoes(before: Visit, source: Visit, place: Place) -> bool:
 
 def _order(place: Place, process: Process) -> int:
     return process.order(place.stage) if place.stage is not None else len(process.stages)
-
-
-def _following(stage_id: str, process: Process) -> tuple[str, ...]:
-    """Name where a deal may go forward to from a stage; after the last stage comes being won."""
-    stage = process.stage(stage_id)
-    if stage and stage.next is not None:
-        return stage.next
-    index = process.order(stage_id) + 1
-    return (process.stages[index].id if index < len(process.stages) else WON,)
-
-
-def _road(source: str, target: str, process: Process) -> tuple[Stage, ...]:
-    """Give the stages from the source up to the target, which is left out: the shortest way along `next`.
-
-    Where `next` does not lead there, the stages between them in the file.
-    """
-    ways: deque[tuple[str, ...]] = deque([(source,)])
-    seen = {source}
-    while ways:
-        way = ways.popleft()
-        if way[-1] == target:
-            return tuple(stage for step in way[:-1] if (stage := process.stage(step)))
-        ahead = [step for step in _following(way[-1], process) if step not in seen] if way[-1] != WON else []
-        seen.update(ahead)
-        ways.extend((*way, step) for step in ahead)
-    end = process.order(target) if target != WON else len(process.stages)
-    return process.stages[process.order(source) : end]
 
 
 _WORDS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from crmbridge.engine.issues import Issue, issue, unknown
+from crmbridge.engine.issues import Issue, issue, listed, unknown
 from crmbridge.model.process import Process
 
 Flow = Mapping[str, tuple[str, ...]]
@@ -25,8 +25,7 @@ def check_flow(process: Process) -> Iterator[Issue]:
     """Stages named in `next` exist, all are reachable, all lead to the end, and one at most is won."""
     flow = flow_of(process)
     for i, stage in enumerate(process.stages):
-        named = [(("stages", i, "next", j), name) for j, name in enumerate(stage.next or ())]
-        yield from unknown("stage", named, flow)
+        yield from unknown("stage", listed(("stages", i, "next"), stage.next or ()), flow)
     won = [i for i, stage in enumerate(process.stages) if stage.status == "won"]
     for i in won[1:]:
         sentence = f"{process.stages[won[0]].id!r} is already the stage of won deals; there can be one"

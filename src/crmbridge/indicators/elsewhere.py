@@ -97,8 +97,8 @@ def _asked(question: bytes) -> bytes:
     return answer
 
 
-def bound_memory(room: int = ROOM) -> None:
-    """Let this process take no more than so many bytes beside what it has, wherever the system can hold it to that.
+def bound_memory() -> None:
+    """Let this process take no more than `ROOM` beside what it has, wherever the system can hold it to that.
 
     DuckDB counts what its tables and hashes take, and not one text that a question makes ever longer: only the system
     refuses that. Then DuckDB says that memory ran out, and the question ends. For a process that answers one question.
@@ -108,7 +108,7 @@ def bound_memory(room: int = ROOM) -> None:
     except OSError:  # no Linux
         return
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = pages * resource.getpagesize() + room
+    wanted = pages * resource.getpagesize() + ROOM
     resource.setrlimit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
 
 

@@ -78,9 +78,9 @@ class Speech(Struct, frozen=True, dict=True):
                 return self.text(one.name)
         return self.words(f"field_{name}") if name in STANDARD_FIELDS[Kind.DEAL] else escape(plain(name))
 
-    def fields_listed(self, names: Iterable[str], last: str = "and") -> Markup:
+    def fields_listed(self, names: Iterable[str]) -> Markup:
         """Name several fields."""
-        return self.words.listed((self.field(name) for name in names), last)
+        return self.words.listed((self.field(name) for name in names), "and")
 
     def role(self, role_id: str) -> Markup:
         """Name a role, with a link to its page."""

@@ -14,10 +14,9 @@ from crmbridge.model.changes import (
     FieldEdit,
     JournalEntry,
     Origin,
-    Outcome,
     Plan,
 )
-from crmbridge.model.findings import Finding, FindingKind, Severity, Waived
+from crmbridge.model.findings import Finding, Waived
 from crmbridge.model.records import Kind, Position, Problem, Ref, Status
 from crmbridge.model.values import fields_from_json, fields_to_json, from_json, iso, parse_iso, to_json
 
@@ -30,8 +29,6 @@ _CHANGE = ("id", "action", "origin", "connection", "edits", "reason")
 _CHANGE_MAYBE = ("target", "position", "position_before", "key", "expects", "link", "finding", "creates", "linked")
 _BLOCKED = ("link", "deal", "name", "reason", "values")
 _PLAN = ("version", "id", "made_at", "settings", "changes", "blocked", "cursors")
-_FINDING = ("id", "deal", "rule", "kind", "severity", "message", "since")
-_FINDING_MAYBE = ("stage", "seen", "visit", "path", "waived")
 
 
 # ── Parts ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,36 +228,9 @@ def finding_to_json(finding: Finding) -> Json:
     return {name: value for name, value in data.items() if value is not None}
 
 
-def finding_from_json(data: Any) -> Finding:
-    """Read back what `finding_to_json` wrote; raises ValueError for anything else."""
-    body = _object(data, "finding", _FINDING, _FINDING_MAYBE)
-    return Finding(
-        id=_text(body, "id"),
-        deal=ref_from_json(body["deal"]),
-        rule=_text(body, "rule"),
-        kind=FindingKind(_text(body, "kind")),
-        stage=_text_or_none(body, "stage"),
-        severity=Severity(_text(body, "severity")),
-        message=_text(body, "message"),
-        since=parse_iso(_text(body, "since")),
-        seen=fields_from_json(_mapping(body.get("seen", {}), "seen")),
-        visit=None if body.get("visit") is None else _number(body, "visit"),
-        path=_text_or_none(body, "path"),
-        waived=_maybe(_waived, body.get("waived")),
-    )
-
-
 def waived_to_json(waived: Waived) -> Json:
     """Write by whom and why a finding is accepted, and until when."""
     return {"by": waived.by, "why": waived.why, "until": _maybe(iso, waived.until)}
-
-
-def _waived(data: Any) -> Waived:
-    match data:
-        case {"by": str(by), "why": str(why), "until": (str() | None) as until}:
-            return Waived(by, why, _maybe(parse_iso, until))
-        case _:
-            raise ValueError(f"not a waiver: {data!r}")
 
 
 def entry_to_json(entry: JournalEntry) -> Json:
@@ -275,20 +245,6 @@ def entry_to_json(entry: JournalEntry) -> Json:
         "message": entry.message,
     }
     return {name: value for name, value in data.items() if value is not None}
-
-
-def entry_from_json(data: Any) -> JournalEntry:
-    """Read back what `entry_to_json` wrote; raises ValueError for anything else."""
-    body = _object(data, "journal row", ("seq", "run", "at", "change", "message"), ("outcome", "ref"))
-    return JournalEntry(
-        seq=_number(body, "seq"),
-        run=_text(body, "run"),
-        at=parse_iso(_text(body, "at")),
-        change=change_from_json(body["change"]),
-        outcome=_maybe(Outcome, body.get("outcome")),
-        ref=_maybe(ref_from_json, body.get("ref")),
-        message=_text(body, "message"),
-    )
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────

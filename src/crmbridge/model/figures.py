@@ -68,6 +68,11 @@ class Row(Struct, frozen=True, kw_only=True):
     segment: str | None = None  # the value that this line is about, such as an owner's name or a connection
     period: str | None = None  # 2026-11, 2026-Q4 or 2026
 
+    def value(self, column: str) -> float:
+        """Give what a column says; one that has nothing to say is nought in sums and charts."""
+        figure = self.figures.get(column)
+        return 0.0 if figure is None or figure.value is None else figure.value
+
 
 class CurvePoint(NamedTuple):
     """A point of a curve of steps: the share after `days`, with its interval."""

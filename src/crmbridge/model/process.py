@@ -279,6 +279,16 @@ class Process(Part):
                 return index
         raise ValueError(f"the process has no stage {stage_id!r}")
 
+    def rule_ids(self) -> tuple[str, ...]:
+        """Give the id of every rule a binding can name: entry and exit rules, SLAs, hand-offs, and `move`."""
+        found = ["move", *(f"sla.{rule.id}" for rule in self.slas)]
+        for stage in self.stages:
+            found += [f"{stage.id}.{rule.id}" for rule in stage.rules]
+            found += [f"{stage.id}.sla"] if stage.sla else []
+            found += [f"{stage.id}.handoff"] if stage.handoff else []
+            found += [f"{stage.id}.{rule.id}" for rule in stage.slas]
+        return tuple(found)
+
     @property
     def won_stage(self) -> Stage | None:
         """The stage where won deals stand, if the process has one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crmbridge.model.figures import IndicatorFigure, Measured, Row, Scorecard, Unit, WaivedFindings
+from crmbridge.model.figures import IndicatorFigure, Measured, Scorecard, Unit, WaivedFindings
 from crmbridge.report.parts import Card
 from crmbridge.report.sections import anchor
 from crmbridge.report.wording import SMALL_N, against_target, fraction, target, value
@@ -97,7 +97,7 @@ def _sla_card(scorecard: Scorecard, words: Words) -> Card | None:
     running, at_risk, breached = (_sum(measured, column) for column in ("running", "at_risk", "breached"))
     detail = words("at_risk_detail", at_risk=words.number(at_risk), running=words.number(running))
     if breached:
-        worst = max(measured.rows, key=lambda row: _value(row, "breached"))
+        worst = max(measured.rows, key=lambda row: row.value("breached"))
         detail = words("breached_detail", at_risk=words.number(at_risk), stage=worst.label)
     return Card(
         tone="bad" if breached else "warn" if at_risk else "good",
@@ -137,9 +137,4 @@ def _measured(scorecard: Scorecard, measure_id: str, *columns: str) -> tuple[Mea
 
 
 def _sum(measured: Measured, column: str) -> float:
-    return sum(_value(row, column) for row in measured.rows)
-
-
-def _value(row: Row, column: str) -> float:
-    figure = row.figures.get(column)
-    return 0.0 if figure is None or figure.value is None else figure.value
+    return sum(row.value(column) for row in measured.rows)

@@ -117,6 +117,20 @@ def rule_places(process: Process, source: Source, name: str) -> dict[str, str]:
     return {rule: f"{name}:{source.line_of(path)}" for rule, path in paths.items()}
 
 
+def load_process(path: Path) -> tuple[Process, Source]:
+    """Read a process that no settings go with, and the source that places what is said of it.
+
+    Raises InvalidFilesError, which carries the diagnostics, when anything is wrong; warnings pass.
+    """
+    loaded = read_process(path)
+    found = [*loaded.diagnostics]
+    if loaded.model is not None:
+        found += placed(check_process(loaded.model), loaded.source)
+    if loaded.model is None or has_errors(found):
+        raise InvalidFilesError(in_order(found))
+    return loaded.model, loaded.source
+
+
 def load_project(
     path: Path, adapters: Adapters, webhooks: Adapters | None = None, sinks: Adapters | None = None
 ) -> Project:

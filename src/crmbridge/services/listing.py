@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from crmbridge.engine.checks import field_name
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.settings_coherence import rule_ids
 from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import JournalEntry
@@ -94,7 +93,7 @@ def check_names(workspace: Workspace, query: FindingQuery) -> None:
     Asked only then, as findings of rules that the process had earlier can be looked for as well.
     """
     settings, process = workspace.project.settings, workspace.project.process
-    rules = rule_ids(process)
+    rules = process.rule_ids()
     if query.connection is not None and query.connection not in settings.connections:
         raise _unknown("connection", query.connection, settings.connections)
     if query.stage is not None and process.stage(query.stage) is None:

@@ -14,15 +14,14 @@ ENOUGH = timedelta(milliseconds=50)  # no longer than the first page takes over 
 class Pace:
     """Counts things as they come: `add` as many as there are, and show it as text. Not for several threads at once.
 
-    `total` is how many there will be, as far as it is known; it may be about right (`roughly`), and may come later.
+    `total` is how many there will be, as far as it is known; it need only be about right, and may come later.
     """
 
-    def __init__(self, clock: Clock, what: str = "records", total: int | None = None, *, roughly: bool = True) -> None:
+    def __init__(self, clock: Clock, what: str = "records", total: int | None = None) -> None:
         self.total = total
         self.count = 0
         self._clock = clock
         self._what = what
-        self._roughly = roughly
         self._seen: deque[tuple[datetime, int]] = deque([(clock.now(), 0)])
 
     def began(self, at: datetime) -> None:
@@ -56,7 +55,7 @@ class Pace:
         """Show it, such as: 12,300 of ~20,000 deals, 1,830/s, 4 s left."""
         # A total that was passed was wrong, and is not shown any more.
         known = self.total is not None and self.total >= self.count
-        of = f" of {'~' if self._roughly else ''}{self.total:,}" if known else ""
+        of = f" of ~{self.total:,}" if known else ""
         parts = [f"{self.count:,}{of} {self._what}"]
         if (rate := self.rate) is not None:
             parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")

@@ -8,19 +8,15 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from crmbridge.engine.coherence import check_process
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.engine.replay import Replay, replay
-from crmbridge.engine.settings_coherence import rule_ids
 from crmbridge.engine.subject import Subject
-from crmbridge.files.diagnostics import InvalidFilesError, has_errors, in_order
-from crmbridge.files.reading import read_process
 from crmbridge.model.findings import Judgement, SlaState
 from crmbridge.model.process import Process
 from crmbridge.model.records import Ref
 from crmbridge.model.replacing import replace
 from crmbridge.services.bulk import made_for_bulk
-from crmbridge.services.checking import placed, rule_places
+from crmbridge.services.checking import load_process, rule_places
 from crmbridge.services.replaying import calendars_of, subjects
 from crmbridge.services.workspace import Workspace
 
@@ -85,13 +81,8 @@ class Simulation(Struct, frozen=True, kw_only=True):
 
 def read_candidate(path: Path) -> Candidate:
     """Read a process that is to be tried; raises InvalidFilesError with every diagnostic where it is wrong."""
-    loaded = read_process(path)
-    found = [*loaded.diagnostics]
-    if loaded.model is not None:
-        found += placed(check_process(loaded.model), loaded.source)
-    if loaded.model is None or has_errors(found):
-        raise InvalidFilesError(in_order(found))
-    return Candidate(process=loaded.model, places=rule_places(loaded.model, loaded.source, str(path)))
+    process, source = load_process(path)
+    return Candidate(process=process, places=rule_places(process, source, str(path)))
 
 
 @made_for_bulk()
@@ -137,7 +128,7 @@ class RuleCounting:
     """Adds up what deals come to, rule by rule."""
 
     def __init__(self, workspace: Workspace, tried: Candidate, *, compared: bool) -> None:
-        after, before = rule_ids(tried.process), rule_ids(workspace.project.process) if compared else ()
+        after, before = tried.process.rule_ids(), workspace.project.process.rule_ids() if compared else ()
         self.deals = self.moves = 0
         self._changes = {
             rule: RuleChange(

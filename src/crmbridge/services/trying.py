@@ -11,7 +11,6 @@ from crmbridge.engine.calendars import CompiledCalendar
 from crmbridge.engine.case_values import now_of
 from crmbridge.engine.casting import case_issues, cast_case
 from crmbridge.engine.evaluate import evaluate
-from crmbridge.engine.settings_coherence import rule_ids
 from crmbridge.engine.trying import Tried, compare
 from crmbridge.files.diagnostics import Diagnostic, has_errors, in_order
 from crmbridge.files.reading import read_cases
@@ -103,7 +102,7 @@ def _read(path: Path) -> tuple[list[_Placed], tuple[Diagnostic, ...]]:
 
 
 def _misfits(one: _Placed, process: Process, calendars: Mapping[str, CompiledCalendar]) -> Iterator[Diagnostic]:
-    for issue in case_issues(one.path, one.case, process, calendars, rule_ids(process)):
+    for issue in case_issues(one.path, one.case, process, calendars, process.rule_ids()):
         yield one.source.at(issue.path, issue.code, issue.sentence, key=issue.at_key, nearest=issue.nearest)
 
 

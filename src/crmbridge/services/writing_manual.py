@@ -12,8 +12,6 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.files.diagnostics import InvalidFilesError, has_errors, in_order
-from crmbridge.files.reading import read_process
 from crmbridge.manual import LANGUAGES, Version, build_site
 from crmbridge.model.process import Process
 
@@ -76,16 +74,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Version:
-    from crmbridge.engine.coherence import check_process  # noqa: PLC0415  half a second that only versions need
-    from crmbridge.services.checking import placed  # noqa: PLC0415  the same
+    from crmbridge.services.checking import load_process  # noqa: PLC0415  half a second that only versions need
 
-    loaded = read_process(path)
-    found = [*loaded.diagnostics]
-    if loaded.model is not None:
-        found += placed(check_process(loaded.model), loaded.source)
-    if loaded.model is None or has_errors(found):
-        raise InvalidFilesError(in_order(found))
-    return Version(path.stem, loaded.model)
+    process, _ = load_process(path)
+    return Version(path.stem, process)
 
 
 def write_site(site: Mapping[str, str], folder: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crmbridge.cli.call import Call
-from crmbridge.cli.failures import write_log
+from crmbridge.cli.crash_logs import write_log
 
 
 class MumbledError(Exception):

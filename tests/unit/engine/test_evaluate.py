@@ -339,11 +339,11 @@ def test_nothing_changes_before_that(minutes: int, share: float, *, dated: bool)
 # ── What can't be read ──────────────────────────────────────────────────────────────────────────────────
 
 
-def unread_journey(*fields: str, rule: dict[str, Any], filled: dict[str, Value] | None = None) -> Subject:
+def unread_journey(*fields: str, rule: dict[str, Any]) -> Subject:
     """Take a deal out of a stage with this rule, of which some fields can't be read."""
     problems = tuple(Problem(f"{name}_x", "is no option any more", name) for name in fields)
     moves = make_moves((MONDAY, "qualification"), (MONDAY + timedelta(hours=1), "proposal"))
-    deal = make_deal(stage="proposal", fields=filled, updated_at=MONDAY + DAY, problems=problems)
+    deal = make_deal(stage="proposal", updated_at=MONDAY + DAY, problems=problems)
     left = {name: value for name, value in deal.fields.items() if name not in fields}
     return make_subject(*moves, deal=replace(deal, fields=left), process=process_with(rule))
 

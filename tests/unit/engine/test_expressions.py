@@ -1,6 +1,6 @@
 """A rule that is an expression judges, says what it saw and what failed, and its words never say otherwise than it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -17,7 +17,6 @@ from crmbridge.testing.rule_cases import FIELDS, draw_check, draw_deal, draw_exp
 PASS, FAIL, UNKNOWN, OTHER = Judgement.PASS, Judgement.FAIL, Judgement.UNKNOWN, Judgement.NOT_APPLICABLE
 OWN = [{"id": name, "name": name.title(), "type": kind} for name, kind in FIELDS.items() if name != "name"]
 LARGE, SMALL = Money(Decimal(60000), "EUR"), Money(Decimal(100), "EUR")
-HUGE = Decimal("1E+999999")
 
 
 def process_of(*rules: dict[str, Any]) -> Process:
@@ -26,8 +25,8 @@ def process_of(*rules: dict[str, Any]) -> Process:
     return make_process(fields=OWN, stages=[make_stage("qualification", exit=exit_rules), make_stage("next")])
 
 
-def case_of(process: Process, fields: Fields, now: datetime = NOON) -> Case:
-    return Case(process=process, stage=process.stages[0], fields=fields, now=now, zone=UTC)
+def case_of(process: Process, fields: Fields) -> Case:
+    return Case(process=process, stage=process.stages[0], fields=fields, now=NOON, zone=UTC)
 
 
 def verdict(expr: str, fields: Fields, **rule: Any) -> Verdict:

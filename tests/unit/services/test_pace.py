@@ -51,11 +51,6 @@ def test_the_first_page_brings_a_rate(clock: VirtualClock) -> None:
     assert "100 of ~20,000 deals, 1,250/s, 16 s left" == str(pace)
 
 
-def test_an_exact_total_is_shown_as_one(clock: VirtualClock) -> None:
-    """Without the mark of a guess."""
-    assert "0 of 10 changes" == str(Pace(clock, "changes", 10, roughly=False))
-
-
 def test_the_rate_is_that_of_late(clock: VirtualClock) -> None:
     """A wait an hour ago does not spoil what is said now; one that goes on does."""
     pace = Pace(clock, total=10_000)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 
 import pytest
 
 from crmbridge.sandbox import VirtualClock
+from crmbridge.testing import adapters, stores
 from crmbridge.testing.factories import NOON
 from crmbridge.testing.pytest_plugin import CommandProject, Outcome
 
@@ -79,3 +83,13 @@ def test_a_clock_stands_still_until_it_is_told(virtual_clock: Callable[[datetime
     clock.sleep(90)
 
     assert (NOON, NOON + timedelta(seconds=90)) == (before, clock.now())
+
+
+@pytest.mark.parametrize("suite", [adapters, stores])
+def test_a_failed_assertion_of_a_suite_shows_its_values(suite: ModuleType) -> None:
+    """Pytest rewrites the assertions of all modules of a distribution that has a plugin for it, as ours has."""
+    modules = [import_module(f"{suite.__name__}.{found.name}") for found in iter_modules(suite.__path__)]
+    silent = [module.__name__ for module in modules if "@pytest_ar" not in vars(module)]
+
+    assert [] == silent
+    assert len(modules) > 10

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from crmbridge.settings import AdapterSettings, Secret, SettingsPart
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no time zone; write it as Europe/Berlin") from error
-    return name
+from crmbridge.settings import AdapterSettings, Secret, SettingsPart, ZoneName
 
 
 class OAuthSettings(SettingsPart):
@@ -32,9 +23,7 @@ class HubSpotSettings(AdapterSettings):
     token: Secret | None = None  # a service key or a private app's access token
     oauth: OAuthSettings | None = None  # or an app
     api_version: Literal["2026-03", "2026-09", "v3"] = "2026-03"
-    timezone: Annotated[str, AfterValidator(_zone)] | None = (
-        None  # what days are picked in; the account's when not said
-    )
+    timezone: ZoneName | None = None  # what days are picked in; the account's when not said
     # The account's burst limit: 100 (110 with oauth) when not said; 190 from Professional up.
     requests_per_10s: Annotated[int, Field(ge=10, le=1000)] | None = None
     requests_per_day: Annotated[int, Field(ge=1000)] | None = None  # 250,000 when not said; none with oauth

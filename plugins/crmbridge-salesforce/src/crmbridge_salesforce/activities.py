@@ -10,7 +10,7 @@ from typing import Any
 
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
-from crmbridge.ports import Clock, Page
+from crmbridge.ports import Clock
 from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.encode import NOTE_SUBJECT
 from crmbridge_salesforce.ids import to_18
@@ -51,10 +51,6 @@ class Activities:
         self.form = Form(table, (*_COMMON, *(_OF_EVENT if self._event else _OF_TASK)))
         self.where = _own_rows(table)
 
-    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:  # noqa: ARG002  no moves are owed
-        """Make a page of activities."""
-        return Page(records=tuple(self.records(rows, details)), cursor=cursor)
-
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
         """Make the activities of rows."""
         get = self.form.get
@@ -63,10 +59,6 @@ class Activities:
             record_of(Ref(self._connection, self.kind, to_18(row[0])), self.form, row, self._fields(row))
             for row in theirs
         ]
-
-    def tracked(self) -> bool:
-        """Tell that there are no stages."""
-        return False
 
     def touched(self, span: Span) -> set[str]:
         """Find the events that ended: nobody writes that down in them."""

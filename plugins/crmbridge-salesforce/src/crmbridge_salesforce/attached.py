@@ -11,7 +11,6 @@ from crmbridge.model.files import extension, with_extension
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.ports import Page
 from crmbridge_salesforce.activities import record_of
 from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.ids import to_18
@@ -59,10 +58,6 @@ class Documents:
         self._told = documents.having(*_TOLD)
         self.form = Form(ties, ("ContentDocumentId", "LinkedEntityId"))
 
-    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:  # noqa: ARG002  no moves are owed
-        """Make a page of files."""
-        return Page(records=tuple(self.records(rows, details)), cursor=cursor)
-
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  it reads its own
         """Make the files of ties; enhanced notes are none, nor are those that the user may not see."""
         ids = list(dict.fromkeys(to_18(self.form.get(row, "ContentDocumentId")) for row in rows))
@@ -70,10 +65,6 @@ class Documents:
         told = {to_18(str(each["Id"])): each for each in self._org.query_in(statement, ids)}
         pairs = ((row, told.get(to_18(self.form.get(row, "ContentDocumentId")))) for row in rows)
         return [self._record(row, each) for row, each in pairs if each is not None and each.get("FileType") != NOTE]
-
-    def tracked(self) -> bool:
-        """Tell that there are no stages."""
-        return False
 
     def touched(self, span: Span) -> set[str]:
         """Find the ties of files that have another name or another version now, which does not touch the tie."""
@@ -108,21 +99,9 @@ class Attachments:
         self._connection = connection
         self.form = Form(table, ("Name", "BodyLength", "ParentId", "OwnerId"))  # never Body, which is all of it
 
-    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:  # noqa: ARG002  no moves are owed
-        """Make a page of files."""
-        return Page(records=tuple(self.records(rows, details)), cursor=cursor)
-
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
         """Make the files of rows; those on other records are left out."""
         return [self._record(row) for row in rows if self.form.get(row, "ParentId").startswith("006")]
-
-    def tracked(self) -> bool:
-        """Tell that there are no stages."""
-        return False
-
-    def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
-        """Find none."""
-        return set()
 
     def _record(self, row: Cells) -> Record:
         get = self.form.get

@@ -23,7 +23,7 @@ from crmbridge_salesforce.moves import SNAPSHOT, TRACKED
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells
 from crmbridge_salesforce.soql import select
-from crmbridge_salesforce.sources import Source, Span
+from crmbridge_salesforce.sources import Source, Span, page_of, tracks_stages
 from crmbridge_salesforce.spool import Spool
 from crmbridge_salesforce.values import Cell
 
@@ -119,7 +119,7 @@ class BulkWalk:
         with closing(self._beside(place, begun=begun)) as beside:
             for part in self._jobs.parts(place.job, place.locator):
                 for rows, cursor in self._cut(part, place):
-                    page = self._source.page(rows, span, cursor.dump(), beside.details())
+                    page = page_of(self._source, rows, span, cursor.dump(), beside.details())
                     if page.records:
                         yield page
         done = [job for job in (place.job, place.history, place.roles, place.tracked) if job]
@@ -136,7 +136,7 @@ class BulkWalk:
         if self._source.kind is not Kind.DEAL or not place.whole:
             return replace(place, job=order())
         beside = [select(_HISTORY, "OpportunityHistory"), select(ROLE, "OpportunityContactRole")]
-        if self._source.tracked():
+        if tracks_stages(self._source):
             beside.append(select(_TRACKED, "OpportunityFieldHistory", where="Field = 'StageName'"))
         # One that can't be ordered leaves the others without use; the org takes them away after seven days.
         job, history, roles, *tracked = together([order, *(partial(self._ordered_beside, each) for each in beside)])
@@ -149,7 +149,7 @@ class BulkWalk:
             return ""
 
     def _beside(self, place: Cursor, *, begun: bool) -> Beside:
-        asked, tracked = Asked(self._org, tracked=self._source.tracked), self._source.tracked()
+        asked, tracked = Asked(self._org, tracked=partial(tracks_stages, self._source)), tracks_stages(self._source)
         whole = place.history and place.roles and (place.tracked or not tracked)
         return Beside(self._jobs, self._clock, asked, place if whole else Cursor(), begun=begun)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crmbridge.adapting import domain_of
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge_salesforce.encode import has_marker
 from crmbridge_salesforce.ids import to_18
-from crmbridge_salesforce.mapping import OBJECTS, domain_of
+from crmbridge_salesforce.mapping import OBJECTS
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.soql import containing, select, text

@@ -8,11 +8,10 @@ from functools import lru_cache, partial
 from itertools import repeat
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn, TypeAlias
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from crmbridge.adapting import KNOWN, WRITERS, put_together, read_at_once
+from crmbridge.adapting import KNOWN, WRITERS, domain_of, put_together, read_at_once
 from crmbridge.errors import RetryLaterError
 from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
@@ -278,13 +277,3 @@ def _single(cell: Cell) -> Cell:
 @lru_cache(maxsize=4096)
 def _position(record_type: Cell, stage: Cell, closed: Cell, won: Cell) -> Position:
     return Position(pipeline_of(record_type), stage, status_of(closed=closed == "true", won=won == "true"))
-
-
-def domain_of(website: Cell) -> str | None:
-    """Reduce a website, with or without its scheme, to the domain that records are matched by."""
-    text = website.strip()
-    try:
-        host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
-    except ValueError:
-        return None
-    return host.removeprefix("www.").rstrip(".") or None

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Page
 from crmbridge.threads import make_pool
 from crmbridge_salesforce.activities import COMPANY, CONTACT, DEAL, hangs_on, record_of
 from crmbridge_salesforce.details import Details
@@ -17,7 +16,6 @@ from crmbridge_salesforce.org import AT_ONCE, Org
 from crmbridge_salesforce.rows import Cells, Form
 from crmbridge_salesforce.schema import Table
 from crmbridge_salesforce.soql import select, text
-from crmbridge_salesforce.sources import Span
 from crmbridge_salesforce.values import read_moment
 
 _LINKS = select(["ContentDocumentId", "LinkedEntityId"], "ContentDocumentLink", where="ContentDocumentId IN ({})")
@@ -38,21 +36,9 @@ class Notes:
         self.where = f"Subject = {text(NOTE_SUBJECT)}" if self._ours else "IsPrivate = false"
         self.deleted_too = self._ours  # tasks are archived, notes are not
 
-    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:  # noqa: ARG002  no moves are owed
-        """Make a page of notes."""
-        return Page(records=tuple(self.records(rows, details)), cursor=cursor)
-
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
         """Make the notes of rows; other tasks, and private notes, are none."""
         return [self._record(row) for row in rows if self._is_note(row)]
-
-    def tracked(self) -> bool:
-        """Tell that there are no stages."""
-        return False
-
-    def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
-        """Find none."""
-        return set()
 
     def _is_note(self, row: Cells) -> bool:
         if self._ours:
@@ -87,10 +73,6 @@ class ContentNotes:
         self._org = org
         self.form = Form(table, ("Title", "TextPreview", "OwnerId"))
 
-    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:  # noqa: ARG002  no moves are owed
-        """Make a page of notes."""
-        return Page(records=tuple(self.records(rows, details)), cursor=cursor)
-
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  it reads its own
         """Make the notes of rows that hang on a deal, company or contact."""
         ties = self._ties([to_18(row[0]) for row in rows])
@@ -98,14 +80,6 @@ class ContentNotes:
         with make_pool(AT_ONCE) as threads:  # one request each: a text comes with nothing else
             texts = list(threads.map(self._text, tied))
         return [self._record(row, ties[to_18(row[0])], body) for row, body in zip(tied, texts, strict=True)]
-
-    def tracked(self) -> bool:
-        """Tell that there are no stages."""
-        return False
-
-    def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
-        """Find none."""
-        return set()
 
     def _ties(self, ids: Sequence[str]) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)

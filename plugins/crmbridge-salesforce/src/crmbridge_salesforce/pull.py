@@ -31,7 +31,7 @@ from crmbridge_salesforce.listing import Listing, Listings, Pace
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells
 from crmbridge_salesforce.soql import moment, select
-from crmbridge_salesforce.sources import Source, Span
+from crmbridge_salesforce.sources import Source, Span, Touched, page_of, tracks_stages
 from crmbridge_salesforce.values import read_moment
 
 STONES = 2000  # tombstones on a page
@@ -51,7 +51,7 @@ class Walk:
         self._table = source.form.table.name
         self._pace = pace
         self._listings = Listings(org, source, pace)
-        self._details = Asked(org, tracked=source.tracked)
+        self._details = Asked(org, tracked=partial(tracks_stages, source))
         self._ahead = ahead  # what a first walk was begun with before
         self._delivered: set[str] = set()
 
@@ -81,7 +81,7 @@ class Walk:
         Whether stages are tracked must be known next, and is asked beside that.
         """
         most = min(EARLY, self._pace.bulk_above)
-        jobs: list[Callable[[], Any]] = [partial(self._listings.count, place), self._source.tracked]
+        jobs: list[Callable[[], Any]] = [partial(self._listings.count, place), partial(tracks_stages, self._source)]
         if most:
             jobs.append(partial(self._listings.ask, place, most))
         counted, _, *asked = together(jobs)
@@ -151,7 +151,7 @@ class Walk:
         if rows:
             if span.since is not None:
                 self._delivered.update(to_18(cells[0]) for cells in rows)
-            page = self._source.page(rows, span, listing.after.dump(), details)
+            page = page_of(self._source, rows, span, listing.after.dump(), details)
             if page.records:  # rows that are no records of ours make no page
                 yield page
 
@@ -201,11 +201,13 @@ class Walk:
         yield Page(tombstones=last, cursor=Cursor(at=place.floor).dump())
 
     def _touched(self, span: Span, cursor: str) -> Iterator[Page]:
+        if not isinstance(self._source, Touched):
+            return
         wanted = sorted(self._source.touched(span) - self._delivered)
         for start in range(0, len(wanted), self._pace.page_size):
             part = wanted[start : start + self._pace.page_size]
             rows = self._listings.by_ids(part)
-            page = self._source.page(rows, span, cursor, self._details)
+            page = page_of(self._source, rows, span, cursor, self._details)
             if page.records:
                 yield page
 

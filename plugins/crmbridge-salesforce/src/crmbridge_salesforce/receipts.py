@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from crmbridge.errors import CrmbridgeError
@@ -52,6 +52,3 @@ def all_alike(items: Sequence[Item], outcome: Outcome, error: CrmbridgeError) ->
 def parts_of(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     """Cut changes in runs of at most `size`."""
     return [items[start : start + size] for start in range(0, len(items), size)]
-
-
-Answers = Mapping[str, Answered]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -56,20 +56,17 @@ class Source(Protocol):
         """Tell whether the object keeps rows where only a look into the recycle bin finds them: archived ones."""
         ...
 
-    def tracked(self) -> bool:
-        """Tell whether the org keeps a history of its stages beside the usual one."""
-        ...
-
-    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
-        """Make a page of rows, reading what lies beside them."""
-        ...
-
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:
-        """Make the records of rows that were read by their ids; those of another kind are left out."""
+        """Make the records of rows; those of another kind are left out."""
         ...
+
+
+@runtime_checkable
+class Touched(Protocol):
+    """A source whose rows can be other records although their own time of change says nothing of it."""
 
     def touched(self, span: Span) -> set[str]:
-        """Find rows that are other records now, although their own time of change says nothing of it."""
+        """Find them."""
         ...
 
 
@@ -88,21 +85,9 @@ class Plain:
         """The columns that are asked for."""
         return self._reader.form
 
-    def page(self, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:  # noqa: ARG002  no moves are owed
-        """Make a page of rows."""
-        return Page(records=tuple(self.records(rows, details)), cursor=cursor)
-
-    def tracked(self) -> bool:
-        """Tell that there are no stages."""
-        return False
-
     def records(self, rows: Sequence[Cells], details: Details) -> list[Record]:  # noqa: ARG002  nothing lies beside
         """Make the records of rows."""
         return self._reader.records(rows)
-
-    def touched(self, span: Span) -> set[str]:  # noqa: ARG002  nothing touches them
-        """Find none."""
-        return set()
 
 
 class Deals:
@@ -185,3 +170,15 @@ class Deals:
             return []
         journeys = Journeys(self._org.connection, self._setup.stages())
         return list(journeys.moves(standing, history))
+
+
+def page_of(source: Source, rows: Sequence[Cells], span: Span, cursor: str, details: Details) -> Page:
+    """Make a page of rows, reading what lies beside them; only deals owe their moves, too."""
+    if isinstance(source, Deals):
+        return source.page(rows, span, cursor, details)
+    return Page(records=tuple(source.records(rows, details)), cursor=cursor)
+
+
+def tracks_stages(source: Source) -> bool:
+    """Tell whether the org keeps a history of a source's stages beside the usual one."""
+    return isinstance(source, Deals) and source.tracked()

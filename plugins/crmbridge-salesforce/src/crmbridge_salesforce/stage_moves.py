@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from crmbridge.model.process import Process
+from crmbridge.model.roads import WON, following, road
 from crmbridge.ports import GuardRequest
 from crmbridge_salesforce.formulas import UnsayableError, all_of, any_of, picks
 
-WON, LOST = "won", "lost"
+LOST = "lost"
 
 
 class Spot(NamedTuple):
@@ -27,7 +26,7 @@ def leaves(stage: str, request: GuardRequest) -> str:
 
     Raises UnsayableError when no such move is mapped.
     """
-    found = _moves(request, lambda source, target: stage in road(source.id, target.id, request.process))
+    found = _moves(request, lambda one, other: stage in {left.id for left in road(one.id, other.id, request.process)})
     if found is None:
         raise UnsayableError("no move that leaves the stage behind is mapped to stages of the org")
     return found
@@ -57,30 +56,6 @@ def spots(request: GuardRequest) -> Iterator[Spot]:
             yield Spot(stage.id, process.order(stage.id), natives, stage.status == "open")
     if process.won_stage is None and (natives := _natives(WON, request)):
         yield Spot(WON, len(process.stages), natives, open=False)
-
-
-def following(stage: str, process: Process) -> tuple[str, ...]:
-    """Name where a deal may go forward to from a stage; after the last stage comes being won."""
-    found = process.stage(stage)
-    if found and found.next is not None:
-        return found.next
-    index = process.order(stage) + 1
-    return (process.stages[index].id if index < len(process.stages) else WON,)
-
-
-def road(source: str, target: str, process: Process) -> tuple[str, ...]:
-    """Name the stages that a move leaves behind: the shortest way along `next`, else all between them in the file."""
-    ways: deque[tuple[str, ...]] = deque([(source,)])
-    seen = {source}
-    while ways:
-        way = ways.popleft()
-        if way[-1] == target:
-            return way[:-1]
-        ahead = [step for step in following(way[-1], process) if step not in seen] if way[-1] != WON else []
-        seen.update(ahead)
-        ways.extend((*way, step) for step in ahead)
-    end = process.order(target) if target != WON else len(process.stages)
-    return tuple(stage.id for stage in process.stages[process.order(source) : end])
 
 
 def _moves(request: GuardRequest, wanted: Callable[[Spot, Spot], bool]) -> str | None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import RateWindow, SandboxOptions, Vendor, VirtualClock, fronted, make_world, serve
-from crmbridge.testing.adapter_workbench import CONNECTION, AdapterWorkbench, field_bindings
+from crmbridge.testing.adapters.workbench import CONNECTION, AdapterWorkbench, field_bindings
 from crmbridge_tryton.plugin import crmbridge_adapters
 from crmbridge_tryton_server.filling import FIELDS, PIPELINE, STAGES, filled, holds
 from crmbridge_tryton_server.hands import TrytonHands

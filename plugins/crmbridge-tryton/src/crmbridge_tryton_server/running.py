@@ -85,11 +85,6 @@ class TrytonServer:
             self.process.kill()
             self.process.wait()
 
-    def restart(self) -> None:
-        """Let it go away in the middle of whatever it does, and come back."""
-        self.stop()
-        self.start()
-
     def _answers(self) -> bool:
         try:
             with urllib.request.urlopen(self.url, timeout=1):  # noqa: S310  our own server

@@ -48,7 +48,7 @@ def stacked(measured: Measured, words: Words) -> Drawing | None:
 def funnel(measured: Measured, words: Words) -> Drawing | None:
     """Draw the first charted column of each row as a bar in the middle, which narrows to the next; others are parts."""
     rows, (main, *parts) = measured.rows[:MOST_ROWS], measured.charted
-    widths = [max(0.0, _value(row, main)) for row in rows]
+    widths = [max(0.0, row.value(main)) for row in rows]
     most = max(widths, default=0.0) or 1.0
     lines = []
     for index, row in enumerate(rows):
@@ -64,9 +64,9 @@ def _step(row: Row, main: str, parts: Sequence[str], widths: tuple[float, float 
     width, after = widths
     left = (100 - width) / 2
     drawn = [shape("rect", _said(row, main, words), class_="base", x=left, width=width, height=30)]
-    whole, start = _value(row, main), left
+    whole, start = row.value(main), left
     for part, look in zip(parts, looks(parts), strict=True):
-        share = width * _value(row, part) / whole if whole > 0 else 0.0
+        share = width * row.value(part) / whole if whole > 0 else 0.0
         share = min(share, left + width - start)
         if share > 0:
             drawn.append(shape("rect", _said(row, part, words), class_=f"f-{look}", x=start, width=share, height=30))
@@ -100,7 +100,7 @@ def _whisker(low: float, high: float) -> Markup:
 def _parts(row: Row, measured: Measured, most: float, words: Words) -> Markup:
     drawn, start = list[Markup](), 0.0
     for column, look in zip(measured.charted, looks(measured.charted), strict=True):
-        width = 100 * max(0.0, _value(row, column)) / most if most else 0.0
+        width = 100 * max(0.0, row.value(column)) / most if most else 0.0
         if width:
             said = f"{_names(measured).get(column, column)}: {_said(row, column, words)}"
             drawn.append(shape("rect", said, class_=f"f-{look}", x=start, width=width, height=10))
@@ -202,12 +202,7 @@ def _whole(row: Row, measured: Measured) -> float:
 
 
 def _total(row: Row, columns: Sequence[str]) -> float:
-    return sum(max(0.0, _value(row, column)) for column in columns)
-
-
-def _value(row: Row, column: str) -> float:
-    figure = row.figures.get(column)
-    return 0.0 if figure is None or figure.value is None else figure.value
+    return sum(max(0.0, row.value(column)) for column in columns)
 
 
 def _said(row: Row, column: str, words: Words) -> str:

@@ -41,12 +41,12 @@ def _falls(curve: Curve) -> bool:
     return curve.points[0].share > curve.points[-1].share
 
 
-def thinned(steps: Sequence[CurvePoint], most: int = MOST_STEPS) -> list[CurvePoint]:
+def thinned(steps: Sequence[CurvePoint]) -> list[CurvePoint]:
     """Leave out steps where there are more than can be told apart; the first and the last stay."""
-    if len(steps) <= most:
+    if len(steps) <= MOST_STEPS:
         return list(steps)
-    last = len(steps) - 1
-    return [steps[index] for index in dict.fromkeys(round(last * number / (most - 1)) for number in range(most))]
+    last, most = len(steps) - 1, MOST_STEPS - 1
+    return [steps[index] for index in dict.fromkeys(round(last * number / most) for number in range(MOST_STEPS))]
 
 
 def _panel(curve: Curve, marks: list[float], words: Words) -> Markup:

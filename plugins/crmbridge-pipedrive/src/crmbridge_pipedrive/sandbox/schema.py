@@ -169,7 +169,6 @@ CUSTOM: Mapping[str, Check] = {
     "time": text,
     "address": lambda value: isinstance(value, dict) and text(value.get("value")),
 }
-NUMBER_CHECKS = (integer, number)
 
 
 def check_body(body: Any, schema: Mapping[str, Check], *, required: tuple[str, ...] = ()) -> Row:
