@@ -27,7 +27,7 @@ from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge.ports import AdapterContext
 from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
 from crmbridge.services.containing import Contained
-from crmbridge.testing.adapter_workbench import field_bindings
+from crmbridge.testing.adapters.workbench import field_bindings
 from crmbridge.testing.factories import NOON
 from crmbridge.testing.simulation.wire import Wire
 from crmbridge.threads import one_at_a_time
