@@ -6,6 +6,8 @@ import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from types import MappingProxyType
 
 from msgspec import Struct, field
 
@@ -51,9 +53,10 @@ class Matched(Struct, frozen=True, kw_only=True):
 # ── Names ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def link_id(ref: Ref) -> str:
-    """Make the id of a link from the record that it starts with."""
-    return "lnk" + hashlib.sha256(f"{ref.connection}\x1f{ref.kind}\x1f{ref.id}".encode()).hexdigest()[:13]
+def link_id(ref: Ref, again: int = 0) -> str:
+    """Make the id of a link from the record that it starts with; `again` if others have the link that it had before."""
+    more = f"\x1f{again}" if again else ""
+    return "lnk" + hashlib.sha256(f"{ref.connection}\x1f{ref.kind}\x1f{ref.id}{more}".encode()).hexdigest()[:13]
 
 
 def lead(link: str, refs: Iterable[Ref]) -> Ref | None:
@@ -86,22 +89,37 @@ def natural_key(record: Record) -> str | None:
 
 
 def follow_merges(
-    links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref], gone: Collection[Ref] = ()
+    links: Mapping[str, Sequence[Ref]],
+    survivors: Mapping[Ref, Ref],
+    gone: Collection[Ref] = (),
+    likeness: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, tuple[Ref, ...]]:
     """Put the survivor of a merge in the place of the record that was merged away, unless it stands in a link itself.
 
     `survivors` has what records were merged into. Left alone, a survivor with a new id would seem to have no
     counterpart, and be given a second one. For the same reason, of several places it takes the one with the most
-    counterparts that are not `gone`.
+    counterparts that are not `gone`; then the one whose values it holds, which `likeness` counts, as it would write
+    its own over others.
     """
     taken = {ref for refs in links.values() for ref in refs}
     there = {link: sum(ref not in gone and ref not in survivors for ref in refs) for link, refs in links.items()}
     followed: dict[str, tuple[Ref, ...]] = {}
-    for link in sorted(links, key=lambda link: (-there[link], link)):
+    for link in sorted(links, key=lambda link: (-there[link], -likeness.get(link, 0), link)):
         ends = {ref: end for ref in links[link] if (end := end_of(ref, survivors)) not in taken}
         taken.update(ends.values())
         followed[link] = tuple(ends.get(ref, ref) for ref in links[link])
     return followed
+
+
+def left_over(links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref]) -> dict[str, set[str]]:
+    """Name, for links that hold what is left of a merge, the links of the deals that were merged away into it."""
+    link_of = {ref: link for link, refs in links.items() for ref in refs if ref.kind is Kind.DEAL}
+    found: dict[str, set[str]] = defaultdict(set)
+    for ref, link in link_of.items():
+        other = link_of.get(end_of(ref, survivors), link)
+        if other != link:
+            found[other].add(link)
+    return found
 
 
 def end_of(ref: Ref, survivors: Mapping[Ref, Ref]) -> Ref:
@@ -264,6 +282,10 @@ class _Book(Struct):
         self.members[link] = self.grown[link] = refs
         self.link_of.update(dict.fromkeys(refs, link))
 
+    def own(self, ref: Ref) -> str:
+        """Name the link that starts with a record, where others have the one that is named after it."""
+        return next(link for again in count() if not self.members.get(link := link_id(ref, again)))
+
     def ranked(self, refs: Iterable[Ref]) -> list[Ref]:
         """Give the refs of the connections that are matched, in the order in which the settings name those."""
         here = (ref for ref in refs if ref.connection in self.between)
@@ -314,7 +336,7 @@ def _join_by_key(book: _Book, signature: Signature) -> None:
     link = link_of_key(signature.text)
     together = book.together(link, fresh)
     if fresh and len(together) > 1:
-        book.write(link or link_id(together[0]), together)
+        book.write(link or book.own(together[0]), together)
 
 
 def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> Iterator[Blocked]:
@@ -330,7 +352,7 @@ def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> 
     if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):
         yield from (_ask(ref, sides, names) for ref in fresh)
         return
-    link = next(iter(existing), link_id(group[0]))
+    link = next(iter(existing), None) or book.own(group[0])
     together = book.together(link, group)
     book.write(link, together)
     # Another record of the same CRM has the place already, so which of the two belongs there is not clear.

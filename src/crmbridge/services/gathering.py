@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from crmbridge.engine.deleting import MERGED
 from crmbridge.engine.glance import Glance
-from crmbridge.engine.matching import end_of, follow_merges
+from crmbridge.engine.matching import end_of, follow_merges, left_over
+from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sameness import same
 from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.cuts import Cut
@@ -142,14 +146,41 @@ def follow_merged(workspace: Workspace, records: Iterable[Ref]) -> set[Ref]:
     ends = {end_of(ref, merged) for ref in merged}
     before = store.links.get(set(store.links.of({*tombstones, *ends}).values()))
     members = {ref for refs in before.values() for ref in refs}
-    after = follow_merges(before, merged, store.records.tombstones(members))
+    likeness = _likeness(workspace, before, merged)
+    after = follow_merges(before, merged, store.records.tombstones(members), likeness)
     places = [(ref, end) for link in before for ref, end in zip(before[link], after[link], strict=True) if ref != end]
     bases = store.links.bases([ref for ref, _ in places])
     moved = {end for _, end in places}
     store.backlog.touch(moved)  # first, as whoever is killed in between finds no place to be taken any more
     changed = {link: after[link] for link in before if after[link] != before[link]}
-    store.links.save(changed, {end: bases[ref] for ref, end in places if ref in bases})
+    news = {end: bases[ref] for ref, end in places if ref in bases}
+    store.links.save(changed, news | _noted_merges(workspace, left_over(after, merged)))
     return moved
+
+
+def _likeness(workspace: Workspace, links: Mapping[str, Sequence[Ref]], merged: Mapping[Ref, Ref]) -> dict[str, int]:
+    """Count, where several links lost a record to the same one, how many of each one's values that holds."""
+    ends = {ref: (link, end_of(ref, merged)) for link, refs in links.items() for ref in refs if ref in merged}
+    wanted = Counter(end for _, end in ends.values())
+    asked = {ref: place for ref, place in ends.items() if wanted[place[1]] > 1}
+    if not asked:
+        return {}
+    records, bases = workspace.store.records.get(list(wanted)), workspace.store.links.bases(list(asked))
+    found: Counter[str] = Counter()
+    for ref, (link, end) in asked.items():
+        fields = records[end].fields if end in records else {}
+        found[link] += sum(name in fields and same(fields[name], value) for name, value in bases.get(ref, {}).items())
+    return found
+
+
+def _noted_merges(workspace: Workspace, left: Mapping[str, Collection[str]]) -> dict[Ref, dict[str, Value]]:
+    """Give the bases that say which links' deals were merged into those of others."""
+    known = workspace.store.links.bases([decided_ref(link) for link in left]) if left else {}
+    before = {link: known.get(decided_ref(link), {}).get(MERGED) for link in left}
+    return {
+        decided_ref(link): {MERGED: tuple(sorted({*(was if isinstance(was, tuple) else ()), *left[link]}))}
+        for link, was in before.items()
+    }
 
 
 def merged_into(workspace: Workspace, tombstones: Mapping[Ref, Tombstone]) -> dict[Ref, Ref]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -166,6 +166,8 @@ def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[
     alike = workspace.store.matches.find({signature for each in signed.values() for signature in each})
     links = workspace.store.links
     named = {link_of_key(s.text) for s in alike if s.rule == EXTERNAL_KEY} - {""}
+    if kind is not Kind.DEAL:  # which have a key of ours
+        named |= set(map(link_id, records))
     taken = links.of({ref for refs in alike.values() for ref in refs})
     known = links.get({*named, *taken.values()})
     members = sorted({ref for refs in known.values() for ref in refs})
@@ -229,10 +231,26 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> di
         matched = match_fresh(workspace, entry, kind, fresh)
         found.update({ref: link for link, members in matched.links.items() for ref in members})
         if policy == "create":
-            alone = {link_id(ref): (ref,) for ref in matched.single if _can_be_had(workspace, entry, fresh[ref])}
+            alone = own_links(workspace, [ref for ref in matched.single if _can_be_had(workspace, entry, fresh[ref])])
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
     return found
+
+
+def own_links(workspace: Workspace, refs: Collection[Ref]) -> dict[str, tuple[Ref, ...]]:
+    """Name links of their own for records that stand in none.
+
+    Where a record was merged into another one and is back, that one has its link, with its counterparts.
+    """
+    taken = workspace.store.links.get(list(map(link_id, refs)))
+    named = {ref: own_link(workspace, ref) if taken.get(link_id(ref)) else link_id(ref) for ref in refs}
+    return {link: (ref,) for ref, link in named.items()}
+
+
+def own_link(workspace: Workspace, ref: Ref) -> str:
+    """Name a link that starts with a record, and that no others have."""
+    links = workspace.store.links
+    return next(link for again in count() if not links.get([link := link_id(ref, again)]).get(link))
 
 
 def matched_since(

@@ -16,6 +16,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.apart import Bases, as_apart, as_together
 from crmbridge.services.choosing import ref_of
 from crmbridge.services.cycle import finish, writing
+from crmbridge.services.linking import own_link
 from crmbridge.services.resolving import put_back
 from crmbridge.services.workspace import Workspace
 
@@ -109,11 +110,11 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
         refs = _known(workspace, texts)
         _one_kind(refs)
         link, together = _together(workspace, refs)
+        gone = [ref for ref in together if ref not in workspace.store.records.get(together)]
+        together = tuple(ref for ref in together if ref not in gone)  # what is gone has no say in what was just said
         _one_each(together)
         owned = workspace.store.links.of(refs)
         emptied: dict[str, tuple[Ref, ...]] = {other: () for other in owned.values() if other != link}
-        gone = [ref for ref in together if ref not in workspace.store.records.get(together)]
-        together = tuple(ref for ref in together if ref not in gone)  # what is gone has no say in what was just said
         lost = _lost(workspace, link, gone)  # joined by hand, it is kept in step again
         put_back(workspace, together)  # first, as whoever is killed in between would not know of it later
         workspace.store.links.save({**emptied, link: together}, lost | as_together(workspace, together))
@@ -135,7 +136,7 @@ def split(workspace: Workspace, text: str) -> Linked | None:
             raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
         lost = _lost(workspace, link, [ref] if link != link_id(ref) else others)
         put_back(workspace, [ref, *others])
-        workspace.store.links.save(_parted(link, ref, others), lost | as_apart(workspace, ref, others))
+        workspace.store.links.save(_parted(workspace, link, ref, others), lost | as_apart(workspace, ref, others))
         _ask_no_longer(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
@@ -203,7 +204,7 @@ def _together(workspace: Workspace, refs: Sequence[Ref]) -> tuple[str, tuple[Ref
         )
     order = {name: number for number, name in enumerate(workspace.connections)}
     ranked = sorted(refs, key=lambda ref: (order.get(ref.connection, len(order)), ref))
-    link = next(iter(shared), owned.get(ranked[0]) or link_id(ranked[0]))
+    link = next(iter(shared), None) or owned.get(ranked[0]) or own_link(workspace, ranked[0])
     return link, tuple(dict.fromkeys([*links.get(link, ()), *ranked]))
 
 
@@ -217,9 +218,9 @@ def _one_each(refs: Sequence[Ref]) -> None:
             )
 
 
-def _parted(link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
+def _parted(workspace: Workspace, link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
     """Give the links as they are without a record. Those named after it must not be taken for it later."""
-    return {link: list(others)} if link != link_id(ref) else {link: [], link_id(others[0]): list(others)}
+    return {link: list(others)} if link != link_id(ref) else {link: [], own_link(workspace, others[0]): list(others)}
 
 
 def _lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> Bases:

@@ -25,7 +25,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, sign, sign_all
+from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, own_links, sign, sign_all
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after, still_open
 from crmbridge.settings import DeleteCap, Sync
@@ -194,7 +194,7 @@ def _link(
     unsure = doubts(workspace, entry, alone)
     synced.blocked += unsure.values()
     synced.asked.update(unsure)
-    single = {link_id(ref): (ref,) for ref in alone if ref not in unsure}
+    single = own_links(workspace, [ref for ref in alone if ref not in unsure])
     workspace.store.links.save(single)
     links.update(single)
     return links

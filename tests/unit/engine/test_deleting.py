@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, hold_back, judge_gone, lacks
+from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, Merges, hold_back, judge_gone, lacks
 from crmbridge.model.changes import Action, Cause
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
@@ -23,6 +23,7 @@ def judged(
     edited: tuple[Ref, ...] = (),
     marks: Mapping[Ref, Mapping[str, Value]] | None = None,
     elsewhere: Mapping[Ref, Ref] | None = None,
+    left_over: Mapping[str, Ref] | None = None,
 ) -> Gone:
     tombstones = {ref: make_tombstone(connection=ref.connection) for ref in gone}
     return judge_gone(
@@ -33,7 +34,7 @@ def judged(
         present=[ref for ref in ALL if ref not in gone],
         edited=edited,
         policy=policy,
-        linked_elsewhere=elsewhere or {},
+        merges=Merges(elsewhere=elsewhere or {}, left_over=left_over or {}),
     )
 
 
@@ -51,6 +52,21 @@ def test_the_counterparts_follow_where_the_settings_say_archive() -> None:
 def test_a_link_ends_where_the_settings_say_so() -> None:
     """Nothing is taken away from anybody."""
     assert Gone(members=ALL, deleted=NORTH, ended=True) == judged(NORTH, policy="unlink")
+
+
+@pytest.mark.parametrize("policy", ["archive", "unlink"])
+def test_a_deal_that_may_have_been_merged_is_asked_about(policy: str) -> None:
+    """A counterpart of a deal that was merged into one of the link is left where one of the link is gone."""
+    rest = make_ref("other")
+    asked = judged(NORTH, policy=policy, edited=(WEST,), left_over={"north": rest})
+
+    assert (ALL, (), False) == (asked.members, asked.archive, asked.ended)
+    assert [f"{NORTH} is gone and may have been merged into {rest}"] == [
+        item.reason.partition(",")[0] for item in asked.stopped
+    ]
+    assert judged(NORTH) == judged(NORTH, left_over={"south": rest})
+    assert judged(NORTH, policy="never") == judged(NORTH, policy="never", left_over={"north": rest})
+    assert judged(*ALL) == judged(*ALL, left_over={"north": rest})
 
 
 def test_an_edit_beats_a_delete() -> None:

@@ -193,6 +193,7 @@ def test_a_survivor_takes_the_place_that_has_counterparts() -> None:
     left = {"l": (a, gone), "m": (b, there)}
     assert {"l": (a, gone), "m": (c, there)} == follow_merges(left, {a: c, b: c}, {gone})
     assert {"l": (c, gone), "m": (b, there)} == follow_merges(left, {a: c, b: c}, {gone, there})
+    assert {"l": (a, gone), "m": (c, there)} == follow_merges(left, {a: c, b: c}, likeness={"l": 1, "m": 2})
 
 
 def test_merges_in_a_circle_lead_nowhere() -> None:

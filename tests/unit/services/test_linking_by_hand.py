@@ -107,6 +107,16 @@ def test_companies_and_deals_are_not_the_same_thing(bench: Bench) -> None:
     assert 2 == len(join(bench.workspace, ["north:company:1", "south:company:1"]).refs)
 
 
+def test_one_that_was_made_again_takes_the_place_of_the_one_that_is_gone(bench: Bench) -> None:
+    """Nobody could split the old one off, as it is not there any more."""
+    north, other = refs(bench)["north"], refs(bench)["other"]
+    join(bench.workspace, texts(bench, "north", "south"))
+    bench.crms["south"].delete_deal(refs(bench)["south"].id)
+    pull(bench.workspace)
+
+    assert {north, other} == set(join(bench.workspace, [str(north), str(other)]).refs)
+
+
 def test_what_is_split_off_is_remembered_as_another(bench: Bench) -> None:
     """On both sides, until a person joins them again."""
     join(bench.workspace, texts(bench, "north", "south", "east"))
