@@ -116,8 +116,7 @@ def left_over(links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref]) 
     link_of = {ref: link for link, refs in links.items() for ref in refs if ref.kind is Kind.DEAL}
     found: dict[str, set[str]] = defaultdict(set)
     for ref, link in link_of.items():
-        other = link_of.get(end_of(ref, survivors), link)
-        if other != link:
+        if (other := link_of.get(end_of(ref, survivors), link)) != link:
             found[other].add(link)
     return found
 
@@ -286,6 +285,11 @@ class _Book(Struct):
         """Name the link that starts with a record, where others have the one that is named after it."""
         return next(link for again in count() if not self.members.get(link := link_id(ref, again)))
 
+    def is_none_of(self, ref: Ref, sides: Mapping[str, Sequence[Ref]]) -> bool:
+        """Tell whether a person told a record apart from all that it may be in other connections."""
+        others = (each for name, side in sides.items() if name != ref.connection for each in side)
+        return all(frozenset((ref, other)) in self.around.apart for other in others)
+
     def ranked(self, refs: Iterable[Ref]) -> list[Ref]:
         """Give the refs of the connections that are matched, in the order in which the settings name those."""
         here = (ref for ref in refs if ref.connection in self.between)
@@ -350,13 +354,14 @@ def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> 
         return
     existing = {book.link_of[ref] for ref in group if ref in book.link_of}
     if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):
-        yield from (_ask(ref, sides, names) for ref in fresh)
+        yield from (_ask(ref, sides, names) for ref in fresh if not book.is_none_of(ref, sides))
         return
     link = next(iter(existing), None) or book.own(group[0])
     together = book.together(link, group)
     book.write(link, together)
     # Another record of the same CRM has the place already, so which of the two belongs there is not clear.
-    yield from (_ask(ref, sides, names) for ref in fresh if ref not in together)
+    left = [ref for ref in fresh if ref not in together]
+    yield from (_ask(ref, sides, names) for ref in left if not book.is_none_of(ref, sides))
 
 
 def _ask(ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -> Blocked:

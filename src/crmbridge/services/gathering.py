@@ -14,11 +14,12 @@ from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.changes import Blocked
 from crmbridge.model.cuts import Cut
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.services.linking import links_around
+from crmbridge.services.linking import LinksAround, links_around
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
@@ -26,7 +27,8 @@ from crmbridge.settings import Sync
 class Around(Struct, frozen=True, kw_only=True):
     """Some links with everything that is known around them.
 
-    `companions` are the members of the links of companies and contacts.
+    `companions` are the members of the links of companies and contacts; of the companies in `unclear` a person must say
+    what they belong to.
     """
 
     links: Mapping[str, tuple[Ref, ...]]
@@ -38,6 +40,7 @@ class Around(Struct, frozen=True, kw_only=True):
     bases: Mapping[Ref, Mapping[str, Value]]
     viewers: Mapping[str, Viewer]
     companions: Mapping[str, tuple[Ref, ...]]
+    unclear: Sequence[Blocked]
 
 
 def make_viewers(workspace: Workspace, deals: Iterable[Record] = ()) -> dict[str, Viewer]:
@@ -107,7 +110,7 @@ def gather(
     cuts = {ref: glance.cut(deal.fields) for ref, deal in deals.items()}
     tombstones = store.records.tombstones(sorted(ref for ref in members if ref not in deals))
     hanging = _named(viewers, ((ref.connection, cut.get) for ref, cut in cuts.items()))
-    linked = links_around(workspace, entry, hanging) if hanging else {}
+    linked, unclear = links_around(workspace, entry, hanging) if hanging else LinksAround({})
     return Around(
         links=found.links,
         deals=deals,
@@ -118,6 +121,7 @@ def gather(
         bases=found.bases,
         viewers=with_links(viewers, linked),
         companions=store.links.get(set(linked.values())) if linked else {},
+        unclear=unclear,
     )
 
 

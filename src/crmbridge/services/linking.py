@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count, islice
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from crmbridge.engine.deleting import ENDED
 from crmbridge.engine.matching import (
     BELONGS,
     EXTERNAL_KEY,
@@ -29,6 +30,7 @@ from crmbridge.engine.matching import (
     signed_by,
     unseen,
 )
+from crmbridge.engine.merge import decided_ref
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Blocked
 from crmbridge.model.cuts import Cutter
@@ -179,7 +181,9 @@ def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[
         apart=_told_apart(workspace, {*records, *members, *(ref for refs in alike.values() for ref in refs)}),
     )
     matched = match(around, entry.match_rules(_KINDS[kind]), entry.between, kind)
-    links.save(matched.links)
+    # What was made again takes up a link that ended when the one before it was deleted.
+    longer = [decided_ref(link) for link in matched.links if known.get(link)] if entry.delete == "unlink" else []
+    links.save(matched.links, {base: {ENDED: None} for base in longer})
     return matched
 
 
@@ -217,24 +221,34 @@ def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
     return tuple(each for each in signed if not each.rule.startswith(BELONGS) and not each.rule.endswith(UNREAD))
 
 
-def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> dict[Ref, str]:
+class LinksAround(NamedTuple):
+    """The links of companies and contacts, and of which companies a person must say what they belong to."""
+
+    links: Mapping[Ref, str]
+    unclear: Sequence[Blocked] = ()
+
+
+def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> LinksAround:
     """Give the links of companies and contacts, matching those that have none.
 
     Where the missing ones can be created in all the other CRMs, what has no counterpart gets a link of its own. What
-    has none and can't be had is nobody's matter: in a deal's view it would stand as somebody's edit for ever.
+    has none and can't be had is nobody's matter: in a deal's view it would stand as somebody's edit for ever. Nor is a
+    contact that several fit, as contacts hang together loosely.
     """
     found = dict(workspace.store.links.of(refs))
+    unclear: tuple[Blocked, ...] = ()
     for kind, policy in ((Kind.COMPANY, entry.companies), (Kind.CONTACT, entry.contacts)):
         fresh = workspace.store.records.get(sorted(ref for ref in refs if ref.kind is kind and ref not in found))
         if not fresh:
             continue
         matched = match_fresh(workspace, entry, kind, fresh)
+        unclear += tuple(item for item in matched.ambiguous if kind is Kind.COMPANY and item.deal in fresh)
         found.update({ref: link for link, members in matched.links.items() for ref in members})
         if policy == "create":
             alone = own_links(workspace, [ref for ref in matched.single if _can_be_had(workspace, entry, fresh[ref])])
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
-    return found
+    return LinksAround(found, unclear)
 
 
 def own_links(workspace: Workspace, refs: Collection[Ref]) -> dict[str, tuple[Ref, ...]]:

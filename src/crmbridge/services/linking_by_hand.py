@@ -124,22 +124,36 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
 
 
 def split(workspace: Workspace, text: str) -> Linked | None:
-    """Say that a record is none of those in its link, and remember it; give what is left of the link.
+    """Say that a record is none of those in its link, or of those that it may be; give what is left of the link.
 
-    Raises ConfigurationError for a record that is in no link with others.
+    Raises ConfigurationError for a record that is in no link with others, and may be in none.
     """
     with writing(workspace, "links") as run:
         (ref,) = _known(workspace, [text])
         link = workspace.store.links.of([ref]).get(ref)
         others = [other for other in workspace.store.links.get([link])[link] if other != ref] if link else []
         if link is None or not others:
-            raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
+            _tell_apart(workspace, ref)
+            finish(workspace, run, "links", 0, {"split": str(ref)})
+            return None
         lost = _lost(workspace, link, [ref] if link != link_id(ref) else others)
         put_back(workspace, [ref, *others])
         workspace.store.links.save(_parted(workspace, link, ref, others), lost | as_apart(workspace, ref, others))
         _ask_no_longer(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
+
+
+def _tell_apart(workspace: Workspace, ref: Ref) -> None:
+    """Say that a record is none of those that it may be."""
+    items = [each.item for each in workspace.store.waiting.all() if each.item.deal == ref]
+    asked = [item for item in items if item.cause is Cause.LINK]
+    others = sorted({other for item in asked for other in _candidates(item) if other.connection != ref.connection})
+    if not others:
+        raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
+    put_back(workspace, [ref, *others])
+    workspace.store.links.save_bases(as_apart(workspace, ref, others))
+    _ask_no_longer(workspace, [ref], {item.link for item in asked})
 
 
 # ── How it is done ──────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ It costs what changed, not what there is: the store's backlog names the records 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -20,7 +20,7 @@ from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.matching import link_id, signed_by
 from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.views import AROUND, Viewer
-from crmbridge.model.changes import Action, Blocked, Change
+from crmbridge.model.changes import Action, Blocked, Cause, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
@@ -42,7 +42,7 @@ class Synced(Struct):
     changes: list[Change] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     looked: set[str] = field(default_factory=set)  # the links, and ids of those that single deals would get
-    asked: set[Ref] = field(default_factory=set)  # deals of which a person must say where they belong
+    asked: set[Ref] = field(default_factory=set)  # deals and companies of which a person must say where they belong
     marks: dict[str, int] = field(default_factory=dict)  # how far each reader of the backlog got
     between: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the connections of each reader
 
@@ -84,6 +84,7 @@ def _sync_entry(
 ) -> None:
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
+    synced.looked.update(_asked_before(workspace, entry))
     synced.marks[reader], synced.between[reader] = mark, entry.between
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
         follow_merged(workspace, part)
@@ -106,6 +107,7 @@ def _sync_entry(
         workspace.store.links.save(plan.members, plan.agreed)  # one without the other would make no sense later
         synced.looked.update(some)
         synced.looked.update(around.companions)
+        _ask_about(synced, around.unclear)
         synced.blocked += plan.blocked
         ends |= plan.ends
         archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
@@ -118,6 +120,21 @@ def _sync_entry(
         synced.blocked += hold_ends(ends, most_at_once(cap, count))
     else:
         workspace.store.links.save_bases({decided_ref(link): {ENDED: True} for link in ends})
+
+
+def _asked_before(workspace: Workspace, entry: Sync) -> Iterator[str]:
+    """Name what companies wait under of which a person was asked: they are pending until nobody has to be."""
+    for each in workspace.store.waiting.all():
+        if each.item.cause is Cause.LINK and each.item.deal.kind is Kind.COMPANY:
+            yield from (each.item.link,) if each.item.deal.connection in entry.between else ()
+
+
+def _ask_about(synced: Synced, unclear: Iterable[Blocked]) -> None:
+    """Ask about companies, each once, and look at their deals again in the next run."""
+    for item in unclear:
+        if item.deal not in synced.asked:
+            synced.asked.add(item.deal)
+            synced.blocked.append(item)
 
 
 def _looked(workspace: Workspace, entry: Sync, around: Around, unclear: Bases, glance: Glance) -> Part:

@@ -162,6 +162,20 @@ def test_what_is_unclear_is_listed_with_what_it_may_be(bench: Bench) -> None:
     assert [] == list_unclear(bench.workspace)
 
 
+def test_what_is_unclear_is_told_apart_from_all_that_it_may_be(bench: Bench) -> None:
+    """It is remembered, asked no more, and looked at again."""
+    north, south = refs(bench)["north"], refs(bench)["south"]
+    item = Blocked(
+        link=link_id(north), deal=north, name="link", reason="several", values={"south": south.id}, cause=Cause.LINK
+    )
+    bench.workspace.store.waiting.replace([item.link], [item], bench.clock.now())
+
+    assert split(bench.workspace, str(north)) is None
+    assert {north: frozenset([str(south)]), south: frozenset([str(north)])} == apart(bench.workspace, [north, south])
+    assert [] == list_unclear(bench.workspace)
+    assert {north, south} <= set(bench.workspace.store.backlog.pending(READER)[1])
+
+
 def test_links_are_found_by_a_part_of_a_name_or_by_a_record(bench: Bench) -> None:
     """And listed by name."""
     linked = join(bench.workspace, texts(bench, "north", "south"))

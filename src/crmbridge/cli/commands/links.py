@@ -95,6 +95,8 @@ def _unclear_lines(one: Unclear) -> Iterator[Line]:
     records = [*([one.record] if one.record else []), *one.candidates]
     yield from table([_row(record) for record in records], indent=4)
     yield ["    ", dim(f"crmbridge links join {one.item.deal} RECORD")]
+    if any(other.ref.connection != one.item.deal.connection for other in one.candidates):
+        yield ["    ", dim(f"crmbridge links split {one.item.deal}   if it is none of these")]
     yield ""
 
 

@@ -1,0 +1,108 @@
+"""Which records belong together, where that is not clear, where a person says so, and where a link has ended."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.test_two_way import FIRM, HOUR, add, crm, entry, only, run
+from tests.unit.services.able import able_bench
+
+from crmbridge.model.changes import Cause
+from crmbridge.model.records import Kind, Ref
+from crmbridge.model.values import Money
+from crmbridge.services import linking_by_hand
+from crmbridge.services.cycle import Cycle
+from crmbridge.testing.workspaces import Bench
+
+
+def two_firms_alike(*, domain: str = "acme.example", **more: object) -> tuple[Bench, str]:
+    """Make a bench with a linked deal and its company; the south has two more companies of one domain."""
+    bench = able_bench(**entry(**more))
+    for name in ("north", "south"):
+        add(bench, name, Kind.COMPANY, "old", name="Old", domain="old.example")
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification", company="old").id
+    run(bench)
+    add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    for native in ("s1", "s2"):
+        add(bench, "south", Kind.COMPANY, native, **{**FIRM, "domain": domain})
+    bench.clock.advance(HOUR)
+    bench.crms["north"].set_company(deal, "c1")
+    return bench, deal
+
+
+def asked(cycle: Cycle) -> list[tuple[str, str]]:
+    """Name what a person must link, with why."""
+    items = cycle.plan.blocked if cycle.plan else ()
+    return [(str(item.deal), item.reason.partition(";")[0]) for item in items if item.cause is Cause.LINK]
+
+
+@pytest.mark.parametrize("companies", ["match", "create"])
+def test_a_company_that_several_fit_is_told_of(companies: str) -> None:
+    """The deal's company does not get to the other CRM, so somebody must know, in every run until it is settled."""
+    bench, _ = two_firms_alike(companies=companies)
+    cycles = [run(bench), run(bench)]
+    (unclear,) = linking_by_hand.list_unclear(bench.workspace)
+    linking_by_hand.join(bench.workspace, ["north:company:c1", "south:company:s2"])
+    last = run(bench)
+
+    assert [[("north:company:c1", "several have the same domain")]] * 2 == list(map(asked, cycles))
+    assert {"s1", "s2"} == {each.ref.id for each in unclear.candidates}
+    assert "s2" == only(bench, "south").fields["company"]
+    assert ([], 0) == (asked(last), last.exit_code())
+
+
+def test_nobody_is_asked_any_more_once_one_company_of_several_is_left() -> None:
+    """Somebody merged or deleted the other one; nothing else has changed."""
+    bench, _ = two_firms_alike()
+    first = run(bench)
+    crm(bench, "south")._drop(Ref("south", Kind.COMPANY, "s1"))
+    bench.clock.advance(HOUR)
+    _ = [run(bench), run(bench)]
+    last = run(bench)
+
+    assert "s2" == only(bench, "south").fields["company"]
+    assert (1, [], 0) == (len(asked(first)), asked(last), last.exit_code())
+
+
+def test_nobody_is_asked_about_a_company_that_no_deal_has_any_more() -> None:
+    """What it belongs to matters to no deal."""
+    bench, deal = two_firms_alike()
+    first = run(bench)
+    bench.crms["north"].set_company(deal, "old")
+    last = run(bench)
+
+    assert (1, []) == (len(asked(first)), asked(last))
+    assert () == bench.workspace.store.waiting.all()
+
+
+def test_a_deal_that_is_none_of_those_it_may_be_gets_a_counterpart_of_its_own() -> None:
+    """Two deals have the name of one; the first is joined with it, and of the other a person says that it is not it."""
+    bench = able_bench(**entry(match={"deal": ["name"]}))
+    north = [bench.crms["north"].create_deal("Renewal", stage="qualification").id for _ in range(2)]
+    south = bench.crms["south"].create_deal("Renewal", stage="qualification").id
+    first = run(bench)
+    linking_by_hand.join(bench.workspace, [f"north:{north[0]}", f"south:{south}"])
+    second = run(bench)
+    linking_by_hand.split(bench.workspace, f"north:{north[1]}")
+    third = run(bench)
+    last = run(bench)
+
+    assert [3, 1, 0, 0] == [len(asked(each)) for each in (first, second, third, last)]
+    assert (2, 2) == (len(bench.crms["north"].deal_ids()), len(bench.crms["south"].deal_ids()))
+    assert last.plan is not None
+    assert ((), 0) == (last.plan.changes, last.exit_code())
+
+
+def test_a_deal_that_is_made_again_takes_up_a_link_that_ended() -> None:
+    """Else it would stand in a link that keeps nothing in step, and nobody would know."""
+    bench = able_bench(**entry(delete="unlink", match={"deal": ["name"]}))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    bench.crms["south"].delete_deal(only(bench, "south").ref.id)
+    run(bench)
+    again = bench.crms["south"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    bench.crms["north"].edit_deal(north, amount=Money(7, "EUR"))
+    run(bench)
+
+    assert Money(7, "EUR") == bench.crms["south"].deal(again).fields["amount"]
+    assert [north] == bench.crms["north"].deal_ids()
