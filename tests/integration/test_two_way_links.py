@@ -92,6 +92,59 @@ def test_a_deal_that_is_none_of_those_it_may_be_gets_a_counterpart_of_its_own() 
     assert ((), 0) == (last.plan.changes, last.exit_code())
 
 
+@pytest.mark.parametrize("create", [["north", "south"], []])
+@pytest.mark.parametrize("first", ["north", "south"])
+def test_what_hangs_on_deals_and_is_split_stays_on_them(first: str, create: list[str]) -> None:
+    """A company and a contact were taken for one with those of the other CRM. Neither deal loses or swaps its own."""
+    bench = able_bench(**entry(companies="create", contacts="create", create=create, match={"deal": ["name"]}))
+    deals = {}
+    for name in ("north", "south"):
+        company = add(bench, name, Kind.COMPANY, f"c-{name}", name=name, domain="acme.example")
+        contact = add(bench, name, Kind.CONTACT, f"p-{name}", name=name, email="info@acme.example")
+        more = {"company": company, "contacts": (contact,)}
+        deals[name] = bench.crms[name].create_deal("Rollout", stage="qualification", **more).id
+    run(bench)
+    linking_by_hand.split(bench.workspace, f"{first}:company:c-{first}")
+    linking_by_hand.split(bench.workspace, f"{first}:contact:p-{first}")
+    cycles = [run(bench), run(bench)]
+    bench.crms["north"].edit_deal(deals["north"], name="New")
+    cycles.append(run(bench))
+    links = bench.workspace.store.links.links().values()
+
+    assert [0, 0, 0] == [each.exit_code() for each in cycles]
+    assert "New" == only(bench, "south").fields["name"]
+    for name in ("north", "south"):
+        fields = only(bench, name).fields
+        assert (f"c-{name}", (f"p-{name}",)) == (fields["company"], fields["contacts"])
+    assert not [refs for refs in links if len(refs) > 1 and refs[0].kind is not Kind.DEAL]
+
+
+def test_a_contact_that_comes_after_a_split_still_travels() -> None:
+    """The sets differ since, and what is added to one is added to the other."""
+    bench = able_bench(**entry(contacts="create"))
+    for name in ("north", "south"):
+        add(bench, name, Kind.CONTACT, "p", name=name, email="info@acme.example")
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=("p",)).id
+    run(bench)
+    linking_by_hand.split(bench.workspace, "south:contact:p")
+    bench.crms["north"].add_contact(deal, add(bench, "north", Kind.CONTACT, "q", name="Q", email="q@acme.example"))
+    bench.clock.advance(HOUR)
+    _ = [run(bench), run(bench)]
+    last = run(bench)
+    emails = [crm(bench, "south").records[Ref("south", Kind.CONTACT, each)].fields["email"] for each in contacts(bench)]
+
+    assert {"info@acme.example", "q@acme.example"} == set(emails)
+    assert {"p", "q"} == set(contacts(bench, "north"))
+    assert last.plan is not None
+    assert ((), 0) == (last.plan.changes, last.exit_code())
+
+
+def contacts(bench: Bench, name: str = "south") -> tuple[str, ...]:
+    """Give the contacts of a CRM's one deal."""
+    held = only(bench, name).fields["contacts"]
+    return held if isinstance(held, tuple) else ()
+
+
 def test_a_deal_that_is_made_again_takes_up_a_link_that_ended() -> None:
     """Else it would stand in a link that keeps nothing in step, and nobody would know."""
     bench = able_bench(**entry(delete="unlink", match={"deal": ["name"]}))

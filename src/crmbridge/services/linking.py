@@ -37,6 +37,7 @@ from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature, Status
 from crmbridge.model.values import Fields
 from crmbridge.services.apart import apart
+from crmbridge.services.choosing import ref_of
 from crmbridge.services.hanging import index_hanging
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import MatchedKind, MatchRules, Sync
@@ -245,7 +246,9 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> Li
         unclear += tuple(item for item in matched.ambiguous if kind is Kind.COMPANY and item.deal in fresh)
         found.update({ref: link for link, members in matched.links.items() for ref in members})
         if policy == "create":
-            alone = own_links(workspace, [ref for ref in matched.single if _can_be_had(workspace, entry, fresh[ref])])
+            told = apart(workspace, matched.single)
+            had = (ref for ref in matched.single if ref not in told and _can_be_had(workspace, entry, fresh[ref]))
+            alone = own_links(workspace, list(had))
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
     return LinksAround(found, unclear)
@@ -287,6 +290,14 @@ def matched_since(
 def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:
     others = [name for name in entry.between if name != record.ref.connection]
     return natural_key(record) is not None and all(may_make(workspace, entry, name, record.ref.kind) for name in others)
+
+
+def is_another(workspace: Workspace, record: Record, connection: str) -> bool:
+    """Tell whether what was made for a record would be found there, as one that a person told apart from it."""
+    told = apart(workspace, [record.ref]).get(record.ref, frozenset())
+    names = [ref for text in told if (ref := ref_of(workspace, text)) is not None and ref.connection == connection]
+    others = workspace.store.records.get(names).values() if names else ()
+    return any(natural_key(other) == natural_key(record) for other in others)
 
 
 def may_make(workspace: Workspace, entry: Sync, connection: str, kind: Kind) -> bool:

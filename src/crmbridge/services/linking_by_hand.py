@@ -18,6 +18,7 @@ from crmbridge.services.choosing import ref_of
 from crmbridge.services.cycle import finish, writing
 from crmbridge.services.linking import own_link
 from crmbridge.services.resolving import put_back
+from crmbridge.services.splitting import bases_of_deals, parted
 from crmbridge.services.workspace import Workspace
 
 _KINDS = (Kind.DEAL, Kind.COMPANY, Kind.CONTACT)  # what can be linked
@@ -138,7 +139,9 @@ def split(workspace: Workspace, text: str) -> Linked | None:
             return None
         lost = _lost(workspace, link, [ref] if link != link_id(ref) else others)
         put_back(workspace, [ref, *others])
-        workspace.store.links.save(_parted(workspace, link, ref, others), lost | as_apart(workspace, ref, others))
+        after = parted(workspace, link, ref, others)
+        held = bases_of_deals(workspace, link, after)
+        workspace.store.links.save(after, lost | held | as_apart(workspace, ref, others))
         _ask_no_longer(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
@@ -230,11 +233,6 @@ def _one_each(refs: Sequence[Ref]) -> None:
                 f"{other} and {ref} are both of {ref.connection}, and a link has one record of each connection",
                 advice=f"Merge them in {ref.connection}, or split one off: `crmbridge links split {other}`.",
             )
-
-
-def _parted(workspace: Workspace, link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
-    """Give the links as they are without a record. Those named after it must not be taken for it later."""
-    return {link: list(others)} if link != link_id(ref) else {link: [], own_link(workspace, others[0]): list(others)}
 
 
 def _lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> Bases:
