@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.test_two_way import FIRM, HOUR, add, crm, entry, only, run
+from tests.integration.test_two_way import FIRM, HOUR, add, crm, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
-from crmbridge.model.changes import Cause
+from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money
 from crmbridge.services import linking_by_hand
-from crmbridge.services.cycle import Cycle
+from crmbridge.services.applying import apply_plan
+from crmbridge.services.cycle import Cycle, finish, writing
+from crmbridge.services.planning import make_plan
+from crmbridge.services.pulling import pull
 from crmbridge.testing.workspaces import Bench
 
 
@@ -159,3 +162,64 @@ def test_a_deal_that_is_made_again_takes_up_a_link_that_ended() -> None:
 
     assert Money(7, "EUR") == bench.crms["south"].deal(again).fields["amount"]
     assert [north] == bench.crms["north"].deal_ids()
+
+
+# ── What was said between a plan and its writing ────────────────────────────────────────────────────────
+
+
+def planned(bench: Bench) -> Plan:
+    """Pull and plan, and write nothing yet."""
+    pull(bench.workspace)
+    return make_plan(bench.workspace).plan
+
+
+def outcomes(bench: Bench, plan: Plan) -> list[Outcome]:
+    """Write a plan, and give what became of its changes."""
+    with writing(bench.workspace, "apply") as name:
+        applied = apply_plan(bench.workspace, plan, name)
+        finish(bench.workspace, name, "apply", 0, {})
+    return [receipt.outcome for _, receipt in applied.done]
+
+
+@pytest.mark.parametrize("action", ["update", "archive"])
+def test_nothing_is_written_to_a_deal_that_was_split_off_since_the_plan(action: str) -> None:
+    """A person said that it is another deal."""
+    bench, north, south = linked(delete="archive")
+    if action == "update":
+        bench.crms["north"].edit_deal(north, name="New")
+    else:
+        bench.crms["north"].delete_deal(north)
+    plan = planned(bench)
+    linking_by_hand.split(bench.workspace, f"south:{south}")
+
+    assert [action] == [str(change.action) for change in plan.changes]
+    assert [Outcome.STALE] == outcomes(bench, plan)
+    assert "Rollout" == only(bench, "south").fields["name"]
+
+
+def test_no_note_is_copied_to_a_deal_that_was_split_off_since_the_plan() -> None:
+    """It was written on another deal."""
+    kinds = {"adapter": "fake", "kinds": ["user", "company", "contact", "deal", "note"]}
+    bench = able_bench(**entry(notes="from: north"), connections={"north": kinds, "south": kinds})
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    south = only(bench, "south").ref.id
+    add(bench, "north", Kind.NOTE, "n1", body="Theirs alone", deals=(north,))
+    plan = planned(bench)
+    linking_by_hand.split(bench.workspace, f"south:{south}")
+
+    assert [Outcome.STALE] == outcomes(bench, plan)
+    assert [] == bench.crms["south"].hanging_on(south, Kind.NOTE)
+
+
+def test_nothing_is_taken_away_once_the_deleted_deal_is_back() -> None:
+    """It was restored between the plan and its writing, and a pull has brought it."""
+    bench, north, south = linked(delete="archive")
+    bench.crms["north"].delete_deal(north)
+    plan = planned(bench)
+    bench.crms["north"].restore_deal(north)
+    pull(bench.workspace)
+
+    assert [Outcome.STALE] == outcomes(bench, plan)
+    assert ([north], [south]) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
+    assert (0, ()) == ((last := run(bench)).exit_code(), last.plan.changes if last.plan else None)

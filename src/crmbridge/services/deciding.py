@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from crmbridge.engine.merge import APART, decided_ref
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import Viewer
-from crmbridge.model.changes import Action, Change
+from crmbridge.model.changes import Action, Change, Origin
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import around_deals, with_links
@@ -29,17 +29,31 @@ class Decisions(Struct, frozen=True, kw_only=True):
     changes: Mapping[str, Sequence[Change]]  # by link
     views: Mapping[str, Mapping[Ref, View]]  # link -> what each deal has
     decided: Mapping[str, View]  # link -> what was decided on before
+    members: Mapping[str, Collection[Ref]] = field(default_factory=dict)  # of the links that changes are made for
+    deleted: frozenset[Ref] = frozenset()  # those of them that are gone, where others are to be archived for it
     alone: Mapping[str, Collection[str]] = field(default_factory=dict)  # creation -> fields of which it alone speaks
     _taken: set[tuple[str, str]] = field(default_factory=set)  # the links and fields that were decided on here
 
     def lost(self, change: Change) -> bool:
-        """Tell whether what an update writes is nobody's value any more: neither held nor decided on before."""
+        """Tell whether what an update writes is nobody's value any more: neither held nor decided on before.
+
+        So is all that is meant for a deal that a person parted from the others since.
+        """
+        if self._has_no_reason(change):
+            return True
         if change.link is None or change.id not in self.edits or change.action is not Action.UPDATE:
             return False
         sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
         places = [self.decided.get(change.link, {}), *sides]
         here = self.views[change.link].get(change.target) if change.target else None
         return not all(_is_said(name, after, places, here or {}) for name, after in self.edits[change.id].items())
+
+    def _has_no_reason(self, change: Change) -> bool:
+        """Tell whether a deal is none of its link any more, or is to be archived for one that is back."""
+        if change.origin is not Origin.SYNC or change.link is None or change.target is None:
+            return False
+        members = self.members.get(change.link, ())
+        return change.target not in members or (change.action is Action.ARCHIVE and self.deleted.isdisjoint(members))
 
     def bases(self, going: Iterable[Change], stopped: Iterable[Change]) -> Bases:
         """Give the bases that follow from deciding on what these changes write.
@@ -94,7 +108,9 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
         if change.link is not None and change.kind is Kind.DEAL and change.action in _DECIDE:
             by_link[change.link].append(change)
     creations = [c for found in by_link.values() for c in found if c.action is Action.CREATE]
-    links = workspace.store.links.get(by_link)
+    archived = {change.link for change in changes if change.link is not None and change.action is Action.ARCHIVE}
+    links = workspace.store.links.get({change.link for change in changes if change.link is not None})
+    maybe = sorted({ref for link in archived for ref in links.get(link, ())})
     bases = workspace.store.links.bases([decided_ref(link) for link in by_link])
     refs = {link: links.get(link, ()) for link in by_link}
     records = workspace.store.records.get([ref for found in refs.values() for ref in found])
@@ -111,6 +127,8 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
             for link, found in refs.items()
         },
         decided={link: bases.get(decided_ref(link), {}) for link in by_link},
+        members=links,
+        deleted=frozenset(workspace.store.records.tombstones(maybe)) if maybe else frozenset(),
         alone={creation.id: _spoken_of(workspace, creation) for creation in creations},
     )
 
