@@ -164,6 +164,26 @@ def test_a_deal_that_is_made_again_takes_up_a_link_that_ended() -> None:
     assert [north] == bench.crms["north"].deal_ids()
 
 
+@pytest.mark.parametrize("fault", ["drop_after", "drop_before"])
+def test_a_deal_that_was_joined_while_a_creation_was_unclear_keeps_one_counterpart(fault: str) -> None:
+    """If the creation arrived, somebody has to say what becomes of the one that it made."""
+    bench = able_bench(**entry())
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    bench.crms["south"].faults.append(fault)
+    run(bench)
+    theirs = bench.crms["south"].create_deal("Theirs", stage="qualification").id
+    pull(bench.workspace)
+    linking_by_hand.join(bench.workspace, [f"north:{north}", f"south:{theirs}"])
+    cycles = [run(bench), run(bench), run(bench)]
+    made = [each for each in bench.crms["south"].deal_ids() if each != theirs]
+    (link,) = [refs for refs in bench.workspace.store.links.links().values() if len(refs) > 1]
+
+    assert {north, theirs} == {ref.id for ref in link}
+    assert ["Rollout"] * len(made) == [bench.crms["south"].deal(each).fields["name"] for each in made]
+    why = "it was created for a deal that has another counterpart by now"
+    assert [[(f"south:{each}", why) for each in made]] * 3 == list(map(asked, cycles))
+
+
 # ── What was said between a plan and its writing ────────────────────────────────────────────────────────
 
 

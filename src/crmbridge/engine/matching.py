@@ -7,7 +7,6 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from types import MappingProxyType
 
 from msgspec import Struct, field
 
@@ -83,50 +82,6 @@ def natural_key(record: Record) -> str | None:
     names = ("email",) if record.ref.kind is Kind.CONTACT else ("domain", "name")
     found = ((name, _folded(record.fields.get(name))) for name in names)
     return next((f"{name}:{text}" for name, text in found if text), None)
-
-
-# ── Merged records ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def follow_merges(
-    links: Mapping[str, Sequence[Ref]],
-    survivors: Mapping[Ref, Ref],
-    gone: Collection[Ref] = (),
-    likeness: Mapping[str, int] = MappingProxyType({}),
-) -> dict[str, tuple[Ref, ...]]:
-    """Put the survivor of a merge in the place of the record that was merged away, unless it stands in a link itself.
-
-    `survivors` has what records were merged into. Left alone, a survivor with a new id would seem to have no
-    counterpart, and be given a second one. For the same reason, of several places it takes the one with the most
-    counterparts that are not `gone`; then the one whose values it holds, which `likeness` counts, as it would write
-    its own over others.
-    """
-    taken = {ref for refs in links.values() for ref in refs}
-    there = {link: sum(ref not in gone and ref not in survivors for ref in refs) for link, refs in links.items()}
-    followed: dict[str, tuple[Ref, ...]] = {}
-    for link in sorted(links, key=lambda link: (-there[link], -likeness.get(link, 0), link)):
-        ends = {ref: end for ref in links[link] if (end := end_of(ref, survivors)) not in taken}
-        taken.update(ends.values())
-        followed[link] = tuple(ends.get(ref, ref) for ref in links[link])
-    return followed
-
-
-def left_over(links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref]) -> dict[str, set[str]]:
-    """Name, for links that hold what is left of a merge, the links of the deals that were merged away into it."""
-    link_of = {ref: link for link, refs in links.items() for ref in refs if ref.kind is Kind.DEAL}
-    found: dict[str, set[str]] = defaultdict(set)
-    for ref, link in link_of.items():
-        if (other := link_of.get(end_of(ref, survivors), link)) != link:
-            found[other].add(link)
-    return found
-
-
-def end_of(ref: Ref, survivors: Mapping[Ref, Ref]) -> Ref:
-    """Follow a record through all its merges; one that was merged in a circle stays where it was."""
-    seen = [ref]
-    while (following := survivors.get(seen[-1])) is not None and following not in seen:
-        seen.append(following)
-    return ref if following is not None else seen[-1]
 
 
 # ── Signatures ──────────────────────────────────────────────────────────────────────────────────────────
@@ -318,7 +273,7 @@ def match(around: Around, rules: Iterable[Rule], between: Sequence[str], kind: K
         for signature in _of(rule_name(kind, rule), around):
             unclear.extend(_join_by_rule(book, signature, _names(rule)))
     told = {ref for pair in around.apart for ref in pair}  # of these a person said where they do not belong
-    orphans = (_orphan(ref, sorted(around.signatures[ref])) for ref in sorted(set(around.signatures) - told))
+    orphans = (_orphan(ref, around) for ref in sorted(set(around.signatures) - told))
     unclear.extend(orphan for orphan in orphans if orphan is not None)
     return _matched(book, unclear)
 
@@ -376,17 +331,21 @@ def _ask(ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -
     )
 
 
-def _orphan(ref: Ref, signed: Sequence[Signature]) -> Blocked | None:
-    """Ask about a deal that was created for another one which nobody knows any more; it may well be a double."""
-    own = external_key(link_id(ref))
+_UNKNOWN_DEAL = "it was created for a deal that is not known any more (a connection that was renamed or left out?)"
+
+
+def _orphan(ref: Ref, around: Around) -> Blocked | None:
+    """Ask about a deal that was created for one that is not known any more, or has another; it may be a double."""
+    own, signed = external_key(link_id(ref)), sorted(around.signatures[ref])
     keys = [text for rule, text in signed if rule == EXTERNAL_KEY and text.startswith(PREFIX) and text != own]
     if not keys:
         return None
+    known = link_of_key(keys[0]) in around.links
     return Blocked(
         link=link_id(ref),
         deal=ref,
         name="link",
-        reason="it was created for a deal that is not known any more (a connection that was renamed or left out?)",
+        reason="it was created for a deal that has another counterpart by now" if known else _UNKNOWN_DEAL,
         values={ref.connection: keys[0]},
         cause=Cause.LINK,
     )

@@ -291,11 +291,16 @@ def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
 
 
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
-    """Link records that were just created to the ones they were created for."""
+    """Link records that were just created to the ones they were created for.
+
+    One that was only now found to be there stays out where a person, or `match`, has put another in its place.
+    """
     links = workspace.store.links.get({change.link for change, _ in created if change.link})
+    there = workspace.store.records.get([ref for refs in links.values() for ref in refs]) if links else {}
+    taken = {(link, ref.connection): ref for link, refs in links.items() for ref in refs if ref in there}
     longer: dict[str, tuple[Ref, ...]] = {}
     for change, ref in created:
-        if change.link:
+        if change.link and taken.get((change.link, ref.connection), ref) == ref:
             longer[change.link] = (*longer.get(change.link, links.get(change.link, ())), ref)
     if longer:
         workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
