@@ -243,3 +243,35 @@ def test_nothing_is_taken_away_once_the_deleted_deal_is_back() -> None:
     assert [Outcome.STALE] == outcomes(bench, plan)
     assert ([north], [south]) == (bench.crms["north"].deal_ids(), bench.crms["south"].deal_ids())
     assert (0, ()) == ((last := run(bench)).exit_code(), last.plan.changes if last.plan else None)
+
+
+# ── Two of one CRM that go by one name ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("match", [{}, {"company": ["name"], "contact": ["name"]}])
+@pytest.mark.parametrize("together", [True, False])
+def test_two_that_go_by_one_name_share_no_counterpart(match: dict[str, list[str]], *, together: bool) -> None:
+    """Two companies have one domain, and two contacts one e-mail address. The other CRM could hold but one of each."""
+    bench = able_bench(**entry(companies="create", contacts="create", match=match))
+    for number in "12":
+        add(bench, "north", Kind.COMPANY, f"c{number}", name=f"Acme {number}", domain="acme.example")
+        add(bench, "north", Kind.CONTACT, f"p{number}", name=f"Ann {number}", email="info@acme.example")
+    for number in "12":
+        more = {"company": f"c{number}", "contacts": (f"p{number}",)}
+        bench.crms["north"].create_deal(f"Deal {number}", stage="qualification", **more)
+        _ = together or [run(bench), run(bench)]
+    cycles = [run(bench), run(bench), run(bench)]
+    south = {
+        str(deal.fields["name"]): deal.fields for each in (1, 2) for deal in bench.crms["south"].named(f"Deal {each}")
+    }
+    north = {
+        str(deal.fields["name"]): deal.fields for each in (1, 2) for deal in bench.crms["north"].named(f"Deal {each}")
+    }
+
+    assert {"Deal 1", "Deal 2"} == south.keys()
+    assert [("c1", ("p1",)), ("c2", ("p2",))] == [(each["company"], each["contacts"]) for each in north.values()]
+    assert 1 == sum(bool(each.get("company")) for each in south.values())
+    assert 1 == sum(bool(each.get("contacts")) for each in south.values())
+    assert cycles[-1].plan is not None
+    assert ((), 7) == (cycles[-1].plan.changes, cycles[-1].exit_code())
+    assert ["north:company:c2"] == [str(item.deal) for item in cycles[-1].plan.blocked]

@@ -84,6 +84,12 @@ def natural_key(record: Record) -> str | None:
     return next((f"{name}:{text}" for name, text in found if text), None)
 
 
+def goes_by(record: Record) -> Signature | None:
+    """Give the signature that companies, or contacts, of one natural key have; None for one that has no key."""
+    name, _, text = (natural_key(record) or "").partition(":")
+    return Signature(rule_name(record.ref.kind, name), text) if text else None
+
+
 # ── Signatures ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -92,6 +98,7 @@ def signatures(
 ) -> tuple[Signature, ...]:
     """Give what a record is compared by: its keys, what each rule asks for, and the company it belongs to.
 
+    A company or contact has what it goes by among them, whatever the rules.
     A deal has the key that a counterpart made for it would carry as well, so that the two find each other. `fields`
     are those of the record that `signed_by` names, where somebody has cut them out.
     """
@@ -106,6 +113,8 @@ def signatures(
         text = None if rule == EXTERNAL_KEY else _signature(fields, company, _names(rule))
         if text is not None:
             found.append(Signature(rule_name(kind, rule), text))
+    if kind is not Kind.DEAL and (natural := goes_by(record)) is not None and natural not in found:
+        found.append(natural)
     if kind is Kind.DEAL:
         found += map(belongs_to, _named(record.ref.connection, fields))
         found += _unread(record, company, rules, fields) if record.problems or (company and company.problems) else ()
@@ -141,6 +150,19 @@ def may_be_alike(one: Signature, unread: Signature) -> bool:
         return False
     parts = zip(one.text.split("\x1f"), unread.text.split("\x1f"), strict=True)
     return all(other in {part, _UNKNOWN} for part, other in parts)
+
+
+def namesake(record: Record, other: Ref) -> Blocked:
+    """Ask about a company that goes by the same as another one of its CRM: both would be given one counterpart."""
+    name = (natural_key(record) or "").partition(":")[0]
+    return Blocked(
+        link=link_id(record.ref),
+        deal=record.ref,
+        name="link",
+        reason=f"several have the same {name}; a person must say which belong together",
+        values={other.connection: other.id},
+        cause=Cause.LINK,
+    )
 
 
 def doubtful(deal: Ref, others: Mapping[str, Iterable[Ref]]) -> Blocked:

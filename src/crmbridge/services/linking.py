@@ -20,11 +20,13 @@ from crmbridge.engine.matching import (
     Rule,
     belongs_to,
     doubtful,
+    goes_by,
     link_id,
     link_of_key,
     looks_at_company,
     match,
     may_be_alike,
+    namesake,
     natural_key,
     signatures,
     signed_by,
@@ -248,10 +250,32 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> Li
         if policy == "create":
             told = apart(workspace, matched.single)
             had = (ref for ref in matched.single if ref not in told and _can_be_had(workspace, entry, fresh[ref]))
-            alone = own_links(workspace, list(had))
+            firsts, others = _firsts(workspace, {ref: fresh[ref] for ref in had})
+            unclear += tuple(others if kind is Kind.COMPANY else ())
+            alone = own_links(workspace, firsts)
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
     return LinksAround(found, unclear)
+
+
+def _firsts(workspace: Workspace, records: Mapping[Ref, Record]) -> tuple[list[Ref], list[Blocked]]:
+    """Give the first of those companies or contacts that go by one name, unless another one is linked; and the rest.
+
+    What is made for one of them would be found to be there when it is made for the next, and taken for that one's.
+    """
+    named = {ref: signature for ref, record in records.items() if (signature := goes_by(record)) is not None}
+    alike = workspace.store.matches.find(set(named.values()))
+    linked = workspace.store.links.of({other for refs in alike.values() for other in refs})
+    firsts: dict[Ref, None] = {}
+    rest: list[Blocked] = []
+    for ref in sorted(named):
+        others = (other for other in alike.get(named[ref], ()) if other != ref and other[:2] == ref[:2])
+        taken = next((other for other in others if other in linked or other in firsts), None)
+        if taken is None:
+            firsts[ref] = None
+        else:
+            rest.append(namesake(records[ref], taken))
+    return list(firsts), rest
 
 
 def own_links(workspace: Workspace, refs: Collection[Ref]) -> dict[str, tuple[Ref, ...]]:
