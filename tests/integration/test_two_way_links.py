@@ -245,6 +245,30 @@ def test_nothing_is_taken_away_once_the_deleted_deal_is_back() -> None:
     assert (0, ()) == ((last := run(bench)).exit_code(), last.plan.changes if last.plan else None)
 
 
+def test_a_contact_that_the_other_crm_can_not_have_stays_when_others_come_and_go() -> None:
+    """Its counterpart was deleted there, and somebody put it on the deal again."""
+    bench = able_bench(**entry(contacts="create"))
+    for name in ("north", "south"):
+        for each in "abcd":
+            add(bench, name, Kind.CONTACT, each, name=each, email=f"{each}@acme.example")
+    bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=("a", "b"))
+    run(bench)
+    bench.crms["south"].remove_contact(only(bench, "south").ref.id, "b")
+    crm(bench, "south")._drop(Ref("south", Kind.CONTACT, "b"))
+    bench.clock.advance(HOUR)
+    _ = [run(bench), run(bench)]
+    held = []
+    for said in ("north add b", "south add c", "north add d", "south remove a"):
+        where, action, contact = said.split()
+        getattr(bench.crms[where], f"{action}_contact")(only(bench, where).ref.id, contact)
+        cycles = [run(bench), run(bench), run(bench)]
+        held.append(("".join(contacts(bench, "north")), "".join(contacts(bench))))
+        assert cycles[-1].plan is not None
+        assert ((), 0) == (cycles[-1].plan.changes, cycles[-1].exit_code())
+
+    assert [("ab", "a"), ("abc", "ac"), ("abcd", "acd"), ("bcd", "cd")] == held
+
+
 # ── Two of one CRM that go by one name ──────────────────────────────────────────────────────────────────
 
 
