@@ -22,7 +22,7 @@ from crmbridge.services.fitness import unfit
 from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import Native, in_native_ids
 from crmbridge.services.workspace import Workspace
-from crmbridge.services.written import bases_after
+from crmbridge.services.written import bases_after, bases_of_refused
 from crmbridge.threads import make_pool
 
 _ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record
@@ -261,6 +261,9 @@ def settle(
     bases = bases_after(viewers, written)
     for _, ref in created:
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
+    refused = [change for change, receipt in done if receipt.outcome is Outcome.REFUSED]
+    for ref, marks in bases_of_refused(viewers, refused).items():
+        bases[ref] = {**bases.get(ref, {}), **marks}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
     # A report's figures are in fields that are not pulled.
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])

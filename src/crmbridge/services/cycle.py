@@ -232,5 +232,8 @@ def _apply(workspace: Workspace, plan: Plan, run: str) -> Applied:
     if not plan.changes:
         return Applied(done=())
     from crmbridge.services.applying import apply_plan  # noqa: PLC0415  what an idle cycle does without
+    from crmbridge.services.unmade import note_unmade  # noqa: PLC0415  the same
 
-    return apply_plan(workspace, plan, run)
+    applied = apply_plan(workspace, plan, run)
+    note_unmade(workspace, applied)
+    return applied

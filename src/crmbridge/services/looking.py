@@ -202,7 +202,8 @@ class Part(Struct):
         absent = {ref: self.around.bases.get(ref, NOTHING_KNOWN) for ref in refs if ref not in sides}
         merged = merge(link, list(sides.values()), self.entry.policy, decided, absent)
         forbidden = partial(self._forbidden, sides)
-        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
+        bases = {ref: side.base for ref, side in sides.items()}
+        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, bases, forbidden)
         self.blocked += stopped
         for ref, fields in merged.agreed.items():
             self._agree(ref, fields)

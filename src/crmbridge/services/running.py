@@ -78,11 +78,13 @@ def run_apply(workspace: Workspace, plan: Plan, choice: Choice = ALL, command: s
     """
     from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
     from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  the same
+    from crmbridge.services.unmade import note_unmade  # noqa: PLC0415  the same
 
     with writing(workspace, command) as run:
         chosen = choose(workspace, plan, choice)
         reconciled = reconcile(workspace, run)
         applied = apply_plan(workspace, chosen.plan, run)
+        note_unmade(workspace, applied)
         cycle = Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied, chosen=chosen)
         return _finished(workspace, command, cycle)
 

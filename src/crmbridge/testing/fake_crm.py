@@ -28,7 +28,8 @@ class FakeCrm:
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
-    `figure_fields`. One that `remembers` can tell what fields of its deals held before.
+    `figure_fields`. One that `remembers` can tell what fields of its deals held before. Each of its `rules` says why a
+    deal may not be made what an update would make of it, or nothing.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -52,6 +53,7 @@ class FakeCrm:
         self.figures: dict[Ref, dict[str, Value]] = {}
         self.rows: dict[str, dict[str, Value]] = {}  # of figures, by their keys
         self.files_forbidden = False
+        self.rules: list[Callable[[Mapping[str, Value]], str]] = []
         self.faults: list[str] = []
         self.writes = 0
         self._count = 0
@@ -235,6 +237,8 @@ class FakeCrm:
         for edit in change.edits:
             if edit.name == "contacts":
                 fields[edit.name] = changed_set(record.fields.get(edit.name), edit.before, edit.after)
+        if broken := next((said for rule in self.rules if (said := rule(fields))), ""):
+            return receipt(change, Outcome.REFUSED, broken)
         self._store(record.ref, fields, record.position, created=record.created_at, key=record.key)
         if change.position is not None:
             self._write_position(record.ref, change.position)
