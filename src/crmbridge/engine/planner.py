@@ -35,6 +35,7 @@ AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be plann
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
 ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
 _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
+UNSURE = "sent before, and the CRM can't say yet whether it was done"
 NOWHERE = "it stands in no stage of the process; move it to one that does, or add its stage to `stages` in the settings"
 
 
@@ -43,6 +44,7 @@ def sync_updates(
     merged: Merged,
     deals: Mapping[Ref, Record],
     viewers: Mapping[str, Viewer],
+    *,
     bases: Mapping[Ref, Mapping[str, Value]],
     forbidden: Callable[[str], str] = lambda _: "",
 ) -> tuple[list[Change], list[Blocked]]:
@@ -65,7 +67,7 @@ def sync_updates(
 
 
 def _together(edits: list[Reasoned], base: Mapping[str, Value]) -> Iterable[list[Reasoned]]:
-    """Part the edits of one deal in those that are written together: the ones that were refused before, and the rest."""
+    """Part the edits of one deal in those that are written together: the ones refused before, and the rest."""
     before = [each for each in edits if was_refused(each[0].name, each[0].after, base)]
     rest = [each for each in edits if each not in before] if before else edits
     return [part for part in (rest, before) if part]
@@ -351,7 +353,7 @@ def unmade(change: Change, outcome: Outcome | None, message: str) -> Blocked:
         link=change.link or "",
         deal=change.target or Ref(change.connection, change.kind, ""),
         name=", ".join(edit.name for edit in change.edits),
-        reason=f"refused before: {message}" if refused else "sent before, and the CRM can't say yet whether it was done",
+        reason=f"refused before: {message}" if refused else UNSURE,
         values={change.connection: "; ".join(show(edit.after) for edit in change.edits)},
         cause=Cause.REFUSED if refused else Cause.UNCLEAR,
     )

@@ -50,8 +50,8 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     viewers = make_viewers(workspace)
     scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run)
-    errors: dict[str, CrmbridgeError] = {}
-    for group in _groups(workspace, todo):
+    errors = _unopened(workspace, todo)
+    for group in _groups(workspace, [change for change in todo if change.connection not in errors]):
         connection = group[0][0].connection
         if connection in errors:
             continue
@@ -61,6 +61,17 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
                 errors.setdefault(connection, error)
         workspace.progress("apply", f"{len(done)} of {len(plan.changes)} changes")
     return Applied(done=tuple(done), errors=errors)
+
+
+def _unopened(workspace: Workspace, changes: Sequence[Change]) -> dict[str, CrmbridgeError]:
+    """Give the connections that can't be opened, as a secret is missing, with why: they keep no other one waiting."""
+    found: dict[str, CrmbridgeError] = {}
+    for connection in dict.fromkeys(change.connection for change in changes):
+        try:
+            workspace.adapter(connection)
+        except CrmbridgeError as error:
+            found[connection] = error
+    return found
 
 
 class _Scene(NamedTuple):

@@ -203,7 +203,9 @@ class Part(Struct):
         merged = merge(link, list(sides.values()), self.entry.policy, decided, absent)
         forbidden = partial(self._forbidden, sides)
         bases = {ref: side.base for ref, side in sides.items()}
-        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, bases, forbidden)
+        updates, stopped = sync_updates(
+            link, merged, self.around.deals, self.around.viewers, bases=bases, forbidden=forbidden
+        )
         self.blocked += stopped
         for ref, fields in merged.agreed.items():
             self._agree(ref, fields)

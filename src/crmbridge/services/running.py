@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import CrmbridgeError, worst
 from crmbridge.model.changes import Plan
 from crmbridge.model.findings import Severity
 from crmbridge.services.choosing import ALL, Choice, choose
@@ -138,7 +138,7 @@ def _finished(
     if delivered:
         from crmbridge.services.publishing import exit_code  # noqa: PLC0415  DuckDB and templates, for reports only
 
-        code = code or exit_code(delivered)
+        code = worst([code, exit_code(delivered)])
         failed = [one.error for one in delivered if one.error is not None]
         summary["reports"] = [place for one in delivered if (place := one.place)]
         summary["report_errors"] = [error.message for error in failed]

@@ -1,4 +1,4 @@
-"""What a run was refused, or does not know of: noted as waiting at once, where the next plan would only say it later."""
+"""What a run was refused, or does not know of: it waits at once, and not only after the next plan."""
 
 from __future__ import annotations
 
