@@ -11,7 +11,7 @@ from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Change
 from crmbridge.model.records import Ref, Tombstone
 from crmbridge.model.values import Value
-from crmbridge.settings import DeleteCap
+from crmbridge.settings import Cap
 
 # Stand in a base beside the names of fields, which never begin so.
 ARCHIVED = "@archived"  # of a deal: we took it out of the CRM's lists ourselves
@@ -106,7 +106,7 @@ def _merged(link: str, ref: Ref, others: Sequence[Ref], survivor: Ref) -> Blocke
     )
 
 
-def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[list[Change], list[Blocked]]:
+def hold_back(archives: Sequence[Change], cap: Cap, links: int) -> tuple[list[Change], list[Blocked]]:
     """Let archives through, or none of a connection's where they are more than the cap allows of `links` links."""
     by_connection: dict[str, list[Change]] = defaultdict(list)
     for change in archives:
@@ -117,7 +117,7 @@ def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[l
     return kept, [_held(change, len(by_connection[change.connection]), most) for change in held]
 
 
-def most_at_once(cap: DeleteCap, links: int) -> int:
+def most_at_once(cap: Cap, links: int) -> int:
     """Say how many deletions one plan may carry, of `links` links."""
     return max(cap.records, int(links * cap.percent / 100))
 

@@ -327,6 +327,18 @@ def _without_contradictions(changes: Sequence[Change]) -> list[Change]:
     return kept
 
 
+def reason_of(change: Change, name: str) -> str:
+    """Give what is said of one field in the reason of an update of several."""
+    names = {edit.name for edit in change.edits}
+    said: list[str] = []
+    about = ""
+    for piece in change.reason.split(APART):
+        first = piece.partition(" ")[0]
+        about = first if first in names else about
+        said += [piece] if about == name else []
+    return APART.join(said) or change.reason
+
+
 def without(change: Change, names: Collection[str]) -> Change | None:
     """Leave fields out of an update; None when nothing is left. Other changes stay as they are."""
     if change.action is not Action.UPDATE or not any(edit.name in names for edit in change.edits):

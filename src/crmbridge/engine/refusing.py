@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from crmbridge.engine.planner import APART, without
+from crmbridge.engine.planner import APART, reason_of, without
 from crmbridge.model.changes import Action, Change, JournalEntry, Origin, Outcome
 from crmbridge.model.replacing import replace
 
@@ -34,15 +34,4 @@ def _alone(change: Change) -> Iterator[Change]:
     for name in names:
         one = without(change, set(names) - {name})
         if one is not None:
-            yield replace(one, reason=f"{TOGETHER}{APART}{_reason_of(name, names, change.reason)}")
-
-
-def _reason_of(name: str, names: Collection[str], reason: str) -> str:
-    """Give what is said of one field in the reason of a change of several."""
-    said: list[str] = []
-    about = ""
-    for piece in reason.split(APART):
-        first = piece.partition(" ")[0]
-        about = first if first in names else about
-        said += [piece] if about == name else []
-    return APART.join(said) or reason
+            yield replace(one, reason=f"{TOGETHER}{APART}{reason_of(change, name)}")

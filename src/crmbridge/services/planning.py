@@ -16,10 +16,11 @@ from crmbridge.services import syncing
 from crmbridge.services.awaiting import Judged, awaiting, dealt
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.workspace import Workspace
-from crmbridge.settings import DeleteCap
+from crmbridge.settings import Cap
 
 Part = Literal["sync", "enforce"]
-_AGAIN = {Cause.DELETE, Cause.REFUSED, Cause.UNCLEAR}  # what may go another way the next time, though no record changes
+# What may go another way the next time, though no record changes.
+_AGAIN = {Cause.DELETE, Cause.CLEAR, Cause.REFUSED, Cause.UNCLEAR}
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -35,7 +36,7 @@ def make_plan(
     parts: Collection[Part] = ("sync", "enforce"),
     fresh: Sequence[str] | None = None,
     *,
-    cap: DeleteCap | None = None,
+    cap: Cap | None = None,
     ask: bool = False,
 ) -> Planned:
     """Compute the plan from the state as it is.

@@ -10,7 +10,7 @@ from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, hold_back, judge_g
 from crmbridge.model.changes import Action, Cause
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
-from crmbridge.settings import DeleteCap
+from crmbridge.settings import Cap
 from crmbridge.testing.factories import make_change, make_ref, make_tombstone
 
 NORTH, SOUTH, WEST = (make_ref(connection=name) for name in ("north", "south", "west"))
@@ -98,7 +98,7 @@ def test_more_deletions_than_the_cap_are_held_back_as_a_whole() -> None:
     """A CRM that lost everything must not empty the others; the other connections are not concerned."""
     many = [make_change(n, connection="south", action=Action.ARCHIVE) for n in range(4)]
     few = [make_change(n, connection="west", action=Action.ARCHIVE) for n in range(3)]
-    kept, held = hold_back([*many, *few], DeleteCap(records=3, percent=0), links=1000)
+    kept, held = hold_back([*many, *few], Cap(records=3, percent=0), links=1000)
 
     assert few == kept
     assert [Cause.DELETE] * 4 == [item.cause for item in held]
@@ -109,8 +109,8 @@ def test_the_cap_grows_with_the_links() -> None:
     """Five percent of many is more than twenty."""
     many = [make_change(n, action=Action.ARCHIVE) for n in range(50)]
 
-    assert (many, []) == hold_back(many, DeleteCap(), links=1000)
-    assert [] == hold_back([*many, make_change(51, action=Action.ARCHIVE)], DeleteCap(), links=1000)[0]
+    assert (many, []) == hold_back(many, Cap(), links=1000)
+    assert [] == hold_back([*many, make_change(51, action=Action.ARCHIVE)], Cap(), links=1000)[0]
 
 
 def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
