@@ -62,13 +62,13 @@ def judge_gone(
     present: Collection[Ref],
     edited: Collection[Ref],
     policy: str,
-    linked_elsewhere: Mapping[Ref, Ref],
+    linked_elsewhere: Mapping[Ref, Sequence[Ref]],
 ) -> Gone:
     """Say what follows from the members that are gone.
 
     A member that is neither `present` nor has a tombstone is not known yet, and keeps its place. `edited` are the
     deals that hold an edit which did not get to the others yet: an edit beats a delete. `linked_elsewhere` has, for
-    deals that were merged away, the survivor that stands in a link of its own.
+    deals that were merged away, the survivor that stands in a link of its own, and after it the others of that link.
     """
     stopped = tuple(
         _merged(link, ref, others, linked_elsewhere[ref])
@@ -94,14 +94,16 @@ def judge_gone(
     return Gone(members=tuple(ref for ref in members if ref not in ours or ref in left))
 
 
-def _merged(link: str, ref: Ref, others: Sequence[Ref], survivor: Ref) -> Blocked:
+def _merged(link: str, ref: Ref, others: Sequence[Ref], elsewhere: Sequence[Ref]) -> Blocked:
+    survivor, *counterparts = elsewhere
     names = ", ".join(map(str, others))
+    connections = {other.connection for other in others}
     return Blocked(
         link=link,
         deal=others[0],
         name="link",
         reason=f"{ref} was merged into {survivor}, which has counterparts of its own; {names} may be merged into those",
-        values={other.connection: other.id for other in others},
+        values={other.connection: other.id for other in counterparts if other.connection in connections},
         cause=Cause.LINK,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -22,7 +22,7 @@ def judged(
     policy: str = "archive",
     edited: tuple[Ref, ...] = (),
     marks: Mapping[Ref, Mapping[str, Value]] | None = None,
-    elsewhere: Mapping[Ref, Ref] | None = None,
+    elsewhere: Mapping[Ref, Sequence[Ref]] | None = None,
 ) -> Gone:
     tombstones = {ref: make_tombstone(connection=ref.connection) for ref in gone}
     return judge_gone(
@@ -86,12 +86,13 @@ def test_everything_gone_asks_for_nothing() -> None:
 
 def test_a_merge_into_a_deal_with_counterparts_of_its_own_is_told() -> None:
     """Whether the others shall be merged as well is for a person to say; none of them is archived."""
-    survivor = make_ref("9")
-    found = judged(NORTH, elsewhere={NORTH: survivor})
+    survivor, counterpart = make_ref("9"), make_ref("9", connection="south")
+    found = judged(NORTH, elsewhere={NORTH: (survivor, counterpart, make_ref("9", connection="east"))})
 
     assert ((), None) == (found.archive, found.deleted)
     assert [(SOUTH, Cause.LINK)] == [(item.deal, item.cause) for item in found.stopped]
     assert str(survivor) in found.stopped[0].reason
+    assert {"south": "9"} == found.stopped[0].values
 
 
 def test_more_deletions_than_the_cap_are_held_back_as_a_whole() -> None:
@@ -117,9 +118,9 @@ def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
     """Of what was merged into a deal of another link, only a counterpart that is there could be merged, too."""
     other = make_ref("other", connection="north")
 
-    assert judged(NORTH, elsewhere={NORTH: other}).stopped
-    assert judged(NORTH, SOUTH, elsewhere={NORTH: other}).stopped
-    assert () == judged(NORTH, SOUTH, WEST, elsewhere={NORTH: other}).stopped
+    assert judged(NORTH, elsewhere={NORTH: (other,)}).stopped
+    assert judged(NORTH, SOUTH, elsewhere={NORTH: (other,)}).stopped
+    assert () == judged(NORTH, SOUTH, WEST, elsewhere={NORTH: (other,)}).stopped
 
 
 @pytest.mark.parametrize(
