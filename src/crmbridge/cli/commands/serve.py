@@ -132,7 +132,7 @@ def _public(url: str | None) -> str | None:
         raise click.UsageError(f"Write --public-url https://crm.example.com, not {url!r}.")
     if parts.path:
         raise click.UsageError(
-            f"Write --public-url without the path {parts.path}: the page and the webhooks are at the root of an address."
+            f"Write --public-url without the path {parts.path}: the page and the webhooks are at the address's root."
         )
     return address
 
