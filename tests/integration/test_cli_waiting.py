@@ -106,6 +106,13 @@ def test_what_was_typed_wrong_is_said(asking: Shop, typed: list[str], code: int,
     assert [one["id"]] == [each["id"] for each in waiting(asking)]
 
 
+def test_the_list_says_how_to_see_what_settles_one(asking: Shop) -> None:
+    """Whoever was sent here by a run needs the next step, also of what no value settles."""
+    said = asking.call("conflicts")
+
+    assert "`crmbridge conflicts show ID` says how one is settled." in said.out
+
+
 def test_links_are_listed_shown_split_and_joined(shop: Shop) -> None:
     """A deal that was split off is not joined again by itself, and not made a second time."""
     shop.call("run")
