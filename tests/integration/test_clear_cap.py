@@ -61,7 +61,7 @@ def test_too_many_are_held_back_and_said_and_the_rest_goes_on() -> None:
     empty(bench, "bant.need", name="Imported")
     first, second = run(bench), run(bench)
     said = {each.item.reason for each in bench.workspace.store.waiting.all()}
-    few = "it would be emptied in 30 deals of south, more than the 20 that `clear_cap` allows"
+    few = "it would be emptied in 30 deals of south, more than the 20 that clear_cap allows"
 
     assert ({"name"}, set()) == (written(first), written(second))
     assert MANY == held_in_south(bench, "bant.need")

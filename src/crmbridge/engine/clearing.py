@@ -43,7 +43,7 @@ def _held(change: Change, name: str, count: int, most: int) -> Blocked:
     if change.target is None:
         raise TypeError("what is updated is there")
     too_many = (
-        f"it would be emptied in {count} deals of {change.connection}, more than the {most} that `clear_cap` allows"
+        f"it would be emptied in {count} deals of {change.connection}, more than the {most} that clear_cap allows"
     )
     return Blocked(
         link=change.link or "",
