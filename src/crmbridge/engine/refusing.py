@@ -1,4 +1,4 @@
-"""Updates that a CRM refused as a whole: tried again field by field, so that one field does not hold up the others."""
+"""Updates that a CRM refused as a whole: tried again in parts, so that one field does not hold up the others."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from crmbridge.engine.planner import APART, reason_of, without
 from crmbridge.model.changes import Action, Change, JournalEntry, Origin, Outcome
 from crmbridge.model.replacing import replace
 
-TOGETHER = "refused before together with other fields, so each is tried alone"
+IN_PARTS = "refused before as a whole, so it is tried in parts"
 
 
-def one_by_one(changes: Iterable[Change], outcomes: Mapping[str, JournalEntry]) -> list[Change]:
-    """Give the changes with those updates of sync field by field that were refused as they are.
+def in_parts(changes: Iterable[Change], outcomes: Mapping[str, JournalEntry]) -> list[Change]:
+    """Give the changes with two halves in the place of each update of sync that was refused as it is.
 
-    A CRM seldom says which field it refused. So the others get there, and whoever settles it is shown the one.
+    A CRM seldom says which field it refused. Of two halves one gets there, and of what is left again one; at last
+    whoever settles it is shown the one field.
     """
     found: list[Change] = []
     for change in changes:
         entry = outcomes.get(change.id)
         refused = entry is not None and entry.outcome is Outcome.REFUSED and len(change.edits) > 1
-        found += _alone(change) if refused and is_field_update(change) else (change,)
+        found += _halves(change) if refused and is_of_sync(change) else (change,)
     return found
 
 
-def is_field_update(change: Change) -> bool:
+def is_of_sync(change: Change) -> bool:
     """Tell whether a change writes fields that sync wants, which need not be written together."""
     return change.origin is Origin.SYNC and change.action is Action.UPDATE
 
 
-def _alone(change: Change) -> Iterator[Change]:
+def _halves(change: Change) -> Iterator[Change]:
     names = [edit.name for edit in change.edits]
-    for name in names:
-        one = without(change, set(names) - {name})
-        if one is not None:
-            yield replace(one, reason=f"{TOGETHER}{APART}{reason_of(change, name)}")
+    middle = (len(names) + 1) // 2
+    for others, own in ((names[middle:], names[:middle]), (names[:middle], names[middle:])):
+        half = without(change, others)
+        if half is not None:
+            said = APART.join(reason_of(change, name) for name in own)
+            yield replace(half, reason=said if said.startswith(IN_PARTS) else f"{IN_PARTS}{APART}{said}")

@@ -8,6 +8,7 @@ from concurrent.futures import Future, wait
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
+from crmbridge.engine.refusing import is_of_sync
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import AdapterBugError, CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
@@ -25,6 +26,8 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after, bases_of_refused
 from crmbridge.threads import make_pool
 
+_THERE = {Outcome.APPLIED, Outcome.UNKNOWN}  # or may be
+NEXT_PART = "another part of it was just written; the next run goes on with this one"
 _ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record
 
 T = TypeVar("T")
@@ -49,7 +52,7 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     viewers = make_viewers(workspace)
-    scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run)
+    scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run, set())
     errors = _unopened(workspace, todo)
     for group in _groups(workspace, [change for change in todo if change.connection not in errors]):
         connection = group[0][0].connection
@@ -81,6 +84,7 @@ class _Scene(NamedTuple):
     viewers: Mapping[str, Viewer]
     decisions: Decisions
     run: str
+    written: set[Ref]  # what this run wrote to for sync
 
 
 def _known_before(workspace: Workspace, changes: Sequence[Change]) -> dict[str, Receipt]:
@@ -150,7 +154,7 @@ def _apply_group(
     """
     workspace = scene.workspace
     native = in_native_ids(workspace, [change for batch in group for change in batch])
-    looked, stopped = _at_once(lambda batch: _check(workspace, batch, native), group)
+    looked, stopped = _at_once(lambda batch: _check(scene, batch, native), group)
     if stopped is not None:
         raise stopped
     checked = [future.result() for future in looked]
@@ -165,6 +169,7 @@ def _apply_group(
         ordered = [{**receipts, **more}[change.id] for change in batch]
         tried = list(zip(batch, ordered, strict=True))
         settle(workspace, tried, scene.run, scene.viewers, sent=native.changes)
+        scene.written.update(c.target for c, r in tried if is_of_sync(c) and c.target and r.outcome in _THERE)
         workspace.plugins.applied(batch, ordered)
         done.append((tried, error or failure))
     if stopped is not None:
@@ -192,11 +197,15 @@ def _at_once(call: Callable[[T], R], items: Sequence[T]) -> tuple[list[Future[R]
     return futures, interruption
 
 
-def _check(
-    workspace: Workspace, batch: Sequence[Change], native: Native
-) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
-    """Look whether the changes still fit; what can't be read can't be checked, so nothing of it is written."""
+def _check(scene: _Scene, batch: Sequence[Change], native: Native) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
+    """Look whether the changes still fit; what can't be read can't be checked, so nothing of it is written.
+
+    Of an update that goes in parts a run writes one, so that the next one sees a copy with all that was written.
+    """
+    workspace = scene.workspace
     waiting = {c.id: _receipt(c, Outcome.STALE, native.missing[c.id]) for c in batch if c.id in native.missing}
+    parts = [c for c in batch if c.id not in waiting and is_of_sync(c) and c.target in scene.written]
+    waiting |= {c.id: _receipt(c, Outcome.STALE, NEXT_PART) for c in parts}
     try:
         rest = [native.changes[change.id] for change in batch if change.id not in waiting]
         return waiting | (unfit(workspace, rest) if rest else {}), None

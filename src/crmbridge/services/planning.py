@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crmbridge.engine.planner import assemble, is_wanted_again
-from crmbridge.engine.refusing import one_by_one
+from crmbridge.engine.refusing import in_parts
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.model.replacing import replace
@@ -52,8 +52,7 @@ def make_plan(
     changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     journal = workspace.store.journal
     outcomes = journal.outcomes([change.id for change in changes])
-    parted = one_by_one(changes, outcomes)
-    if len(parted) > len(changes):
+    while len(parted := in_parts(changes, outcomes)) > len(changes):
         changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
     plan = assemble(
         changes,

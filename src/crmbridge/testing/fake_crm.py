@@ -29,7 +29,8 @@ class FakeCrm:
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
     `figure_fields`. One that `remembers` can tell what fields of its deals held before. Each of its `rules` says why a
-    deal may not be made what an update would make of it, or nothing.
+    deal may not be made what an update would make of it, or nothing. One that `compares` takes no update of a deal of
+    another version than the update expects.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -37,6 +38,7 @@ class FakeCrm:
         self.clock = clock
         self.unique_keys = unique_keys
         self.able = able
+        self.compares = False
         self.remembers = False
         self.remembered = 150  # deals that may be asked at once what they held before
         self.past: dict[Ref, list[tuple[datetime, Mapping[str, Value]]]] = {}  # what deals held, since when
@@ -229,10 +231,10 @@ class FakeCrm:
             return receipt(change, Outcome.REFUSED, "there is no such deal")
         if record.ref.kind is Kind.COMPANY:
             return self._write_figures(record.ref, change)
-        if lacking := self._missing(change):
+        if self.compares and change.expects not in {None, record.version}:
+            return receipt(change, Outcome.STALE, "it was changed since")
+        if lacking := self._missing(change) or _no_stage(change):
             return receipt(change, Outcome.REFUSED, lacking)
-        if change.position is not None and change.position.stage not in STAGES:
-            return receipt(change, Outcome.REFUSED, f"there is no stage {change.position.stage}")
         fields = {**record.fields, **change.after}
         for edit in change.edits:
             if edit.name == "contacts":
@@ -372,6 +374,11 @@ class FakeCrm:
 
     def _ref(self, kind: Kind, native_id: str) -> Ref:
         return Ref(self.connection, kind, native_id)
+
+
+def _no_stage(change: Change) -> str:
+    stage = change.position.stage if change.position else STAGES[0]
+    return "" if stage in STAGES else f"there is no stage {stage}"
 
 
 def at(stage: str) -> Position:
