@@ -12,7 +12,7 @@ from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Change
 from crmbridge.model.records import Ref, Tombstone
 from crmbridge.model.values import Value
-from crmbridge.settings import DeleteCap
+from crmbridge.settings import Cap
 
 # Stand in a base beside the names of fields, which never begin so.
 ARCHIVED = "@archived"  # of a deal: we took it out of the CRM's lists ourselves
@@ -43,12 +43,12 @@ def lacks(base: Mapping[str, Value], spoken: Mapping[str, Value], decided: Mappi
 class Merges(Struct, frozen=True, kw_only=True):
     """What merges have to do with a link.
 
-    `elsewhere` has, for deals that were merged away, the survivor that stands in a link of its own; `left_over`, by
-    connection, counterparts of deals that were merged into the link's. People merge those as well, and not always into
-    the link's own.
+    `elsewhere` has, for deals that were merged away, the survivor that stands in a link of its own, and after it the
+    others of that link; `left_over`, by connection, counterparts of deals that were merged into the link's. People
+    merge those as well, and not always into the link's own.
     """
 
-    elsewhere: Mapping[Ref, Ref] = MappingProxyType({})
+    elsewhere: Mapping[Ref, Sequence[Ref]] = MappingProxyType({})
     left_over: Mapping[str, Ref] = MappingProxyType({})
 
 
@@ -110,14 +110,16 @@ def judge_gone(
     return Gone(members=tuple(ref for ref in members if ref not in ours or ref in left))
 
 
-def _merged(link: str, ref: Ref, others: Sequence[Ref], survivor: Ref) -> Blocked:
+def _merged(link: str, ref: Ref, others: Sequence[Ref], elsewhere: Sequence[Ref]) -> Blocked:
+    survivor, *counterparts = elsewhere
     names = ", ".join(map(str, others))
+    connections = {other.connection for other in others}
     return Blocked(
         link=link,
         deal=others[0],
         name="link",
         reason=f"{ref} was merged into {survivor}, which has counterparts of its own; {names} may be merged into those",
-        values={other.connection: other.id for other in others},
+        values={other.connection: other.id for other in counterparts if other.connection in connections},
         cause=Cause.LINK,
     )
 
@@ -135,7 +137,7 @@ def _maybe_merged(link: str, ref: Ref, there: Sequence[Ref], left_over: Mapping[
     )
 
 
-def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[list[Change], list[Blocked]]:
+def hold_back(archives: Sequence[Change], cap: Cap, links: int) -> tuple[list[Change], list[Blocked]]:
     """Let archives through, or none of a connection's where they are more than the cap allows of `links` links."""
     by_connection: dict[str, list[Change]] = defaultdict(list)
     for change in archives:
@@ -146,7 +148,7 @@ def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[l
     return kept, [_held(change, len(by_connection[change.connection]), most) for change in held]
 
 
-def most_at_once(cap: DeleteCap, links: int) -> int:
+def most_at_once(cap: Cap, links: int) -> int:
     """Say how many deletions one plan may carry, of `links` links."""
     return max(cap.records, int(links * cap.percent / 100))
 

@@ -36,7 +36,8 @@ class Around(Struct, frozen=True, kw_only=True):
     cuts: Mapping[Ref, Cut]  # what a first look needs of them
     tombstones: Mapping[Ref, Tombstone]
     lost: Mapping[Ref, Record]  # the ones that are gone, as they were last known
-    survivors: Mapping[Ref, Ref]  # of deals that were merged into one of another link
+    # Of deals that were merged into one of another link: that one, and the others of its link.
+    survivors: Mapping[Ref, Sequence[Ref]]
     bases: Mapping[Ref, Mapping[str, Value]]
     viewers: Mapping[str, Viewer]
     companions: Mapping[str, tuple[Ref, ...]]
@@ -127,13 +128,18 @@ def gather(
 
 def _elsewhere(
     workspace: Workspace, tombstones: Mapping[Ref, Tombstone], links: Mapping[str, tuple[Ref, ...]]
-) -> dict[Ref, Ref]:
-    """Name what members were merged into, where that did not take their place, as it stands in a link already."""
+) -> dict[Ref, Sequence[Ref]]:
+    """Name what members were merged into, where that did not take their place, as it stands in a link already.
+
+    The others of that link come after it.
+    """
     merged = merged_into(workspace, tombstones)
     ends = {ref: end_of(ref, merged) for ref in tombstones if ref in merged}
     link_of = {ref: link for link, refs in links.items() for ref in refs}
     taken = workspace.store.links.of(set(ends.values()))
-    return {ref: end for ref, end in ends.items() if taken.get(end, link_of[ref]) != link_of[ref]}
+    apart = {ref: end for ref, end in ends.items() if taken.get(end, link_of[ref]) != link_of[ref]}
+    members = workspace.store.links.get({taken[end] for end in apart.values()}) if apart else {}
+    return {ref: (end, *(other for other in members[taken[end]] if other != end)) for ref, end in apart.items()}
 
 
 def follow_merged(workspace: Workspace, records: Iterable[Ref]) -> set[Ref]:

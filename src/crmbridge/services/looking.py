@@ -165,7 +165,7 @@ class Part(Struct):
         if len(sides) == len(refs) and not marked:
             return Gone(members=tuple(refs))
         # What is left over of a merge is gone as well by now, perhaps, so nobody need be asked any more.
-        if into := [survivors[ref] for ref in refs if ref in survivors]:
+        if into := [survivors[ref][0] for ref in refs if ref in survivors]:
             self.workspace.store.backlog.touch(into)
         return judge_gone(
             link,
@@ -205,7 +205,10 @@ class Part(Struct):
         absent = {ref: self.around.bases.get(ref, NOTHING_KNOWN) for ref in refs if ref not in sides}
         merged = merge(link, list(sides.values()), self.entry.policy, decided, absent)
         forbidden = partial(self._forbidden, sides)
-        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
+        bases = {ref: side.base for ref, side in sides.items()}
+        updates, stopped = sync_updates(
+            link, merged, self.around.deals, self.around.viewers, bases=bases, forbidden=forbidden
+        )
         self.blocked += stopped
         for ref, fields in merged.agreed.items():
             self._agree(ref, fields)

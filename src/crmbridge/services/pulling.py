@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.engine.text import plain
-from crmbridge.errors import AdapterBugError, ConfigurationError, CrmbridgeError
+from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page, asks_ahead
@@ -79,18 +79,13 @@ def pull(workspace: Workspace, connections: Sequence[str] = (), *, whole: bool =
 def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
     """Give the connections that were named, each once, or all of them.
 
-    Raises ConfigurationError for a name or a setting that is wrong, before anything is read.
+    Raises ConfigurationError for a name that the settings don't have, before anything is read. One that can't be
+    opened, as its secret is missing, costs only itself: pulling it tells why, as its error.
     """
     names = tuple(dict.fromkeys(connections or workspace.connections))
     for name in names:
-        try:
+        if name not in workspace.connections:
             workspace.adapter(name)
-        except AdapterBugError:
-            pass  # no setting is wrong: pulling it tells the same, as its error
-        except ConfigurationError as error:
-            if name not in workspace.connections:
-                raise
-            raise ConfigurationError(f"{name}: {error.message}", advice=error.advice) from None
     return names
 
 

@@ -5,17 +5,19 @@ It costs what changed, not what there is: the store's backlog names the records 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from crmbridge.engine.clearing import hold_clears
 from crmbridge.engine.deleting import (
     ENDED,
     hold_back,
     hold_ends,
     most_at_once,
 )
+from crmbridge.engine.forms import outdone
 from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.matching import link_id, signed_by
 from crmbridge.engine.merge import decided_ref
@@ -28,7 +30,7 @@ from crmbridge.services.linked import in_links
 from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, own_links, sign, sign_all
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after, still_open
-from crmbridge.settings import DeleteCap, Sync
+from crmbridge.settings import Cap, Sync
 
 if TYPE_CHECKING:
     from crmbridge.services.looking import Part
@@ -47,7 +49,7 @@ class Synced(Struct):
     between: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the connections of each reader
 
 
-def sync(workspace: Workspace, fresh: Collection[str], cap: DeleteCap | None = None) -> Synced:
+def sync(workspace: Workspace, fresh: Collection[str], cap: Cap | None = None) -> Synced:
     """Say what every `sync` entry of the settings wants. Entries with a connection that isn't fresh are left alone.
 
     `cap` stands in for the entries' own caps on deletions. `dealt` must be called with what is made of the result.
@@ -79,9 +81,7 @@ def _reader(workspace: Workspace, entry: Sync) -> str:
     return f"{READER}{entry.name}/{workspace.project.digest}"
 
 
-def _sync_entry(
-    workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: DeleteCap
-) -> None:
+def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: Cap) -> None:
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
     synced.looked.update(_asked_before(workspace, entry))
@@ -95,6 +95,8 @@ def _sync_entry(
     unclear = bases_after(viewers, _unclear_updates(workspace, viewers))
     signing = signed_by(entry.match_rules("deal"))
     glance = glance_at([viewers[name] for name in entry.between], entry.policy, signing)
+    updates: list[Change] = []
+    lost: dict[Ref, Mapping[str, Value]] = {}
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
@@ -110,8 +112,10 @@ def _sync_entry(
         _ask_about(synced, around.unclear)
         synced.blocked += plan.blocked
         ends |= plan.ends
+        lost |= plan.outdone
         archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
-        synced.changes += (change for change in plan.changes if change.action is not Action.ARCHIVE)
+        updates += (change for change in plan.changes if change.action is not Action.ARCHIVE)
+    synced.changes += _few_clears(workspace, entry, updates, lost, synced.blocked)
     count = _count_links(workspace) if archives or ends else 0
     kept, held = hold_back(archives, cap, count)
     synced.changes += kept
@@ -135,6 +139,20 @@ def _ask_about(synced: Synced, unclear: Iterable[Blocked]) -> None:
         if item.deal not in synced.asked:
             synced.asked.add(item.deal)
             synced.blocked.append(item)
+
+
+def _few_clears(
+    workspace: Workspace, entry: Sync, updates: list[Change], lost: Bases, blocked: list[Blocked]
+) -> Sequence[Change]:
+    """Hold back what empties a field in too many deals. What it would have outdone still stands, and is no newer."""
+    kept, held = hold_clears(updates, entry.clear_cap, lambda: _count_links(workspace))
+    blocked += held
+    standing = {item.deal: set[str]() for item in held}
+    for item in held:
+        standing[item.deal].add(item.name)
+    marks = {ref: {n: v for n, v in lost[ref].items() if n in names} for ref, names in standing.items() if ref in lost}
+    workspace.store.links.save_bases({ref: outdone(values) for ref, values in marks.items() if values})
+    return kept
 
 
 def _looked(workspace: Workspace, entry: Sync, around: Around, unclear: Bases, glance: Glance) -> Part:
