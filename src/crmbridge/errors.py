@@ -19,8 +19,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar
+
+# When several things ended differently, the first of these that is among them is how it all ended.
+_WORST_FIRST = (1, 2, 12, 3, 4, 5, 11, 6, 7, 8, 9, 10)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Give the worst of several exit codes; 0 for none."""
+    found = set(codes)
+    return next((code for code in _WORST_FIRST if code in found), max(found, default=0))
 
 
 class CrmbridgeError(Exception):

@@ -140,8 +140,8 @@ USUAL_MATCH: dict[MatchedKind, MatchRules] = {
 }
 
 
-class DeleteCap(SettingsPart):
-    """The most deletions that one plan may carry to a connection: the larger of the two. Beyond it, none is."""
+class Cap(SettingsPart):
+    """The most records that one plan may delete, or empty a field of, in a connection: the larger of the two."""
 
     records: Annotated[int, Field(ge=0)] = 20
     percent: Annotated[float, Field(ge=0, le=100)] = 5.0  # of the links between the connections
@@ -155,14 +155,14 @@ class Sync(SettingsPart):
     match: dict[MatchedKind, MatchRules] = Field(default_factory=dict)
     fields: dict[str, FieldSync] = Field(default_factory=lambda: {"*": FieldSync()})
     create: tuple[Id, ...] = ()  # where a missing counterpart may be created
-    # What becomes of a deal's company and contacts: `match` those that are on both sides, `create` the missing ones
-    # (where `create` lets deals be created), or leave them `off`.
+    # A deal's company and contacts: `match` those on both sides, `create` the missing where deals are, or `off`.
     companies: Literal["match", "create", "off"] = "match"
     contacts: Literal["match", "create", "off"] = "match"
     notes: Annotated[str, Field(pattern=r"^(off|from: *[a-z][a-z0-9_]*)$")] = "off"  # copied from this connection
     # When a linked deal is gone from one connection: do nothing in the others, archive it there, or end the link.
     delete: Literal["never", "archive", "unlink"] = "never"
-    delete_cap: DeleteCap = DeleteCap()
+    delete_cap: Cap = Cap()
+    clear_cap: Cap = Cap()
 
     @property
     def notes_source(self) -> str | None:

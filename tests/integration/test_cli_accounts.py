@@ -127,10 +127,29 @@ def test_files_of_secrets_count_from_the_project_wherever_they_are_named(shop: S
     assert "~/key" == settings.reports[0].sinks[0]["webhook"]["secret"]["file"]
 
 
-@pytest.mark.parametrize("url", ["crm.example.com", "ftp://crm.example.com", "https://", "https://x/?a=b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "crm.example.com",
+        "ftp://crm.example.com",
+        "https://",
+        "https://x/?a=b",
+        "https://x:no",
+        "https://[x",
+        "https://a@x",
+    ],
+)
 def test_an_address_that_is_none_is_a_typing_error(shop: Shop, url: str) -> None:
     """Signatures cover it, so it must be right."""
     assert 2 == shop.call("serve", "--public-url", url).code
+
+
+def test_an_address_with_a_path_is_a_typing_error(shop: Shop) -> None:
+    """The page would lead nowhere behind it; a slash at the end is none."""
+    said = shop.call("serve", "--public-url", "https://crm.example.com/bridge/")
+
+    assert 2 == said.code
+    assert "without the path /bridge" in said.err
 
 
 def hook_up(shop: Shop) -> None:

@@ -106,6 +106,13 @@ def test_what_was_typed_wrong_is_said(asking: Shop, typed: list[str], code: int,
     assert [one["id"]] == [each["id"] for each in waiting(asking)]
 
 
+def test_the_list_says_how_to_see_what_settles_one(asking: Shop) -> None:
+    """Whoever was sent here by a run needs the next step, also of what no value settles."""
+    said = asking.call("conflicts")
+
+    assert "`crmbridge conflicts show ID` says how one is settled." in said.out
+
+
 def test_links_are_listed_shown_split_and_joined(shop: Shop) -> None:
     """A deal that was split off is not joined again by itself, and not made a second time."""
     shop.call("run")
@@ -140,6 +147,22 @@ def test_links_that_can_not_be_are_said(shop: Shop, typed: list[str], code: int,
 
     assert code == said.code
     assert says in said.err
+
+
+def test_the_counterpart_of_a_deal_that_was_merged_away_is_shown_with_what_it_may_be_merged_into(shop: Shop) -> None:
+    """Both merged deals had one: that is the other's, never itself, and two of one CRM can't be joined."""
+    shop.call("run")
+    records = [one["records"] for one in shop.call("links", "--json").document["result"]["links"]]
+    pairs = [{record["ref"][0]: record["ref"][2] for record in one} for one in records]
+    north, (kept, lost) = shop.crm("north"), pairs[:2]
+    north.merge_deals(winner=kept["north"], loser=lost["north"])
+    shop.keep(north)
+    shop.call("plan")
+    said, (unclear,) = shop.call("links"), shop.call("links", "--json").document["result"]["unclear"]
+
+    assert ["south", "deal", lost["south"]] == unclear["record"]
+    assert [["south", "deal", kept["south"]]] == unclear["candidates"]
+    assert f"merge them in south, or: crmbridge links split south:{lost['south']}" in said.out
 
 
 def test_names_from_a_crm_drive_no_terminal(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from crmbridge.cli.output import Line, dim, strong
 from crmbridge.cli.plan_view import plan_lines
 from crmbridge.cli.run_view import error_lines, ran_lines
 from crmbridge.cli.speech import speech_of, speech_of_runs
+from crmbridge.errors import worst
 from crmbridge.model.codec import plan_to_json
 from crmbridge.services.naming import names_for
 
@@ -37,7 +38,7 @@ def answer_run(workspace: Workspace, ran: Ran) -> Reply:
 
 def answer_runs(workspace: Workspace, runs: Sequence[Ran]) -> Reply:
     """Answer with what several runs did; the worst of their endings is that of all."""
-    code = exits.worst(ran.exit_code for ran in runs)
+    code = worst(ran.exit_code for ran in runs)
     lines: list[Line] = []
     for ran in runs:
         lines += [strong(ran.command), *_ran_lines(workspace, ran), ""]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -49,9 +48,6 @@ EXITS = (
     Exit(143, "terminated", "terminated (SIGTERM)", "Run it again; it goes on from there."),
 )
 
-# When several things ended differently, the first of these that is among them is how it all ended.
-_WORST_FIRST = (1, 2, 12, 3, 4, 5, 11, 6, 7, 8, 9, 10)
-
 _BY_CODE = {one.code: one for one in EXITS}
 
 
@@ -63,9 +59,3 @@ def exit_of(code: int) -> Exit:
 def is_good(code: int) -> bool:
     """Tell whether a command that ended with this code did what was asked: done, or done with changes pending."""
     return code in {0, 10}
-
-
-def worst(codes: Iterable[int]) -> int:
-    """Give the worst of several exit codes; 0 for none."""
-    found = set(codes)
-    return next((code for code in _WORST_FIRST if code in found), max(found, default=0))

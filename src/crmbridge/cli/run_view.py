@@ -119,9 +119,12 @@ def _figures(cycle: Cycle, say: Speech) -> Iterator[list[Part]]:
 
 
 def _pulled(pulled: ConnectionPull, say: Speech) -> str:
+    if pulled.error is not None and not pulled.records:
+        return say("run_not_read")
     said = [say.counted("run_records", pulled.records), say.counted("run_moves", pulled.moves)]
     said += [say.counted("run_gone", pulled.gone)] if pulled.gone else []
     said += [say.counted("run_unreadable", pulled.problems)] if pulled.problems else []
+    said += [say("run_read_in_part")] if pulled.error is not None else []
     return say("run_and").join(said)
 
 

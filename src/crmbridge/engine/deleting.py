@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -11,13 +12,14 @@ from crmbridge.engine.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Change
 from crmbridge.model.records import Ref, Tombstone
 from crmbridge.model.values import Value
-from crmbridge.settings import DeleteCap
+from crmbridge.settings import Cap
 
 # Stand in a base beside the names of fields, which never begin so.
 ARCHIVED = "@archived"  # of a deal: we took it out of the CRM's lists ourselves
 UNDONE = "@undone"  # of a deal: its creation was undone, so its place stays empty, and nobody follows
 ENDED = "@ended"  # of a link: its deals are not kept in step any more
 HAD = "@had"  # of a link: the deals that left it, so that what is made in their place is another creation
+MERGED = "@merged"  # of a link: the links whose deals were merged into one of its own
 
 
 def with_lost(base: Mapping[str, Value], refs: Iterable[Ref]) -> tuple[str, ...]:
@@ -36,6 +38,18 @@ def lacks(base: Mapping[str, Value], spoken: Mapping[str, Value], decided: Mappi
         return False
     owed = {name: value for name, value in spoken.items() if name in base and name in decided}
     return any(same(value, decided[name]) and not same(value, base[name]) for name, value in owed.items())
+
+
+class Merges(Struct, frozen=True, kw_only=True):
+    """What merges have to do with a link.
+
+    `elsewhere` has, for deals that were merged away, the survivor that stands in a link of its own, and after it the
+    others of that link; `left_over`, by connection, counterparts of deals that were merged into the link's. People
+    merge those as well, and not always into the link's own.
+    """
+
+    elsewhere: Mapping[Ref, Sequence[Ref]] = MappingProxyType({})
+    left_over: Mapping[str, Ref] = MappingProxyType({})
 
 
 class Gone(Struct, frozen=True, kw_only=True):
@@ -62,18 +76,17 @@ def judge_gone(
     present: Collection[Ref],
     edited: Collection[Ref],
     policy: str,
-    linked_elsewhere: Mapping[Ref, Ref],
+    merges: Merges,
 ) -> Gone:
     """Say what follows from the members that are gone.
 
     A member that is neither `present` nor has a tombstone is not known yet, and keeps its place. `edited` are the
-    deals that hold an edit which did not get to the others yet: an edit beats a delete. `linked_elsewhere` has, for
-    deals that were merged away, the survivor that stands in a link of its own.
+    deals that hold an edit which did not get to the others yet: an edit beats a delete.
     """
     stopped = tuple(
-        _merged(link, ref, others, linked_elsewhere[ref])
+        _merged(link, ref, others, merges.elsewhere[ref])
         for ref in members
-        if ref in linked_elsewhere and (others := [other for other in members if other not in tombstones])
+        if ref in merges.elsewhere and (others := [other for other in members if other not in tombstones])
     )
     if stopped:
         return Gone(members=tuple(members), stopped=stopped)
@@ -82,6 +95,9 @@ def judge_gone(
     left = tuple(ref for ref in members if ref not in tombstones)
     ours = [ref for ref in members if marks[ref].get(ARCHIVED)]
     by_people = [ref for ref in members if ref in tombstones and ref not in ours and not marks[ref].get(UNDONE)]
+    merged = next((ref for ref in by_people if ref.connection in merges.left_over), None)
+    if there and merged is not None and policy != "never":
+        return Gone(members=tuple(members), stopped=(_maybe_merged(link, merged, there, merges.left_over),))
     came_back = tuple(ref for ref in ours if ref in there)
     if came_back or (by_people and policy == "archive" and any(ref in edited for ref in there)):
         return Gone(members=left, came_back=came_back)  # the others are made anew, where that is allowed
@@ -94,19 +110,34 @@ def judge_gone(
     return Gone(members=tuple(ref for ref in members if ref not in ours or ref in left))
 
 
-def _merged(link: str, ref: Ref, others: Sequence[Ref], survivor: Ref) -> Blocked:
+def _merged(link: str, ref: Ref, others: Sequence[Ref], elsewhere: Sequence[Ref]) -> Blocked:
+    survivor, *counterparts = elsewhere
     names = ", ".join(map(str, others))
+    connections = {other.connection for other in others}
     return Blocked(
         link=link,
         deal=others[0],
         name="link",
         reason=f"{ref} was merged into {survivor}, which has counterparts of its own; {names} may be merged into those",
-        values={other.connection: other.id for other in others},
+        values={other.connection: other.id for other in counterparts if other.connection in connections},
         cause=Cause.LINK,
     )
 
 
-def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[list[Change], list[Blocked]]:
+def _maybe_merged(link: str, ref: Ref, there: Sequence[Ref], left_over: Mapping[str, Ref]) -> Blocked:
+    rest = left_over[ref.connection]
+    names = ", ".join(map(str, there))
+    return Blocked(
+        link=link,
+        deal=there[0],
+        name="link",
+        reason=f"{ref} is gone and may have been merged into {rest}, whose counterpart was merged into one of {names}",
+        values={rest.connection: rest.id},
+        cause=Cause.LINK,
+    )
+
+
+def hold_back(archives: Sequence[Change], cap: Cap, links: int) -> tuple[list[Change], list[Blocked]]:
     """Let archives through, or none of a connection's where they are more than the cap allows of `links` links."""
     by_connection: dict[str, list[Change]] = defaultdict(list)
     for change in archives:
@@ -117,7 +148,7 @@ def hold_back(archives: Sequence[Change], cap: DeleteCap, links: int) -> tuple[l
     return kept, [_held(change, len(by_connection[change.connection]), most) for change in held]
 
 
-def most_at_once(cap: DeleteCap, links: int) -> int:
+def most_at_once(cap: Cap, links: int) -> int:
     """Say how many deletions one plan may carry, of `links` links."""
     return max(cap.records, int(links * cap.percent / 100))
 

@@ -2,8 +2,8 @@
 
 Beside the base of a record stand, under reserved names, the values that were sent to it and not seen since, with the
 version that the record had then, and the forms in which the CRM keeps a value. While it holds such a form, it stands
-for the whole value. There also stands what was outdone and not written over, and in which fields others agreed on
-something while the record could not be asked.
+for the whole value. There also stands what was outdone and not written over, in which fields others agreed on
+something while the record could not be asked, and which values the CRM refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crmbridge.model.values import Value
 MARK = "@"  # begins the reserved names; a field's name begins with a letter
 VERSION = "@version"  # of the record when values were last sent to it
 _SENT, _FORM = "@sent:", "@form:"
-_OUTDONE, _MISSED = "@outdone:", "@missed:"
+_OUTDONE, _MISSED, _REFUSED = "@outdone:", "@missed:", "@refused:"
 
 
 class Read(NamedTuple):
@@ -65,6 +65,17 @@ def has_missed(name: str, base: Mapping[str, Value]) -> bool:
     return mark is not None and same(mark, base.get(name))
 
 
+def refused(values: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    """Give what to remember of values that a CRM refused, so that others need not wait for them the next time."""
+    return {_REFUSED + name: _marked(value) for name, value in values}
+
+
+def was_refused(name: str, value: Value, base: Mapping[str, Value]) -> bool:
+    """Tell whether a value was refused before for a field, on its own or together with others."""
+    mark = base.get(_REFUSED + name)
+    return mark is not None and same(value, mark)
+
+
 def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> Read:
     """Say what a record stands for, where it may hold another form of what it was given.
 
@@ -97,7 +108,12 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
 
 
 def _is_over(mark: str, field: str, now: Value, base: Mapping[str, Value]) -> bool:
-    """Tell whether what was outdone, or missed, need not be remembered: nothing that a person edited stands there."""
+    """Tell whether a mark is over.
+
+    What was outdone, or missed, is when nothing that a person edited stands there; what was refused, when it is there.
+    """
+    if mark.startswith(_REFUSED):
+        return was_refused(field, now, base)
     still = was_outdone(field, now, base) if mark.startswith(_OUTDONE) else has_missed(field, base)
     return same(now, base.get(field)) or not still
 

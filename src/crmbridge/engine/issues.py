@@ -45,7 +45,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "too-many-indicators": ("warning", "more indicators than people can act on"),
         "unused-field": ("warning", "a process field that no rule, output, SLA or hand-off uses"),
         "unmeasured-handoff": ("warning", "a hand-off with a time limit but no field that shows its acceptance"),
-        "unknown-connection": ("error", "a connection that is not listed under `connections`"),
+        "unknown-connection": ("error", "a connection that is not under `connections`, or not in the sync's `between`"),
         "shared-connection": ("error", "a connection that stands in two syncs, which would fight over its links"),
         "ambiguous-stage": ("error", "a CRM's stage that stands for two stages of the process"),
         "shared-field": ("error", "a CRM's field that stands for two fields of the process"),

@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 
 from msgspec import Struct, field
 
@@ -51,9 +52,10 @@ class Matched(Struct, frozen=True, kw_only=True):
 # ── Names ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def link_id(ref: Ref) -> str:
-    """Make the id of a link from the record that it starts with."""
-    return "lnk" + hashlib.sha256(f"{ref.connection}\x1f{ref.kind}\x1f{ref.id}".encode()).hexdigest()[:13]
+def link_id(ref: Ref, again: int = 0) -> str:
+    """Make the id of a link from the record that it starts with; `again` if others have the link that it had before."""
+    more = f"\x1f{again}" if again else ""
+    return "lnk" + hashlib.sha256(f"{ref.connection}\x1f{ref.kind}\x1f{ref.id}{more}".encode()).hexdigest()[:13]
 
 
 def lead(link: str, refs: Iterable[Ref]) -> Ref | None:
@@ -82,34 +84,10 @@ def natural_key(record: Record) -> str | None:
     return next((f"{name}:{text}" for name, text in found if text), None)
 
 
-# ── Merged records ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def follow_merges(
-    links: Mapping[str, Sequence[Ref]], survivors: Mapping[Ref, Ref], gone: Collection[Ref] = ()
-) -> dict[str, tuple[Ref, ...]]:
-    """Put the survivor of a merge in the place of the record that was merged away, unless it stands in a link itself.
-
-    `survivors` has what records were merged into. Left alone, a survivor with a new id would seem to have no
-    counterpart, and be given a second one. For the same reason, of several places it takes the one with the most
-    counterparts that are not `gone`.
-    """
-    taken = {ref for refs in links.values() for ref in refs}
-    there = {link: sum(ref not in gone and ref not in survivors for ref in refs) for link, refs in links.items()}
-    followed: dict[str, tuple[Ref, ...]] = {}
-    for link in sorted(links, key=lambda link: (-there[link], link)):
-        ends = {ref: end for ref in links[link] if (end := end_of(ref, survivors)) not in taken}
-        taken.update(ends.values())
-        followed[link] = tuple(ends.get(ref, ref) for ref in links[link])
-    return followed
-
-
-def end_of(ref: Ref, survivors: Mapping[Ref, Ref]) -> Ref:
-    """Follow a record through all its merges; one that was merged in a circle stays where it was."""
-    seen = [ref]
-    while (following := survivors.get(seen[-1])) is not None and following not in seen:
-        seen.append(following)
-    return ref if following is not None else seen[-1]
+def goes_by(record: Record) -> Signature | None:
+    """Give the signature that companies, or contacts, of one natural key have; None for one that has no key."""
+    name, _, text = (natural_key(record) or "").partition(":")
+    return Signature(rule_name(record.ref.kind, name), text) if text else None
 
 
 # ── Signatures ──────────────────────────────────────────────────────────────────────────────────────────
@@ -120,6 +98,7 @@ def signatures(
 ) -> tuple[Signature, ...]:
     """Give what a record is compared by: its keys, what each rule asks for, and the company it belongs to.
 
+    A company or contact has what it goes by among them, whatever the rules.
     A deal has the key that a counterpart made for it would carry as well, so that the two find each other. `fields`
     are those of the record that `signed_by` names, where somebody has cut them out.
     """
@@ -134,6 +113,8 @@ def signatures(
         text = None if rule == EXTERNAL_KEY else _signature(fields, company, _names(rule))
         if text is not None:
             found.append(Signature(rule_name(kind, rule), text))
+    if kind is not Kind.DEAL and (natural := goes_by(record)) is not None and natural not in found:
+        found.append(natural)
     if kind is Kind.DEAL:
         found += map(belongs_to, _named(record.ref.connection, fields))
         found += _unread(record, company, rules, fields) if record.problems or (company and company.problems) else ()
@@ -169,6 +150,19 @@ def may_be_alike(one: Signature, unread: Signature) -> bool:
         return False
     parts = zip(one.text.split("\x1f"), unread.text.split("\x1f"), strict=True)
     return all(other in {part, _UNKNOWN} for part, other in parts)
+
+
+def namesake(record: Record, other: Ref) -> Blocked:
+    """Ask about a company that goes by the same as another one of its CRM: both would be given one counterpart."""
+    name = (natural_key(record) or "").partition(":")[0]
+    return Blocked(
+        link=link_id(record.ref),
+        deal=record.ref,
+        name="link",
+        reason=f"several have the same {name}; a person must say which belong together",
+        values={other.connection: other.id},
+        cause=Cause.LINK,
+    )
 
 
 def doubtful(deal: Ref, others: Mapping[str, Iterable[Ref]]) -> Blocked:
@@ -264,6 +258,15 @@ class _Book(Struct):
         self.members[link] = self.grown[link] = refs
         self.link_of.update(dict.fromkeys(refs, link))
 
+    def own(self, ref: Ref) -> str:
+        """Name the link that starts with a record, where others have the one that is named after it."""
+        return next(link for again in count() if not self.members.get(link := link_id(ref, again)))
+
+    def is_none_of(self, ref: Ref, sides: Mapping[str, Sequence[Ref]]) -> bool:
+        """Tell whether a person told a record apart from all that it may be in other connections."""
+        others = (each for name, side in sides.items() if name != ref.connection for each in side)
+        return all(frozenset((ref, other)) in self.around.apart for other in others)
+
     def ranked(self, refs: Iterable[Ref]) -> list[Ref]:
         """Give the refs of the connections that are matched, in the order in which the settings name those."""
         here = (ref for ref in refs if ref.connection in self.between)
@@ -292,7 +295,7 @@ def match(around: Around, rules: Iterable[Rule], between: Sequence[str], kind: K
         for signature in _of(rule_name(kind, rule), around):
             unclear.extend(_join_by_rule(book, signature, _names(rule)))
     told = {ref for pair in around.apart for ref in pair}  # of these a person said where they do not belong
-    orphans = (_orphan(ref, sorted(around.signatures[ref])) for ref in sorted(set(around.signatures) - told))
+    orphans = (_orphan(ref, around) for ref in sorted(set(around.signatures) - told))
     unclear.extend(orphan for orphan in orphans if orphan is not None)
     return _matched(book, unclear)
 
@@ -314,7 +317,7 @@ def _join_by_key(book: _Book, signature: Signature) -> None:
     link = link_of_key(signature.text)
     together = book.together(link, fresh)
     if fresh and len(together) > 1:
-        book.write(link or link_id(together[0]), together)
+        book.write(link or book.own(together[0]), together)
 
 
 def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> Iterator[Blocked]:
@@ -328,13 +331,14 @@ def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> 
         return
     existing = {book.link_of[ref] for ref in group if ref in book.link_of}
     if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):
-        yield from (_ask(ref, sides, names) for ref in fresh)
+        yield from (_ask(ref, sides, names) for ref in fresh if not book.is_none_of(ref, sides))
         return
-    link = next(iter(existing), link_id(group[0]))
+    link = next(iter(existing), None) or book.own(group[0])
     together = book.together(link, group)
     book.write(link, together)
     # Another record of the same CRM has the place already, so which of the two belongs there is not clear.
-    yield from (_ask(ref, sides, names) for ref in fresh if ref not in together)
+    left = [ref for ref in fresh if ref not in together]
+    yield from (_ask(ref, sides, names) for ref in left if not book.is_none_of(ref, sides))
 
 
 def _ask(ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -> Blocked:
@@ -349,17 +353,21 @@ def _ask(ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -
     )
 
 
-def _orphan(ref: Ref, signed: Sequence[Signature]) -> Blocked | None:
-    """Ask about a deal that was created for another one which nobody knows any more; it may well be a double."""
-    own = external_key(link_id(ref))
+_UNKNOWN_DEAL = "it was created for a deal that is not known any more (a connection that was renamed or left out?)"
+
+
+def _orphan(ref: Ref, around: Around) -> Blocked | None:
+    """Ask about a deal that was created for one that is not known any more, or has another; it may be a double."""
+    own, signed = external_key(link_id(ref)), sorted(around.signatures[ref])
     keys = [text for rule, text in signed if rule == EXTERNAL_KEY and text.startswith(PREFIX) and text != own]
     if not keys:
         return None
+    known = link_of_key(keys[0]) in around.links
     return Blocked(
         link=link_id(ref),
         deal=ref,
         name="link",
-        reason="it was created for a deal that is not known any more (a connection that was renamed or left out?)",
+        reason="it was created for a deal that has another counterpart by now" if known else _UNKNOWN_DEAL,
         values={ref.connection: keys[0]},
         cause=Cause.LINK,
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from sys import intern
 
+from crmbridge.engine.forms import was_refused
 from crmbridge.engine.matching import PREFIX, external_key, link_id, natural_key
 from crmbridge.engine.merge import Merged
 from crmbridge.engine.views import AROUND, COMPANY, OWNER, SHARED, STAGE, Viewer
@@ -27,11 +28,14 @@ from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, is_empty, show
 
+Reasoned = tuple[FieldEdit, str]  # an edit, and why it is made
+APART = "; "  # stands between the reasons of several edits
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again
 # What others wait for comes first: companies before contacts before deals.
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
 ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
 _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
+UNSURE = "sent before, and the CRM can't say yet whether it was done"
 NOWHERE = "it stands in no stage of the process; move it to one that does, or add its stage to `stages` in the settings"
 
 
@@ -40,21 +44,33 @@ def sync_updates(
     merged: Merged,
     deals: Mapping[Ref, Record],
     viewers: Mapping[str, Viewer],
+    *,
+    bases: Mapping[Ref, Mapping[str, Value]],
     forbidden: Callable[[str], str] = lambda _: "",
 ) -> tuple[list[Change], list[Blocked]]:
     """Turn the edits of one merged link into updates; a field that a side can't hold is blocked alone.
 
+    By its base a deal was refused some values before: they are an update of their own, for which others don't wait.
     `forbidden` says which move to a stage may not be made by others, and why; nothing where it may.
     """
     changes: list[Change] = []
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
-        why = intern("; ".join(merged.reasons[ref]))  # very many changes have the same one
-        update, stopped = _update(link, deals[ref], edits, viewers[ref.connection], forbidden, why=why)
-        blocked += stopped
-        if update is not None:
-            changes.append(update)
+        for part in _together(list(zip(edits, merged.reasons[ref], strict=True)), bases[ref]):
+            why = intern(APART.join(reason for _, reason in part))  # very many changes have the same one
+            some = [edit for edit, _ in part]
+            update, stopped = _update(link, deals[ref], some, viewers[ref.connection], forbidden, why=why)
+            blocked += stopped
+            if update is not None:
+                changes.append(update)
     return changes, blocked
+
+
+def _together(edits: list[Reasoned], base: Mapping[str, Value]) -> Iterable[list[Reasoned]]:
+    """Part the edits of one deal in those that are written together: the ones refused before, and the rest."""
+    before = [each for each in edits if was_refused(each[0].name, each[0].after, base)]
+    rest = [each for each in edits if each not in before] if before else edits
+    return [part for part in (rest, before) if part]
 
 
 def _update(
@@ -265,7 +281,7 @@ def assemble(
         elif is_wanted_again(change, entry):
             kept.append(_change(change, again=entry.seq))
         elif entry.outcome is not Outcome.APPLIED:
-            stopped.append(_stopped(change, entry))
+            stopped.append(unmade(change, entry.outcome, entry.message))
     digest = hashlib.sha256("\n".join([settings, *(change.id for change in kept)]).encode()).hexdigest()[:16]
     return Plan(
         id=digest,
@@ -305,13 +321,25 @@ def _without_contradictions(changes: Sequence[Change]) -> list[Change]:
             continue
         seen.add(change.id)
         taken = enforced.get(str(change.target), set()) | ({STAGE} if change.link in back else set())
-        rest = change if change.origin is not Origin.SYNC else _without(change, taken)
+        rest = change if change.origin is not Origin.SYNC else without(change, taken)
         if rest is not None:
             kept.append(rest)
     return kept
 
 
-def _without(change: Change, names: Collection[str]) -> Change | None:
+def reason_of(change: Change, name: str) -> str:
+    """Give what is said of one field in the reason of an update of several."""
+    names = {edit.name for edit in change.edits}
+    said: list[str] = []
+    about = ""
+    for piece in change.reason.split(APART):
+        first = piece.partition(" ")[0]
+        about = first if first in names else about
+        said += [piece] if about == name else []
+    return APART.join(said) or change.reason
+
+
+def without(change: Change, names: Collection[str]) -> Change | None:
     """Leave fields out of an update; None when nothing is left. Other changes stay as they are."""
     if change.action is not Action.UPDATE or not any(edit.name in names for edit in change.edits):
         return change
@@ -323,22 +351,21 @@ def _without(change: Change, names: Collection[str]) -> Change | None:
         replace(
             change,
             edits=rest,
+            linked=tuple(name for name in change.linked if name not in names),
             position=change.position if stays else None,
             position_before=change.position_before if stays else None,
         )
     )
 
 
-def _stopped(change: Change, entry: JournalEntry) -> Blocked:
-    if entry.outcome is Outcome.REFUSED:
-        reason = f"refused before: {entry.message}"
-    else:
-        reason = "sent before, and the CRM can't say yet whether it was done"
+def unmade(change: Change, outcome: Outcome | None, message: str) -> Blocked:
+    """Say of a change that was refused, or is unclear, that it waits."""
+    refused = outcome is Outcome.REFUSED
     return Blocked(
         link=change.link or "",
         deal=change.target or Ref(change.connection, change.kind, ""),
         name=", ".join(edit.name for edit in change.edits),
-        reason=reason,
+        reason=f"refused before: {message}" if refused else UNSURE,
         values={change.connection: "; ".join(show(edit.after) for edit in change.edits)},
-        cause=Cause.REFUSED if entry.outcome is Outcome.REFUSED else Cause.UNCLEAR,
+        cause=Cause.REFUSED if refused else Cause.UNCLEAR,
     )

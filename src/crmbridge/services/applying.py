@@ -8,6 +8,7 @@ from concurrent.futures import Future, wait
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
+from crmbridge.engine.refusing import is_of_sync
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import AdapterBugError, CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
@@ -22,9 +23,11 @@ from crmbridge.services.fitness import unfit
 from crmbridge.services.gathering import make_viewers
 from crmbridge.services.linked import Native, in_native_ids
 from crmbridge.services.workspace import Workspace
-from crmbridge.services.written import bases_after
+from crmbridge.services.written import bases_after, bases_of_refused
 from crmbridge.threads import make_pool
 
+_THERE = {Outcome.APPLIED, Outcome.UNKNOWN}  # or may be
+NEXT_PART = "another part of it was just written; the next run goes on with this one"
 _ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record
 
 T = TypeVar("T")
@@ -49,9 +52,9 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     viewers = make_viewers(workspace)
-    scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run)
-    errors: dict[str, CrmbridgeError] = {}
-    for group in _groups(workspace, todo):
+    scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run, set())
+    errors = _unopened(workspace, todo)
+    for group in _groups(workspace, [change for change in todo if change.connection not in errors]):
         connection = group[0][0].connection
         if connection in errors:
             continue
@@ -63,6 +66,17 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     return Applied(done=tuple(done), errors=errors)
 
 
+def _unopened(workspace: Workspace, changes: Sequence[Change]) -> dict[str, CrmbridgeError]:
+    """Give the connections that can't be opened, as a secret is missing, with why: they keep no other one waiting."""
+    found: dict[str, CrmbridgeError] = {}
+    for connection in dict.fromkeys(change.connection for change in changes):
+        try:
+            workspace.adapter(connection)
+        except CrmbridgeError as error:
+            found[connection] = error
+    return found
+
+
 class _Scene(NamedTuple):
     """What applying a plan goes on in."""
 
@@ -70,6 +84,7 @@ class _Scene(NamedTuple):
     viewers: Mapping[str, Viewer]
     decisions: Decisions
     run: str
+    written: set[Ref]  # what this run wrote to for sync
 
 
 def _known_before(workspace: Workspace, changes: Sequence[Change]) -> dict[str, Receipt]:
@@ -139,7 +154,7 @@ def _apply_group(
     """
     workspace = scene.workspace
     native = in_native_ids(workspace, [change for batch in group for change in batch])
-    looked, stopped = _at_once(lambda batch: _check(workspace, batch, native), group)
+    looked, stopped = _at_once(lambda batch: _check(scene, batch, native), group)
     if stopped is not None:
         raise stopped
     checked = [future.result() for future in looked]
@@ -154,6 +169,7 @@ def _apply_group(
         ordered = [{**receipts, **more}[change.id] for change in batch]
         tried = list(zip(batch, ordered, strict=True))
         settle(workspace, tried, scene.run, scene.viewers, sent=native.changes)
+        scene.written.update(c.target for c, r in tried if is_of_sync(c) and c.target and r.outcome in _THERE)
         workspace.plugins.applied(batch, ordered)
         done.append((tried, error or failure))
     if stopped is not None:
@@ -181,11 +197,15 @@ def _at_once(call: Callable[[T], R], items: Sequence[T]) -> tuple[list[Future[R]
     return futures, interruption
 
 
-def _check(
-    workspace: Workspace, batch: Sequence[Change], native: Native
-) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
-    """Look whether the changes still fit; what can't be read can't be checked, so nothing of it is written."""
+def _check(scene: _Scene, batch: Sequence[Change], native: Native) -> tuple[dict[str, Receipt], CrmbridgeError | None]:
+    """Look whether the changes still fit; what can't be read can't be checked, so nothing of it is written.
+
+    Of an update that goes in parts a run writes one, so that the next one sees a copy with all that was written.
+    """
+    workspace = scene.workspace
     waiting = {c.id: _receipt(c, Outcome.STALE, native.missing[c.id]) for c in batch if c.id in native.missing}
+    parts = [c for c in batch if c.id not in waiting and is_of_sync(c) and c.target in scene.written]
+    waiting |= {c.id: _receipt(c, Outcome.STALE, NEXT_PART) for c in parts}
     try:
         rest = [native.changes[change.id] for change in batch if change.id not in waiting]
         return waiting | (unfit(workspace, rest) if rest else {}), None
@@ -261,6 +281,9 @@ def settle(
     bases = bases_after(viewers, written)
     for _, ref in created:
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
+    refused = [change for change, receipt in done if receipt.outcome is Outcome.REFUSED]
+    for ref, marks in bases_of_refused(viewers, refused).items():
+        bases[ref] = {**bases.get(ref, {}), **marks}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
     # A report's figures are in fields that are not pulled.
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
@@ -291,11 +314,16 @@ def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
 
 
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
-    """Link records that were just created to the ones they were created for."""
+    """Link records that were just created to the ones they were created for.
+
+    One that was only now found to be there stays out where a person, or `match`, has put another in its place.
+    """
     links = workspace.store.links.get({change.link for change, _ in created if change.link})
+    there = workspace.store.records.get([ref for refs in links.values() for ref in refs]) if links else {}
+    taken = {(link, ref.connection): ref for link, refs in links.items() for ref in refs if ref in there}
     longer: dict[str, tuple[Ref, ...]] = {}
     for change, ref in created:
-        if change.link:
+        if change.link and taken.get((change.link, ref.connection), ref) == ref:
             longer[change.link] = (*longer.get(change.link, links.get(change.link, ())), ref)
     if longer:
         workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})

@@ -14,7 +14,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around
 from crmbridge.services.linked import needed_links
-from crmbridge.services.linking import matched_since, may_make
+from crmbridge.services.linking import is_another, matched_since, may_make
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
@@ -92,6 +92,8 @@ class _Book(Struct):
             return True
         record = next(iter(self.workspace.store.records.get(members).values()), None)
         if record is None or not may_make(self.workspace, self.entry, connection, record.ref.kind):
+            return False
+        if is_another(self.workspace, record, connection):
             return False
         change = create_around(record, link=link, connection=connection, company=self._company(connection, record))
         if change is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from crmbridge.errors import CrmbridgeError, LockedError
+from crmbridge.errors import CrmbridgeError, LockedError, worst
 from crmbridge.model.changes import Outcome, Plan, Receipt
 from crmbridge.model.findings import Severity
 from crmbridge.model.lives import RANK
@@ -60,11 +60,11 @@ class Cycle(Struct, frozen=True, kw_only=True):
     def exit_code(self, fail_on: Severity | None = None) -> int:
         """Give the exit code: the first of these that is true, else 0.
 
-        A connection failed (its error's code) · some changes failed, 6 · something needs a person, 7 ·
+        Connections failed (the worst of their codes) · some changes failed, 6 · something needs a person, 7 ·
         the plan was stale in part, 8 · findings at or above `fail_on`, or more than an `error_if` allows, 9.
         """
         if self.errors:
-            return self.errors[0][1].exit_code
+            return worst(error.exit_code for _, error in self.errors)
         if self.applied.count(Outcome.FAILED):
             return PARTLY
         unknown = self.applied.count(Outcome.UNKNOWN) + sum(r.outcome is Outcome.UNKNOWN for r in self.reconciled)
@@ -232,5 +232,8 @@ def _apply(workspace: Workspace, plan: Plan, run: str) -> Applied:
     if not plan.changes:
         return Applied(done=())
     from crmbridge.services.applying import apply_plan  # noqa: PLC0415  what an idle cycle does without
+    from crmbridge.services.unmade import note_unmade  # noqa: PLC0415  the same
 
-    return apply_plan(workspace, plan, run)
+    applied = apply_plan(workspace, plan, run)
+    note_unmade(workspace, applied)
+    return applied

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from crmbridge.engine.deleting import MERGED
 from crmbridge.engine.glance import Glance
-from crmbridge.engine.matching import end_of, follow_merges
+from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sameness import same
+from crmbridge.engine.survivors import end_of, follow_merges, left_over
 from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
 from crmbridge.errors import CrmbridgeError
+from crmbridge.model.changes import Blocked
 from crmbridge.model.cuts import Cut
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.services.linking import links_around
+from crmbridge.services.linking import LinksAround, links_around
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
@@ -22,7 +27,8 @@ from crmbridge.settings import Sync
 class Around(Struct, frozen=True, kw_only=True):
     """Some links with everything that is known around them.
 
-    `companions` are the members of the links of companies and contacts.
+    `companions` are the members of the links of companies and contacts; of the companies in `unclear` a person must say
+    what they belong to.
     """
 
     links: Mapping[str, tuple[Ref, ...]]
@@ -30,10 +36,12 @@ class Around(Struct, frozen=True, kw_only=True):
     cuts: Mapping[Ref, Cut]  # what a first look needs of them
     tombstones: Mapping[Ref, Tombstone]
     lost: Mapping[Ref, Record]  # the ones that are gone, as they were last known
-    survivors: Mapping[Ref, Ref]  # of deals that were merged into one of another link
+    # Of deals that were merged into one of another link: that one, and the others of its link.
+    survivors: Mapping[Ref, Sequence[Ref]]
     bases: Mapping[Ref, Mapping[str, Value]]
     viewers: Mapping[str, Viewer]
     companions: Mapping[str, tuple[Ref, ...]]
+    unclear: Sequence[Blocked]
 
 
 def make_viewers(workspace: Workspace, deals: Iterable[Record] = ()) -> dict[str, Viewer]:
@@ -103,7 +111,7 @@ def gather(
     cuts = {ref: glance.cut(deal.fields) for ref, deal in deals.items()}
     tombstones = store.records.tombstones(sorted(ref for ref in members if ref not in deals))
     hanging = _named(viewers, ((ref.connection, cut.get) for ref, cut in cuts.items()))
-    linked = links_around(workspace, entry, hanging) if hanging else {}
+    linked, unclear = links_around(workspace, entry, hanging) if hanging else LinksAround({})
     return Around(
         links=found.links,
         deals=deals,
@@ -114,18 +122,24 @@ def gather(
         bases=found.bases,
         viewers=with_links(viewers, linked),
         companions=store.links.get(set(linked.values())) if linked else {},
+        unclear=unclear,
     )
 
 
 def _elsewhere(
     workspace: Workspace, tombstones: Mapping[Ref, Tombstone], links: Mapping[str, tuple[Ref, ...]]
-) -> dict[Ref, Ref]:
-    """Name what members were merged into, where that did not take their place, as it stands in a link already."""
+) -> dict[Ref, Sequence[Ref]]:
+    """Name what members were merged into, where that did not take their place, as it stands in a link already.
+
+    The others of that link come after it.
+    """
     merged = merged_into(workspace, tombstones)
     ends = {ref: end_of(ref, merged) for ref in tombstones if ref in merged}
     link_of = {ref: link for link, refs in links.items() for ref in refs}
     taken = workspace.store.links.of(set(ends.values()))
-    return {ref: end for ref, end in ends.items() if taken.get(end, link_of[ref]) != link_of[ref]}
+    apart = {ref: end for ref, end in ends.items() if taken.get(end, link_of[ref]) != link_of[ref]}
+    members = workspace.store.links.get({taken[end] for end in apart.values()}) if apart else {}
+    return {ref: (end, *(other for other in members[taken[end]] if other != end)) for ref, end in apart.items()}
 
 
 def follow_merged(workspace: Workspace, records: Iterable[Ref]) -> set[Ref]:
@@ -142,14 +156,41 @@ def follow_merged(workspace: Workspace, records: Iterable[Ref]) -> set[Ref]:
     ends = {end_of(ref, merged) for ref in merged}
     before = store.links.get(set(store.links.of({*tombstones, *ends}).values()))
     members = {ref for refs in before.values() for ref in refs}
-    after = follow_merges(before, merged, store.records.tombstones(members))
+    likeness = _likeness(workspace, before, merged)
+    after = follow_merges(before, merged, store.records.tombstones(members), likeness)
     places = [(ref, end) for link in before for ref, end in zip(before[link], after[link], strict=True) if ref != end]
     bases = store.links.bases([ref for ref, _ in places])
     moved = {end for _, end in places}
     store.backlog.touch(moved)  # first, as whoever is killed in between finds no place to be taken any more
     changed = {link: after[link] for link in before if after[link] != before[link]}
-    store.links.save(changed, {end: bases[ref] for ref, end in places if ref in bases})
+    news = {end: bases[ref] for ref, end in places if ref in bases}
+    store.links.save(changed, news | _noted_merges(workspace, left_over(after, merged)))
     return moved
+
+
+def _likeness(workspace: Workspace, links: Mapping[str, Sequence[Ref]], merged: Mapping[Ref, Ref]) -> dict[str, int]:
+    """Count, where several links lost a record to the same one, how many of each one's values that holds."""
+    ends = {ref: (link, end_of(ref, merged)) for link, refs in links.items() for ref in refs if ref in merged}
+    wanted = Counter(end for _, end in ends.values())
+    asked = {ref: place for ref, place in ends.items() if wanted[place[1]] > 1}
+    if not asked:
+        return {}
+    records, bases = workspace.store.records.get(list(wanted)), workspace.store.links.bases(list(asked))
+    found: Counter[str] = Counter()
+    for ref, (link, end) in asked.items():
+        fields = records[end].fields if end in records else {}
+        found[link] += sum(name in fields and same(fields[name], value) for name, value in bases.get(ref, {}).items())
+    return found
+
+
+def _noted_merges(workspace: Workspace, left: Mapping[str, Collection[str]]) -> dict[Ref, dict[str, Value]]:
+    """Give the bases that say which links' deals were merged into those of others."""
+    known = workspace.store.links.bases([decided_ref(link) for link in left]) if left else {}
+    before = {link: known.get(decided_ref(link), {}).get(MERGED) for link in left}
+    return {
+        decided_ref(link): {MERGED: tuple(sorted({*(was if isinstance(was, tuple) else ()), *left[link]}))}
+        for link, was in before.items()
+    }
 
 
 def merged_into(workspace: Workspace, tombstones: Mapping[Ref, Tombstone]) -> dict[Ref, Ref]:

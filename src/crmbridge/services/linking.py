@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from crmbridge.engine.deleting import ENDED
 from crmbridge.engine.matching import (
     BELONGS,
     EXTERNAL_KEY,
@@ -19,22 +20,26 @@ from crmbridge.engine.matching import (
     Rule,
     belongs_to,
     doubtful,
+    goes_by,
     link_id,
     link_of_key,
     looks_at_company,
     match,
     may_be_alike,
+    namesake,
     natural_key,
     signatures,
     signed_by,
     unseen,
 )
+from crmbridge.engine.merge import decided_ref
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Blocked
 from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature, Status
 from crmbridge.model.values import Fields
 from crmbridge.services.apart import apart
+from crmbridge.services.choosing import ref_of
 from crmbridge.services.hanging import index_hanging
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import MatchedKind, MatchRules, Sync
@@ -166,6 +171,8 @@ def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[
     alike = workspace.store.matches.find({signature for each in signed.values() for signature in each})
     links = workspace.store.links
     named = {link_of_key(s.text) for s in alike if s.rule == EXTERNAL_KEY} - {""}
+    if kind is not Kind.DEAL:  # which have a key of ours
+        named |= set(map(link_id, records))
     taken = links.of({ref for refs in alike.values() for ref in refs})
     known = links.get({*named, *taken.values()})
     members = sorted({ref for refs in known.values() for ref in refs})
@@ -177,7 +184,9 @@ def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[
         apart=_told_apart(workspace, {*records, *members, *(ref for refs in alike.values() for ref in refs)}),
     )
     matched = match(around, entry.match_rules(_KINDS[kind]), entry.between, kind)
-    links.save(matched.links)
+    # What was made again takes up a link that ended when the one before it was deleted.
+    longer = [decided_ref(link) for link in matched.links if known.get(link)] if entry.delete == "unlink" else []
+    links.save(matched.links, {base: {ENDED: None} for base in longer})
     return matched
 
 
@@ -215,24 +224,74 @@ def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
     return tuple(each for each in signed if not each.rule.startswith(BELONGS) and not each.rule.endswith(UNREAD))
 
 
-def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> dict[Ref, str]:
+class LinksAround(NamedTuple):
+    """The links of companies and contacts, and of which companies a person must say what they belong to."""
+
+    links: Mapping[Ref, str]
+    unclear: Sequence[Blocked] = ()
+
+
+def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> LinksAround:
     """Give the links of companies and contacts, matching those that have none.
 
     Where the missing ones can be created in all the other CRMs, what has no counterpart gets a link of its own. What
-    has none and can't be had is nobody's matter: in a deal's view it would stand as somebody's edit for ever.
+    has none and can't be had is nobody's matter: in a deal's view it would stand as somebody's edit for ever. Nor is a
+    contact that several fit, as contacts hang together loosely.
     """
     found = dict(workspace.store.links.of(refs))
+    unclear: tuple[Blocked, ...] = ()
     for kind, policy in ((Kind.COMPANY, entry.companies), (Kind.CONTACT, entry.contacts)):
         fresh = workspace.store.records.get(sorted(ref for ref in refs if ref.kind is kind and ref not in found))
         if not fresh:
             continue
         matched = match_fresh(workspace, entry, kind, fresh)
+        unclear += tuple(item for item in matched.ambiguous if kind is Kind.COMPANY and item.deal in fresh)
         found.update({ref: link for link, members in matched.links.items() for ref in members})
         if policy == "create":
-            alone = {link_id(ref): (ref,) for ref in matched.single if _can_be_had(workspace, entry, fresh[ref])}
+            told = apart(workspace, matched.single)
+            had = (ref for ref in matched.single if ref not in told and _can_be_had(workspace, entry, fresh[ref]))
+            firsts, others = _firsts(workspace, {ref: fresh[ref] for ref in had})
+            unclear += tuple(others if kind is Kind.COMPANY else ())
+            alone = own_links(workspace, firsts)
             workspace.store.links.save(alone)
             found.update({ref: link for link, (ref,) in alone.items()})
-    return found
+    return LinksAround(found, unclear)
+
+
+def _firsts(workspace: Workspace, records: Mapping[Ref, Record]) -> tuple[list[Ref], list[Blocked]]:
+    """Give the first of those companies or contacts that go by one name, unless another one is linked; and the rest.
+
+    What is made for one of them would be found to be there when it is made for the next, and taken for that one's.
+    """
+    named = {ref: signature for ref, record in records.items() if (signature := goes_by(record)) is not None}
+    alike = workspace.store.matches.find(set(named.values()))
+    linked = workspace.store.links.of({other for refs in alike.values() for other in refs})
+    firsts: dict[Ref, None] = {}
+    rest: list[Blocked] = []
+    for ref in sorted(named):
+        others = (other for other in alike.get(named[ref], ()) if other != ref and other[:2] == ref[:2])
+        taken = next((other for other in others if other in linked or other in firsts), None)
+        if taken is None:
+            firsts[ref] = None
+        else:
+            rest.append(namesake(records[ref], taken))
+    return list(firsts), rest
+
+
+def own_links(workspace: Workspace, refs: Collection[Ref]) -> dict[str, tuple[Ref, ...]]:
+    """Name links of their own for records that stand in none.
+
+    Where a record was merged into another one and is back, that one has its link, with its counterparts.
+    """
+    taken = workspace.store.links.get(list(map(link_id, refs)))
+    named = {ref: own_link(workspace, ref) if taken.get(link_id(ref)) else link_id(ref) for ref in refs}
+    return {link: (ref,) for ref, link in named.items()}
+
+
+def own_link(workspace: Workspace, ref: Ref) -> str:
+    """Name a link that starts with a record, and that no others have."""
+    links = workspace.store.links
+    return next(link for again in count() if not links.get([link := link_id(ref, again)]).get(link))
 
 
 def matched_since(
@@ -255,6 +314,14 @@ def matched_since(
 def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:
     others = [name for name in entry.between if name != record.ref.connection]
     return natural_key(record) is not None and all(may_make(workspace, entry, name, record.ref.kind) for name in others)
+
+
+def is_another(workspace: Workspace, record: Record, connection: str) -> bool:
+    """Tell whether what was made for a record would be found there, as one that a person told apart from it."""
+    told = apart(workspace, [record.ref]).get(record.ref, frozenset())
+    names = [ref for text in told if (ref := ref_of(workspace, text)) is not None and ref.connection == connection]
+    others = workspace.store.records.get(names).values() if names else ()
+    return any(natural_key(other) == natural_key(record) for other in others)
 
 
 def may_make(workspace: Workspace, entry: Sync, connection: str, kind: Kind) -> bool:

@@ -16,7 +16,9 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.apart import Bases, as_apart, as_together
 from crmbridge.services.choosing import ref_of
 from crmbridge.services.cycle import finish, writing
+from crmbridge.services.linking import own_link
 from crmbridge.services.resolving import put_back
+from crmbridge.services.splitting import bases_of_deals, parted
 from crmbridge.services.workspace import Workspace
 
 _KINDS = (Kind.DEAL, Kind.COMPANY, Kind.CONTACT)  # what can be linked
@@ -109,11 +111,11 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
         refs = _known(workspace, texts)
         _one_kind(refs)
         link, together = _together(workspace, refs)
+        gone = [ref for ref in together if ref not in workspace.store.records.get(together)]
+        together = tuple(ref for ref in together if ref not in gone)  # what is gone has no say in what was just said
         _one_each(together)
         owned = workspace.store.links.of(refs)
         emptied: dict[str, tuple[Ref, ...]] = {other: () for other in owned.values() if other != link}
-        gone = [ref for ref in together if ref not in workspace.store.records.get(together)]
-        together = tuple(ref for ref in together if ref not in gone)  # what is gone has no say in what was just said
         lost = _lost(workspace, link, gone)  # joined by hand, it is kept in step again
         put_back(workspace, together)  # first, as whoever is killed in between would not know of it later
         workspace.store.links.save({**emptied, link: together}, lost | as_together(workspace, together))
@@ -123,22 +125,38 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
 
 
 def split(workspace: Workspace, text: str) -> Linked | None:
-    """Say that a record is none of those in its link, and remember it; give what is left of the link.
+    """Say that a record is none of those in its link, or of those that it may be; give what is left of the link.
 
-    Raises ConfigurationError for a record that is in no link with others.
+    Raises ConfigurationError for a record that is in no link with others, and may be in none.
     """
     with writing(workspace, "links") as run:
         (ref,) = _known(workspace, [text])
         link = workspace.store.links.of([ref]).get(ref)
         others = [other for other in workspace.store.links.get([link])[link] if other != ref] if link else []
         if link is None or not others:
-            raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
+            _tell_apart(workspace, ref)
+            finish(workspace, run, "links", 0, {"split": str(ref)})
+            return None
         lost = _lost(workspace, link, [ref] if link != link_id(ref) else others)
         put_back(workspace, [ref, *others])
-        workspace.store.links.save(_parted(link, ref, others), lost | as_apart(workspace, ref, others))
+        after = parted(workspace, link, ref, others)
+        held = bases_of_deals(workspace, link, after)
+        workspace.store.links.save(after, lost | held | as_apart(workspace, ref, others))
         _ask_no_longer(workspace, [ref, *others], {link})
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
+
+
+def _tell_apart(workspace: Workspace, ref: Ref) -> None:
+    """Say that a record is none of those that it may be."""
+    items = [each.item for each in workspace.store.waiting.all() if each.item.deal == ref]
+    asked = [item for item in items if item.cause is Cause.LINK]
+    others = sorted({other for item in asked for other in _candidates(item) if other.connection != ref.connection})
+    if not others:
+        raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
+    put_back(workspace, [ref, *others])
+    workspace.store.links.save_bases(as_apart(workspace, ref, others))
+    _ask_no_longer(workspace, [ref], {item.link for item in asked})
 
 
 # ── How it is done ──────────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +221,7 @@ def _together(workspace: Workspace, refs: Sequence[Ref]) -> tuple[str, tuple[Ref
         )
     order = {name: number for number, name in enumerate(workspace.connections)}
     ranked = sorted(refs, key=lambda ref: (order.get(ref.connection, len(order)), ref))
-    link = next(iter(shared), owned.get(ranked[0]) or link_id(ranked[0]))
+    link = next(iter(shared), None) or owned.get(ranked[0]) or own_link(workspace, ranked[0])
     return link, tuple(dict.fromkeys([*links.get(link, ()), *ranked]))
 
 
@@ -215,11 +233,6 @@ def _one_each(refs: Sequence[Ref]) -> None:
                 f"{other} and {ref} are both of {ref.connection}, and a link has one record of each connection",
                 advice=f"Merge them in {ref.connection}, or split one off: `crmbridge links split {other}`.",
             )
-
-
-def _parted(link: str, ref: Ref, others: Sequence[Ref]) -> dict[str, list[Ref]]:
-    """Give the links as they are without a record. Those named after it must not be taken for it later."""
-    return {link: list(others)} if link != link_id(ref) else {link: [], link_id(others[0]): list(others)}
 
 
 def _lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> Bases:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
-from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, UNDONE, Gone, judge_gone, lacks, with_lost
+from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, MERGED, UNDONE, Gone, Merges, judge_gone, lacks, with_lost
 from crmbridge.engine.forms import outdone, read
 from crmbridge.engine.glance import Glance
 from crmbridge.engine.mapping import LOST, WON
@@ -111,7 +111,7 @@ class Part(Struct):
         """Look at a link of which a deal is gone, or missing, or where a base says more than which values it has."""
         refs = self.around.links[link]
         sides = {ref: self._side(ref) for ref in self._ranked(here)}
-        gone = self._gone(link, here, sides)
+        gone = self._gone(link, here, sides, base)
         self.blocked += gone.stopped
         if gone.ended and gone.deleted:
             self.ends[link] = (gone.deleted, next(iter(sides), gone.deleted))
@@ -159,11 +159,14 @@ class Part(Struct):
         there = [ref for ref in refs if ref in deals]
         return sorted(there, key=lambda ref: between.index(ref.connection))
 
-    def _gone(self, link: str, refs: list[Ref], sides: Mapping[Ref, Side]) -> Gone:
-        tombstones, bases = self.around.tombstones, self.around.bases
+    def _gone(self, link: str, refs: list[Ref], sides: Mapping[Ref, Side], base: Fields) -> Gone:
+        tombstones, bases, survivors = self.around.tombstones, self.around.bases, self.around.survivors
         marked = any(bases.get(ref, {}).get(ARCHIVED) for ref in refs)
         if len(sides) == len(refs) and not marked:
             return Gone(members=tuple(refs))
+        # What is left over of a merge is gone as well by now, perhaps, so nobody need be asked any more.
+        if into := [survivors[ref][0] for ref in refs if ref in survivors]:
+            self.workspace.store.backlog.touch(into)
         return judge_gone(
             link,
             refs,
@@ -172,7 +175,7 @@ class Part(Struct):
             present=sides.keys(),
             edited={ref for ref, side in sides.items() if self._says_more(side, link, refs)},
             policy=self.entry.delete,
-            linked_elsewhere=self.around.survivors,
+            merges=Merges(elsewhere=survivors, left_over=_left_over(self.workspace, base)),
         )
 
     def _says_more(self, side: Side, link: str, refs: Collection[Ref]) -> bool:
@@ -202,7 +205,10 @@ class Part(Struct):
         absent = {ref: self.around.bases.get(ref, NOTHING_KNOWN) for ref in refs if ref not in sides}
         merged = merge(link, list(sides.values()), self.entry.policy, decided, absent)
         forbidden = partial(self._forbidden, sides)
-        updates, stopped = sync_updates(link, merged, self.around.deals, self.around.viewers, forbidden)
+        bases = {ref: side.base for ref, side in sides.items()}
+        updates, stopped = sync_updates(
+            link, merged, self.around.deals, self.around.viewers, bases=bases, forbidden=forbidden
+        )
         self.blocked += stopped
         for ref, fields in merged.agreed.items():
             self._agree(ref, fields)
@@ -250,6 +256,15 @@ class Part(Struct):
                 )
                 self.blocked += lacking
                 self.changes += [change] if change else []
+
+
+def _left_over(workspace: Workspace, base: Fields) -> dict[str, Ref]:
+    """Give, by connection, the counterparts that deals had which were merged into one of a link with this base."""
+    links = base.get(MERGED)
+    if not isinstance(links, tuple):
+        return {}
+    refs = [ref for found in workspace.store.links.get(links).values() for ref in found]
+    return {ref.connection: ref for ref in workspace.store.records.get(refs)}
 
 
 def _standing(lost: Mapping[Ref, Fields], changes: Iterable[Change]) -> dict[Ref, Fields]:

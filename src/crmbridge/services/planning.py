@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crmbridge.engine.planner import assemble, is_wanted_again
+from crmbridge.engine.refusing import in_parts
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.model.replacing import replace
@@ -15,10 +16,11 @@ from crmbridge.services import syncing
 from crmbridge.services.awaiting import Judged, awaiting, dealt
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.workspace import Workspace
-from crmbridge.settings import DeleteCap
+from crmbridge.settings import Cap
 
 Part = Literal["sync", "enforce"]
-_AGAIN = {Cause.DELETE, Cause.REFUSED, Cause.UNCLEAR}  # what may go another way the next time, though no record changes
+# What may go another way the next time, though no record changes.
+_AGAIN = {Cause.DELETE, Cause.CLEAR, Cause.REFUSED, Cause.UNCLEAR}
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -34,7 +36,7 @@ def make_plan(
     parts: Collection[Part] = ("sync", "enforce"),
     fresh: Sequence[str] | None = None,
     *,
-    cap: DeleteCap | None = None,
+    cap: Cap | None = None,
     ask: bool = False,
 ) -> Planned:
     """Compute the plan from the state as it is.
@@ -50,6 +52,8 @@ def make_plan(
     changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     journal = workspace.store.journal
     outcomes = journal.outcomes([change.id for change in changes])
+    while len(parted := in_parts(changes, outcomes)) > len(changes):
+        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
     plan = assemble(
         changes,
         [*synced.blocked, *(item for item in judged.blocked if item.deal.connection in current)],

@@ -11,10 +11,12 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.engine.text import plain
-from crmbridge.errors import AdapterBugError, ConfigurationError, CrmbridgeError
+from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page, asks_ahead
+from crmbridge.services.accounts import note_account
+from crmbridge.services.bookmarks import Bookmark, marks_of
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.first_use import first_used
 from crmbridge.services.forgoing import note_whole, pull_readable
@@ -77,18 +79,13 @@ def pull(workspace: Workspace, connections: Sequence[str] = (), *, whole: bool =
 def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
     """Give the connections that were named, each once, or all of them.
 
-    Raises ConfigurationError for a name or a setting that is wrong, before anything is read.
+    Raises ConfigurationError for a name that the settings don't have, before anything is read. One that can't be
+    opened, as its secret is missing, costs only itself: pulling it tells why, as its error.
     """
     names = tuple(dict.fromkeys(connections or workspace.connections))
     for name in names:
-        try:
+        if name not in workspace.connections:
             workspace.adapter(name)
-        except AdapterBugError:
-            pass  # no setting is wrong: pulling it tells the same, as its error
-        except ConfigurationError as error:
-            if name not in workspace.connections:
-                raise
-            raise ConfigurationError(f"{name}: {error.message}", advice=error.advice) from None
     return names
 
 
@@ -104,7 +101,7 @@ def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
     if asks_for_pull(workspace, connection):
         return _pull_one(workspace, connection)
     try:
-        _bookmark(workspace, connection, _marks(workspace, connection))  # it must not have become another account
+        _bookmark(workspace, connection, marks_of(workspace, connection))  # it must not have become another account
         return ConnectionPull(connection=connection, records=reread_hints(workspace, connection))
     except CrmbridgeError as error:
         return ConnectionPull(connection=connection, error=error)
@@ -115,7 +112,7 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
     workspace.progress("pull", f"{connection}: looking at the account")
     try:
         begun = workspace.clock.now()
-        marks, kinds = _marks(workspace, connection), _kinds(workspace, connection)
+        marks, kinds = marks_of(workspace, connection), _kinds(workspace, connection)
         if not marks:
             _ask_ahead(workspace, connection, kinds)
         bookmark = _bookmark(workspace, connection, marks)
@@ -149,7 +146,7 @@ def _pull_rest(workspace: Workspace, total: ConnectionPull) -> ConnectionPull:
         return total
     kinds, total = total.rested, replace(total, rested=())
     try:
-        marks = _marks(workspace, total.connection)
+        marks = marks_of(workspace, total.connection)
         for pulled in _pull_kinds(workspace, kinds, total, marks, _bookmark(workspace, total.connection, marks)):
             total = pulled
     except CrmbridgeError as error:
@@ -287,31 +284,6 @@ def _together(pages: Sequence[Page]) -> Page:
     )
 
 
-class Bookmark(Struct, frozen=True, kw_only=True):
-    """An adapter's cursor with what it is good for: one account, read with these settings."""
-
-    account: str
-    settings: str  # two digests: of what decides how records are read, and of how the connection signs in
-    cursor: str = ""
-
-    @property
-    def reading(self) -> str:
-        """The digest of what decides how records are read."""
-        return self.settings.partition(".")[0]
-
-    def __str__(self) -> str:
-        """Write it as it is stored."""
-        return json.dumps([self.account, self.settings, self.cursor])
-
-    @classmethod
-    def parse(cls, text: str) -> Bookmark | None:
-        """Read back what was stored; None for anything else, which is then pulled anew."""
-        with contextlib.suppress(ValueError):
-            account, settings, cursor = json.loads(text)
-            return cls(account=str(account), settings=str(settings), cursor=str(cursor))
-        return None
-
-
 def _bookmark(workspace: Workspace, connection: str, marks: Mapping[Kind, Bookmark]) -> Bookmark:
     """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
 
@@ -332,16 +304,11 @@ def _bookmark(workspace: Workspace, connection: str, marks: Mapping[Kind, Bookma
             f"{plain(account)} now",
             advice="Give the new account a connection of its own; what is known of the old one stays as it is.",
         )
+    note_account(workspace, connection, description, new=not stored)
     if description.credential is not None:
         first_used(workspace, connection, description.credential)
     memory[LOOKED_AT] = today
     return Bookmark(account=account, settings=settings)
-
-
-def _marks(workspace: Workspace, connection: str) -> dict[Kind, Bookmark]:
-    """Give the bookmark of each kind that was pulled."""
-    found = {kind: Bookmark.parse(text) for kind, text in workspace.store.records.cursors(connection).items()}
-    return {kind: mark for kind, mark in found.items() if mark is not None}
 
 
 def _digest(workspace: Workspace, connection: str) -> str:

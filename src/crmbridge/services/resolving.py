@@ -30,7 +30,8 @@ ADVICE: Mapping[Cause, str] = {
     Cause.COUNTERPART: "Map the value in the settings, or change it in its CRM.",
     Cause.MOVE: "Move the deal in its CRM as the process allows, or allow the move in the process.",
     Cause.DELETE: "Delete or restore the record by hand, or change `delete:` in the sync entry.",
-    Cause.REFUSED: "Change the value, or the CRM's own rule.",
+    Cause.CLEAR: "Fill the field where it was emptied, or raise `clear_cap` in the sync entry to let it be emptied.",
+    Cause.REFUSED: "Change the value; or the CRM's own rule and then the deal there, as that tries it again.",
     Cause.UNCLEAR: "Nothing: the next run reads back what became of it.",
     Cause.CHANGED: "Do by hand what you still want.",
 }

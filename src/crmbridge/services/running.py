@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import CrmbridgeError, worst
 from crmbridge.model.changes import Plan
 from crmbridge.model.findings import Severity
 from crmbridge.services.choosing import ALL, Choice, choose
@@ -78,11 +78,13 @@ def run_apply(workspace: Workspace, plan: Plan, choice: Choice = ALL, command: s
     """
     from crmbridge.services.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
     from crmbridge.services.reconciling import reconcile  # noqa: PLC0415  the same
+    from crmbridge.services.unmade import note_unmade  # noqa: PLC0415  the same
 
     with writing(workspace, command) as run:
         chosen = choose(workspace, plan, choice)
         reconciled = reconcile(workspace, run)
         applied = apply_plan(workspace, chosen.plan, run)
+        note_unmade(workspace, applied)
         cycle = Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied, chosen=chosen)
         return _finished(workspace, command, cycle)
 
@@ -136,7 +138,7 @@ def _finished(
     if delivered:
         from crmbridge.services.publishing import exit_code  # noqa: PLC0415  DuckDB and templates, for reports only
 
-        code = code or exit_code(delivered)
+        code = worst([code, exit_code(delivered)])
         failed = [one.error for one in delivered if one.error is not None]
         summary["reports"] = [place for one in delivered if (place := one.place)]
         summary["report_errors"] = [error.message for error in failed]

@@ -133,7 +133,7 @@ def voice_of(process: Process, settings: Settings) -> Voice:
 
 def reading_of(workspace: Workspace, connection: str) -> str:
     """Name how a connection read the fields of its deals when they were last pulled."""
-    from crmbridge.services.pulling import Bookmark  # noqa: PLC0415  asked for only where a CRM told of its fields
+    from crmbridge.services.bookmarks import Bookmark  # noqa: PLC0415  asked for only where a CRM told of its fields
 
     mark = Bookmark.parse(workspace.store.records.cursors(connection).get(Kind.DEAL, ""))
     return mark.reading if mark else ""

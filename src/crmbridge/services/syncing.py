@@ -5,30 +5,32 @@ It costs what changed, not what there is: the store's backlog names the records 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from crmbridge.engine.clearing import hold_clears
 from crmbridge.engine.deleting import (
     ENDED,
     hold_back,
     hold_ends,
     most_at_once,
 )
+from crmbridge.engine.forms import outdone
 from crmbridge.engine.glance import Glance, glance_at
 from crmbridge.engine.matching import link_id, signed_by
 from crmbridge.engine.merge import decided_ref
 from crmbridge.engine.views import AROUND, Viewer
-from crmbridge.model.changes import Action, Blocked, Change
+from crmbridge.model.changes import Action, Blocked, Cause, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
-from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, sign, sign_all
+from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, own_links, sign, sign_all
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after, still_open
-from crmbridge.settings import DeleteCap, Sync
+from crmbridge.settings import Cap, Sync
 
 if TYPE_CHECKING:
     from crmbridge.services.looking import Part
@@ -42,12 +44,12 @@ class Synced(Struct):
     changes: list[Change] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     looked: set[str] = field(default_factory=set)  # the links, and ids of those that single deals would get
-    asked: set[Ref] = field(default_factory=set)  # deals of which a person must say where they belong
+    asked: set[Ref] = field(default_factory=set)  # deals and companies of which a person must say where they belong
     marks: dict[str, int] = field(default_factory=dict)  # how far each reader of the backlog got
     between: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the connections of each reader
 
 
-def sync(workspace: Workspace, fresh: Collection[str], cap: DeleteCap | None = None) -> Synced:
+def sync(workspace: Workspace, fresh: Collection[str], cap: Cap | None = None) -> Synced:
     """Say what every `sync` entry of the settings wants. Entries with a connection that isn't fresh are left alone.
 
     `cap` stands in for the entries' own caps on deletions. `dealt` must be called with what is made of the result.
@@ -79,11 +81,10 @@ def _reader(workspace: Workspace, entry: Sync) -> str:
     return f"{READER}{entry.name}/{workspace.project.digest}"
 
 
-def _sync_entry(
-    workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: DeleteCap
-) -> None:
+def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: Cap) -> None:
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
+    synced.looked.update(_asked_before(workspace, entry))
     synced.marks[reader], synced.between[reader] = mark, entry.between
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
         follow_merged(workspace, part)
@@ -94,6 +95,8 @@ def _sync_entry(
     unclear = bases_after(viewers, _unclear_updates(workspace, viewers))
     signing = signed_by(entry.match_rules("deal"))
     glance = glance_at([viewers[name] for name in entry.between], entry.policy, signing)
+    updates: list[Change] = []
+    lost: dict[Ref, Mapping[str, Value]] = {}
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
@@ -106,10 +109,13 @@ def _sync_entry(
         workspace.store.links.save(plan.members, plan.agreed)  # one without the other would make no sense later
         synced.looked.update(some)
         synced.looked.update(around.companions)
+        _ask_about(synced, around.unclear)
         synced.blocked += plan.blocked
         ends |= plan.ends
+        lost |= plan.outdone
         archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
-        synced.changes += (change for change in plan.changes if change.action is not Action.ARCHIVE)
+        updates += (change for change in plan.changes if change.action is not Action.ARCHIVE)
+    synced.changes += _few_clears(workspace, entry, updates, lost, synced.blocked)
     count = _count_links(workspace) if archives or ends else 0
     kept, held = hold_back(archives, cap, count)
     synced.changes += kept
@@ -118,6 +124,35 @@ def _sync_entry(
         synced.blocked += hold_ends(ends, most_at_once(cap, count))
     else:
         workspace.store.links.save_bases({decided_ref(link): {ENDED: True} for link in ends})
+
+
+def _asked_before(workspace: Workspace, entry: Sync) -> Iterator[str]:
+    """Name what companies wait under of which a person was asked: they are pending until nobody has to be."""
+    for each in workspace.store.waiting.all():
+        if each.item.cause is Cause.LINK and each.item.deal.kind is Kind.COMPANY:
+            yield from (each.item.link,) if each.item.deal.connection in entry.between else ()
+
+
+def _ask_about(synced: Synced, unclear: Iterable[Blocked]) -> None:
+    """Ask about companies, each once, and look at their deals again in the next run."""
+    for item in unclear:
+        if item.deal not in synced.asked:
+            synced.asked.add(item.deal)
+            synced.blocked.append(item)
+
+
+def _few_clears(
+    workspace: Workspace, entry: Sync, updates: list[Change], lost: Bases, blocked: list[Blocked]
+) -> Sequence[Change]:
+    """Hold back what empties a field in too many deals. What it would have outdone still stands, and is no newer."""
+    kept, held = hold_clears(updates, entry.clear_cap, lambda: _count_links(workspace))
+    blocked += held
+    standing = {item.deal: set[str]() for item in held}
+    for item in held:
+        standing[item.deal].add(item.name)
+    marks = {ref: {n: v for n, v in lost[ref].items() if n in names} for ref, names in standing.items() if ref in lost}
+    workspace.store.links.save_bases({ref: outdone(values) for ref, values in marks.items() if values})
+    return kept
 
 
 def _looked(workspace: Workspace, entry: Sync, around: Around, unclear: Bases, glance: Glance) -> Part:
@@ -194,7 +229,7 @@ def _link(
     unsure = doubts(workspace, entry, alone)
     synced.blocked += unsure.values()
     synced.asked.update(unsure)
-    single = {link_id(ref): (ref,) for ref in alone if ref not in unsure}
+    single = own_links(workspace, [ref for ref in alone if ref not in unsure])
     workspace.store.links.save(single)
     links.update(single)
     return links

@@ -80,6 +80,7 @@ def plan_undo(workspace: Workspace, run: Run) -> Plan:
             changes += taken
             blocked += said
     blocked += [_by_hand(entry) for entry in done.by_hand]
+    blocked += [item for entry in done.elsewhere for item in _out_of_reach(entry)]
     changes.sort(key=_place)
     digest = hashlib.sha256("\n".join([run.id, *(change.id for change in changes)]).encode()).hexdigest()[:16]
     return Plan(
@@ -99,6 +100,7 @@ class _Done:
     made: list[tuple[JournalEntry, Ref]] = field(default_factory=list)
     by_hand: list[JournalEntry] = field(default_factory=list)
     unclear: list[JournalEntry] = field(default_factory=list)
+    elsewhere: list[JournalEntry] = field(default_factory=list)  # in connections that the settings have no more
 
 
 class _Scene(Struct, frozen=True):
@@ -121,12 +123,13 @@ def _done_by(workspace: Workspace, run: Run) -> _Done:
     done = _Done()
     for id_, intent in intents.items():
         entry = ended.get(id_)
-        if intent.change.connection not in workspace.connections:
-            continue
+        known = intent.change.connection in workspace.connections
         if entry is None or entry.outcome is Outcome.UNKNOWN:
-            done.unclear.append(intent)
-        elif entry.outcome is Outcome.APPLIED:
+            (done.unclear if known else done.elsewhere).append(intent)
+        elif entry.outcome is Outcome.APPLIED and known:
             _sort_in(done, entry)
+        elif entry.outcome is Outcome.APPLIED and _wrote(entry):
+            done.elsewhere.append(entry)
     return done
 
 
@@ -134,12 +137,17 @@ def _sort_in(done: _Done, entry: JournalEntry) -> None:
     change = entry.change
     if change.action is Action.UPDATE and change.target is not None:
         done.updates[change.target].append(entry)
-    elif entry.message.startswith(FOUND) or change.action is Action.NOTIFY:
-        return  # it made nothing, or somebody was told, which nobody can take back
+    elif not _wrote(entry):
+        return
     elif change.action in {Action.CREATE, Action.TASK, Action.NOTE} and entry.ref is not None:
         done.made.append((entry, entry.ref))
     else:
         done.by_hand.append(entry)
+
+
+def _wrote(entry: JournalEntry) -> bool:
+    """Tell whether a change can be taken back: it made something, and nobody was told, which can't be."""
+    return not entry.message.startswith(FOUND) and entry.change.action is not Action.NOTIFY
 
 
 def _touched(workspace: Workspace, refs: Collection[Ref]) -> tuple[dict[Ref, datetime], dict[Ref, dict[str, Value]]]:
@@ -371,6 +379,19 @@ def _by_hand(entry: JournalEntry) -> Blocked:
         reason = f"the CRM did not say what it made; look for it in {change.connection}"
     ref = change.target or Ref(change.connection, change.kind, change.key or "")
     return Blocked(link="", deal=ref, name=RECORD, reason=reason, cause=Cause.DELETE)
+
+
+def _out_of_reach(entry: JournalEntry) -> list[Blocked]:
+    """Say what a run wrote by a connection that the settings don't have any more: field by field of an update."""
+    change, where = entry.change, entry.change.connection
+    ref = change.target if change.action is Action.UPDATE else entry.ref or change.target
+    edits = [(e.name, _both({}, e.before, e.after)) for e in change.edits] if change.action is Action.UPDATE else []
+    reason = f"the settings have no connection {where} any more; write it there again, or restore it by hand"
+    ref = ref or Ref(where, change.kind, change.key or "")
+    return [
+        Blocked(link="", deal=ref, name=name, reason=reason, values=values, cause=Cause.CHANGED)
+        for name, values in edits or [(RECORD, {})]
+    ]
 
 
 def _place(change: Change) -> tuple[str, bool, int, str, str]:

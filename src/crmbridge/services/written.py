@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from crmbridge.engine.deleting import ARCHIVED, UNDONE
-from crmbridge.engine.forms import overwritten, sent
+from crmbridge.engine.forms import overwritten, refused, sent
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import OWNER, Viewer
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin
@@ -28,6 +28,15 @@ def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, R
         elif change.origin is Origin.UNDO and change.action is Action.UPDATE and ref.kind is Kind.DEAL:
             bases.setdefault(ref, {}).update(overwritten(edit.name for edit in change.edits))
     return bases
+
+
+def bases_of_refused(viewers: Mapping[str, Viewer], changes: Iterable[Change]) -> dict[Ref, dict[str, Value]]:
+    """Give what to remember of updates of sync that a CRM refused: their values, beside the bases."""
+    return {
+        change.target: refused(canonical_edits(change, viewers[change.connection]))
+        for change in changes
+        if change.action is Action.UPDATE and change.origin is Origin.SYNC and change.link and change.target
+    }
 
 
 def still_open(change: Change, base: Mapping[str, Value], viewer: Viewer) -> Change:

@@ -41,6 +41,7 @@ class FakeAdapter:
             associates=frozenset({"company", "contacts"}) if self._crm.able else frozenset(),
             figures=frozenset({Kind.COMPANY}) if self._crm.able else frozenset(),
             external_key=self._crm.unique_keys,
+            conditional_write=self._crm.compares,
             history=True,
             tombstones=True,
             status_in_stage=True,

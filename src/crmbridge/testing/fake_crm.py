@@ -28,7 +28,9 @@ class FakeCrm:
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
-    `figure_fields`. One that `remembers` can tell what fields of its deals held before.
+    `figure_fields`. One that `remembers` can tell what fields of its deals held before. Each of its `rules` says why a
+    deal may not be made what an update would make of it, or nothing. One that `compares` takes no update of a deal of
+    another version than the update expects.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -36,6 +38,7 @@ class FakeCrm:
         self.clock = clock
         self.unique_keys = unique_keys
         self.able = able
+        self.compares = False
         self.remembers = False
         self.remembered = 150  # deals that may be asked at once what they held before
         self.past: dict[Ref, list[tuple[datetime, Mapping[str, Value]]]] = {}  # what deals held, since when
@@ -52,6 +55,7 @@ class FakeCrm:
         self.figures: dict[Ref, dict[str, Value]] = {}
         self.rows: dict[str, dict[str, Value]] = {}  # of figures, by their keys
         self.files_forbidden = False
+        self.rules: list[Callable[[Mapping[str, Value]], str]] = []
         self.faults: list[str] = []
         self.writes = 0
         self._count = 0
@@ -227,14 +231,16 @@ class FakeCrm:
             return receipt(change, Outcome.REFUSED, "there is no such deal")
         if record.ref.kind is Kind.COMPANY:
             return self._write_figures(record.ref, change)
-        if lacking := self._missing(change):
+        if self.compares and change.expects not in {None, record.version}:
+            return receipt(change, Outcome.STALE, "it was changed since")
+        if lacking := self._missing(change) or _no_stage(change):
             return receipt(change, Outcome.REFUSED, lacking)
-        if change.position is not None and change.position.stage not in STAGES:
-            return receipt(change, Outcome.REFUSED, f"there is no stage {change.position.stage}")
         fields = {**record.fields, **change.after}
         for edit in change.edits:
             if edit.name == "contacts":
                 fields[edit.name] = changed_set(record.fields.get(edit.name), edit.before, edit.after)
+        if broken := next((said for rule in self.rules if (said := rule(fields))), ""):
+            return receipt(change, Outcome.REFUSED, broken)
         self._store(record.ref, fields, record.position, created=record.created_at, key=record.key)
         if change.position is not None:
             self._write_position(record.ref, change.position)
@@ -368,6 +374,11 @@ class FakeCrm:
 
     def _ref(self, kind: Kind, native_id: str) -> Ref:
         return Ref(self.connection, kind, native_id)
+
+
+def _no_stage(change: Change) -> str:
+    stage = change.position.stage if change.position else STAGES[0]
+    return "" if stage in STAGES else f"there is no stage {stage}"
 
 
 def at(stage: str) -> Position:

@@ -8,8 +8,9 @@ import pytest
 
 from crmbridge import errors
 from crmbridge.cli.call import Reply
-from crmbridge.cli.exits import EXITS, exit_of, is_good, worst
+from crmbridge.cli.exits import EXITS, exit_of, is_good
 from crmbridge.cli.failures import InputNeededError
+from crmbridge.errors import worst
 
 CODES = [one.code for one in EXITS]
 

@@ -122,7 +122,7 @@ def test_an_age_is_said_in_its_largest_unit(seconds: int, said: str) -> None:
 
 
 def test_what_may_belong_together_stands_side_by_side(bench: Bench) -> None:
-    """With what tells one from another, and the command."""
+    """With what tells one from another, and the commands."""
     north, south = (crm.named(EVIL)[0].ref for crm in bench.crms.values())
     item = Blocked(link="lnk2", deal=north, name="link", reason=EVIL, values={"south": south.id}, cause=Cause.LINK)
     bench.workspace.store.waiting.replace(["lnk2"], [item], MONDAY)
@@ -131,4 +131,5 @@ def test_what_may_belong_together_stands_side_by_side(bench: Bench) -> None:
 
     assert f"    {south}  Rollout now  12,000 EUR, created 2026-06-08" in said
     assert f"crmbridge links join {north} RECORD" in said
+    assert f"crmbridge links split {north} " in said
     assert set() == set("\x1b\u202e\x00") & set(said)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, hold_back, judge_gone, lacks
+from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, Merges, hold_back, judge_gone, lacks
 from crmbridge.model.changes import Action, Cause
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
-from crmbridge.settings import DeleteCap
+from crmbridge.settings import Cap
 from crmbridge.testing.factories import make_change, make_ref, make_tombstone
 
 NORTH, SOUTH, WEST = (make_ref(connection=name) for name in ("north", "south", "west"))
@@ -22,7 +22,8 @@ def judged(
     policy: str = "archive",
     edited: tuple[Ref, ...] = (),
     marks: Mapping[Ref, Mapping[str, Value]] | None = None,
-    elsewhere: Mapping[Ref, Ref] | None = None,
+    elsewhere: Mapping[Ref, Sequence[Ref]] | None = None,
+    left_over: Mapping[str, Ref] | None = None,
 ) -> Gone:
     tombstones = {ref: make_tombstone(connection=ref.connection) for ref in gone}
     return judge_gone(
@@ -33,7 +34,7 @@ def judged(
         present=[ref for ref in ALL if ref not in gone],
         edited=edited,
         policy=policy,
-        linked_elsewhere=elsewhere or {},
+        merges=Merges(elsewhere=elsewhere or {}, left_over=left_over or {}),
     )
 
 
@@ -51,6 +52,21 @@ def test_the_counterparts_follow_where_the_settings_say_archive() -> None:
 def test_a_link_ends_where_the_settings_say_so() -> None:
     """Nothing is taken away from anybody."""
     assert Gone(members=ALL, deleted=NORTH, ended=True) == judged(NORTH, policy="unlink")
+
+
+@pytest.mark.parametrize("policy", ["archive", "unlink"])
+def test_a_deal_that_may_have_been_merged_is_asked_about(policy: str) -> None:
+    """A counterpart of a deal that was merged into one of the link is left where one of the link is gone."""
+    rest = make_ref("other")
+    asked = judged(NORTH, policy=policy, edited=(WEST,), left_over={"north": rest})
+
+    assert (ALL, (), False) == (asked.members, asked.archive, asked.ended)
+    assert [f"{NORTH} is gone and may have been merged into {rest}"] == [
+        item.reason.partition(",")[0] for item in asked.stopped
+    ]
+    assert judged(NORTH) == judged(NORTH, left_over={"south": rest})
+    assert judged(NORTH, policy="never") == judged(NORTH, policy="never", left_over={"north": rest})
+    assert judged(*ALL) == judged(*ALL, left_over={"north": rest})
 
 
 def test_an_edit_beats_a_delete() -> None:
@@ -86,19 +102,20 @@ def test_everything_gone_asks_for_nothing() -> None:
 
 def test_a_merge_into_a_deal_with_counterparts_of_its_own_is_told() -> None:
     """Whether the others shall be merged as well is for a person to say; none of them is archived."""
-    survivor = make_ref("9")
-    found = judged(NORTH, elsewhere={NORTH: survivor})
+    survivor, counterpart = make_ref("9"), make_ref("9", connection="south")
+    found = judged(NORTH, elsewhere={NORTH: (survivor, counterpart, make_ref("9", connection="east"))})
 
     assert ((), None) == (found.archive, found.deleted)
     assert [(SOUTH, Cause.LINK)] == [(item.deal, item.cause) for item in found.stopped]
     assert str(survivor) in found.stopped[0].reason
+    assert {"south": "9"} == found.stopped[0].values
 
 
 def test_more_deletions_than_the_cap_are_held_back_as_a_whole() -> None:
     """A CRM that lost everything must not empty the others; the other connections are not concerned."""
     many = [make_change(n, connection="south", action=Action.ARCHIVE) for n in range(4)]
     few = [make_change(n, connection="west", action=Action.ARCHIVE) for n in range(3)]
-    kept, held = hold_back([*many, *few], DeleteCap(records=3, percent=0), links=1000)
+    kept, held = hold_back([*many, *few], Cap(records=3, percent=0), links=1000)
 
     assert few == kept
     assert [Cause.DELETE] * 4 == [item.cause for item in held]
@@ -109,17 +126,17 @@ def test_the_cap_grows_with_the_links() -> None:
     """Five percent of many is more than twenty."""
     many = [make_change(n, action=Action.ARCHIVE) for n in range(50)]
 
-    assert (many, []) == hold_back(many, DeleteCap(), links=1000)
-    assert [] == hold_back([*many, make_change(51, action=Action.ARCHIVE)], DeleteCap(), links=1000)[0]
+    assert (many, []) == hold_back(many, Cap(), links=1000)
+    assert [] == hold_back([*many, make_change(51, action=Action.ARCHIVE)], Cap(), links=1000)[0]
 
 
 def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
     """Of what was merged into a deal of another link, only a counterpart that is there could be merged, too."""
     other = make_ref("other", connection="north")
 
-    assert judged(NORTH, elsewhere={NORTH: other}).stopped
-    assert judged(NORTH, SOUTH, elsewhere={NORTH: other}).stopped
-    assert () == judged(NORTH, SOUTH, WEST, elsewhere={NORTH: other}).stopped
+    assert judged(NORTH, elsewhere={NORTH: (other,)}).stopped
+    assert judged(NORTH, SOUTH, elsewhere={NORTH: (other,)}).stopped
+    assert () == judged(NORTH, SOUTH, WEST, elsewhere={NORTH: (other,)}).stopped
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crmbridge.engine.forms import Read, has_missed, missed, read, sent
+from crmbridge.engine.forms import Read, has_missed, missed, read, refused, sent, was_refused
 from crmbridge.model.values import Money, Value
 
 CASES = [
@@ -103,6 +103,16 @@ def test_a_field_that_is_left_out_comes_back_as_it_was(written: Value, kept: Val
     assert Read({}, {}) == read({}, base, "3")
     assert written == look(kept, base, "3").now["x"]
     assert edited == look(edited, base, "4").now["x"]
+
+
+def test_what_was_refused_counts_until_the_field_holds_it() -> None:
+    """Whatever else stands there, it was refused before; once a person entered it, it can be taken back and tried."""
+    base: dict[str, Value] = {"x": "old", **refused([("x", "new")])}
+
+    assert Read({"x": "other"}, {}) == look("other", base, "1")
+    assert (True, False) == (was_refused("x", "new", base), was_refused("x", "newer", base))
+    assert {"@refused:x": None} == look("new", base, "2").news
+    assert not was_refused("x", "new", base)
 
 
 def test_what_was_missed_counts_until_something_is_agreed_on_with_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.matching import Around, Matched, external_key, follow_merges, lead, link_id, signatures
+from crmbridge.engine.matching import Around, Matched, external_key, lead, link_id, signatures
 from crmbridge.engine.matching import match as match_around
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.model.replacing import replace
@@ -165,38 +165,3 @@ def test_a_link_never_has_two_deals_of_one_crm(drawn: list[tuple[str, str]]) -> 
     assert len(linked) == len(set(linked))
     again = match(*deals, companies=firms, known=dict(matched.links))
     assert dict(matched.links) == dict(again.links)
-
-
-def test_a_merge_is_followed_to_its_end() -> None:
-    """One that was merged into a deal which was merged itself."""
-    a, b, c, other = make_ref("a"), make_ref("b"), make_ref("c"), make_ref("x", connection="south")
-
-    assert {"l": (c, other)} == follow_merges({"l": (a, other)}, {a: b, b: c})
-
-
-def test_a_survivor_with_a_link_of_its_own_keeps_it() -> None:
-    """A deal stands in one link only; of two that were merged into a new one, the first link gets it."""
-    a, b, c = make_ref("a"), make_ref("b"), make_ref("c")
-    own = {"l": (a,), "m": (c,)}
-
-    assert own == follow_merges(own, {a: c})
-    assert {"l": (c,), "m": (b,)} == follow_merges({"l": (a,), "m": (b,)}, {a: c, b: c})
-
-
-def test_a_survivor_takes_the_place_that_has_counterparts() -> None:
-    """The first link by name may have none, or only some that are gone; it would be given new ones beside the old."""
-    a, b, c = make_ref("a"), make_ref("b"), make_ref("c")
-    gone, there = make_ref("x", connection="south"), make_ref("y", connection="south")
-
-    alone = {"l": (a,), "m": (b, there)}
-    assert {"l": (a,), "m": (c, there)} == follow_merges(alone, {a: c, b: c})
-    left = {"l": (a, gone), "m": (b, there)}
-    assert {"l": (a, gone), "m": (c, there)} == follow_merges(left, {a: c, b: c}, {gone})
-    assert {"l": (c, gone), "m": (b, there)} == follow_merges(left, {a: c, b: c}, {gone, there})
-
-
-def test_merges_in_a_circle_lead_nowhere() -> None:
-    """A CRM that says such a thing does not hang us."""
-    a, b = make_ref("a"), make_ref("b")
-
-    assert {"l": (a,)} == follow_merges({"l": (a,)}, {a: b, b: a})

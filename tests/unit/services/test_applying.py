@@ -13,12 +13,12 @@ from datetime import timedelta
 import pytest
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.changes import Action, Change, Origin, Outcome, Receipt
 from crmbridge.model.records import Edit, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Capabilities
 from crmbridge.services.applied import Applied
-from crmbridge.services.applying import apply_plan
+from crmbridge.services.applying import NEXT_PART, apply_plan
 from crmbridge.services.pulling import pull
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_change, make_plan
@@ -140,12 +140,22 @@ def test_one_record_is_never_written_twice_at_a_time(bench: Bench) -> None:
     """Two changes of one deal keep their order: the second waits for the first."""
     seen = Seen()
     changes = updates(bench, 0, 1, 0, 2)
-    later = replace(changes[2], edits=(changes[2].edits[0]._replace(before="After", after="Last"),))
+    edit = changes[2].edits[0]._replace(before="After", after="Last")
+    later = replace(changes[2], edits=(edit,), origin=Origin.ENFORCE)
     done = applied(bench, seen, changes[0], changes[1], later, changes[3])
     first = bench.crms["north"].deal_ids()[0]
 
     assert {"applied": 4} == done.counts
     assert "Last" == bench.crms["north"].deal(first).fields["name"]
+
+
+def test_of_what_sync_wants_of_a_deal_in_parts_a_run_writes_one(bench: Bench) -> None:
+    """The next pull must not show what stood there between two writes: it would look like somebody's edit."""
+    changes = updates(bench, 0, 1, 0)
+    done = applied(bench, Seen(), *changes)
+
+    assert {"applied": 2, "stale": 1} == done.counts
+    assert NEXT_PART in {receipt.message for _, receipt in done.done}
 
 
 def test_every_intent_is_committed_before_the_first_write_of_its_group(bench: Bench) -> None:

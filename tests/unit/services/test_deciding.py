@@ -19,7 +19,11 @@ def lost(after: Value, north: Value, south: Value, decided: dict[str, dict[str, 
     change = make_change(id="c", connection="south", target=SOUTH, edits=(FieldEdit("f", south, after),), link="lnk")
     views: dict[Ref, dict[str, Value]] = {NORTH: {"f": north}, SOUTH: {"f": south}}
     decisions = Decisions(
-        edits={"c": {"f": after}}, changes={"lnk": [change]}, views={"lnk": views}, decided=decided or {}
+        edits={"c": {"f": after}},
+        changes={"lnk": [change]},
+        views={"lnk": views},
+        decided=decided or {},
+        members={"lnk": (NORTH, SOUTH)},
     )
     return decisions.lost(change)
 

@@ -156,7 +156,8 @@ def with_contacts(bench: Bench) -> tuple[Ref, dict[str, str]]:
         south._store(ref, {"name": ref.id}, None, created=bench.clock.now())
     pull(bench.workspace)
     links = {f"lnk{number}": [people[number]] for number in ("1", "3")}
-    bench.workspace.store.links.save(links)
+    known = bench.workspace.store.links.get([ROLLOUT])
+    bench.workspace.store.links.save({**links, ROLLOUT: [*known.get(ROLLOUT, ()), deal]})
     return deal, {number: f"lnk{number}" for number in ("1", "3")}
 
 

@@ -107,6 +107,16 @@ def test_companies_and_deals_are_not_the_same_thing(bench: Bench) -> None:
     assert 2 == len(join(bench.workspace, ["north:company:1", "south:company:1"]).refs)
 
 
+def test_one_that_was_made_again_takes_the_place_of_the_one_that_is_gone(bench: Bench) -> None:
+    """Nobody could split the old one off, as it is not there any more."""
+    north, other = refs(bench)["north"], refs(bench)["other"]
+    join(bench.workspace, texts(bench, "north", "south"))
+    bench.crms["south"].delete_deal(refs(bench)["south"].id)
+    pull(bench.workspace)
+
+    assert {north, other} == set(join(bench.workspace, [str(north), str(other)]).refs)
+
+
 def test_what_is_split_off_is_remembered_as_another(bench: Bench) -> None:
     """On both sides, until a person joins them again."""
     join(bench.workspace, texts(bench, "north", "south", "east"))
@@ -150,6 +160,20 @@ def test_what_is_unclear_is_listed_with_what_it_may_be(bench: Bench) -> None:
     assert {refs(bench)["south"], refs(bench)["other"]} == {record.ref for record in unclear.candidates}
     join(bench.workspace, texts(bench, "north", "south"))
     assert [] == list_unclear(bench.workspace)
+
+
+def test_what_is_unclear_is_told_apart_from_all_that_it_may_be(bench: Bench) -> None:
+    """It is remembered, asked no more, and looked at again."""
+    north, south = refs(bench)["north"], refs(bench)["south"]
+    item = Blocked(
+        link=link_id(north), deal=north, name="link", reason="several", values={"south": south.id}, cause=Cause.LINK
+    )
+    bench.workspace.store.waiting.replace([item.link], [item], bench.clock.now())
+
+    assert split(bench.workspace, str(north)) is None
+    assert {north: frozenset([str(south)]), south: frozenset([str(north)])} == apart(bench.workspace, [north, south])
+    assert [] == list_unclear(bench.workspace)
+    assert {north, south} <= set(bench.workspace.store.backlog.pending(READER)[1])
 
 
 def test_links_are_found_by_a_part_of_a_name_or_by_a_record(bench: Bench) -> None:

@@ -254,6 +254,24 @@ def test_what_a_later_run_found_out_to_be_done_is_undone() -> None:
     assert "Rollout" == names(bench, ids)["south"]
 
 
+def test_what_was_written_by_a_connection_that_left_the_settings_is_listed() -> None:
+    """It can't be restored from here, and nobody should think that it was."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+    bench.crms["south"].edit_deal(ids["south"], bant__budget="yes")
+    wrong = cycle(bench)
+    settings = bench.workspace.project.settings
+    left = {name: getattr(settings, name) for name in ("connections", "stages")}
+    only_north = {name: {"north": every["north"]} for name, every in left.items()}
+    without = bench.again(settings.model_copy(update={**only_north, "sync": ()}))
+    plan = plan_undo(without.workspace, find_run(without.workspace, wrong.run))
+    (south,) = (item for item in plan.blocked if item.deal.connection == "south")
+
+    assert ["north"] == [change.connection for change in plan.changes]
+    assert ("name", {"the run wrote": "Renamed", "before it": "Rollout"}) == (south.name, dict(south.values))
+    assert "the settings have no connection south any more" in south.reason
+
+
 def test_tasks_are_taken_back_by_their_marker() -> None:
     """One that is gone by now is nothing to undo."""
     enforce = [{"rule": "*", "action": "task", "severity": "error"}]

@@ -74,7 +74,7 @@ def _list(workspace: Workspace) -> Reply:
     found = sorted(workspace.store.waiting.all(), key=lambda one: (one.since, one.item.deal, one.item.name))
     now = workspace.clock.now()
     lines: list[Line] = list(waiting_lines(workspace, found, now))
-    lines.append(say.counted("things_wait", len(found)))
+    lines += [say.counted("things_wait", len(found)), dim(say("how_settled"))]
     forms = [waiting_form(workspace, one, now) for one in found]
     return Reply(result={"waiting": forms}, lines=lines if found else [say("nothing_waits")])
 

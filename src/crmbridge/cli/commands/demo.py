@@ -15,6 +15,7 @@ from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.failures import BUG, failure
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, dim, plural, strong, table
+from crmbridge.errors import worst
 from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def judged(runs: Sequence[Ran]) -> Reply:
 
     The worst exit code of the runs counts, then 1 for changes without an end.
     """
-    if code := exits.worst(ran.exit_code for ran in runs if ran.exit_code not in FINE):
+    if code := worst(ran.exit_code for ran in runs if ran.exit_code not in FINE):
         return _failed(code)
     last = runs[-1].cycle
     planned = len(last.plan.changes) if last and last.plan else 0

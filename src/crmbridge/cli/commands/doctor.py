@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from crmbridge.cli.call import Call, Reply
-from crmbridge.cli.exits import worst
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, Tinted, Tone, dim, plural, table
+from crmbridge.errors import worst
 
 _TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "error": Tone.BAD}
 

@@ -94,8 +94,18 @@ def _unclear_lines(one: Unclear) -> Iterator[Line]:
     yield from table([[Tinted("!", Tone.BAD), strong(str(one.item.deal)), dim(cut(one.item.reason, REASON))]])
     records = [*([one.record] if one.record else []), *one.candidates]
     yield from table([_row(record) for record in records], indent=4)
-    yield ["    ", dim(f"crmbridge links join {one.item.deal} RECORD")]
+    yield ["    ", dim(_way_out(one))]
+    if any(other.ref.connection != one.item.deal.connection for other in one.candidates):
+        yield ["    ", dim(f"crmbridge links split {one.item.deal}   if it is none of these")]
     yield ""
+
+
+def _way_out(one: Unclear) -> str:
+    """Say how it is settled: what may be the same in two CRMs is joined, what is so in one CRM is merged there."""
+    deal = one.item.deal
+    if one.candidates and all(each.ref.connection == deal.connection for each in one.candidates):
+        return f"merge them in {deal.connection}, or: crmbridge links split {deal}"
+    return f"crmbridge links join {deal} RECORD"
 
 
 def _row(record: Record) -> list[Part]:

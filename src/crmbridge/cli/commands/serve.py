@@ -122,10 +122,19 @@ def _public(url: str | None) -> str | None:
     """Check how others call it; what can't be an address is a typing error."""
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    address = url.rstrip("/")
+    try:
+        parts = urlsplit(address)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is none, or half an address in brackets
+        whole, parts = False, urlsplit("")
+    if not whole or parts.query or parts.fragment or parts.username is not None:
         raise click.UsageError(f"Write --public-url https://crm.example.com, not {url!r}.")
-    return url.rstrip("/")
+    if parts.path:
+        raise click.UsageError(
+            f"Write --public-url without the path {parts.path}: the page and the webhooks are at the address's root."
+        )
+    return address
 
 
 def _local(listener: socket) -> str:

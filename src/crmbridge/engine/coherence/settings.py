@@ -67,7 +67,10 @@ def check_sync(settings: Settings, process: Process) -> Iterator[Issue]:
         yield from duplicates("connection", between)
         members: list[tuple[Path, str]] = [((*at, "create", j), name) for j, name in enumerate(sync.create)]
         members += _named_connections(at, sync)
-        yield from unknown("connection", members, sync.between)
+        outside = [(path, name) for path, name in members if name in settings.connections and name not in sync.between]
+        for path, name in outside:
+            yield issue(path, "unknown-connection", f"{name!r} is not one of those that stand in `between`")
+        yield from unknown("connection", [each for each in members if each not in outside], sync.between)
         yield from unknown("field", [((*at, "fields", field), field) for field in sync.fields], fields, at_key=True)
         for kind, rules in sync.match.items():
             yield from unknown("field", _match_names(at, kind, rules), _match_fields(process, kind))

@@ -273,6 +273,7 @@ def test_what_a_connection_prefers_is_in_its_own_sync() -> None:
     issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
 
     assert ["unknown-connection", "unknown-connection"] == [issue.code for issue in issues]
+    assert {"'three' is not one of those that stand in `between`"} == {issue.sentence for issue in issues}
 
 
 @pytest.mark.parametrize(
