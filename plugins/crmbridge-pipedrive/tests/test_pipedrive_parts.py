@@ -358,7 +358,7 @@ class TestDay:
 
     def test_running_out_loses_nothing(self, opened: Callable[..., Adapter], state: Any, clock: VirtualClock) -> None:
         """A pull that meets the end of its share stops with a time, and goes on next day where it was."""
-        state.limits.daily_tokens = 300
+        state.limits.daily_tokens = 400
         adapter = opened()
         found: list[Page] = []
         left: list[int] = []
@@ -371,7 +371,7 @@ class TestDay:
 
         assert state.deal_ids() == sorted(set(ids(found)), key=int)
         assert "parts" not in found[-1].cursor
-        assert min(left) >= 300 * 0.2
+        assert min(left) >= 400 * 0.2
 
     def test_another_apps_tokens_are_not_ours(self, opened: Callable[..., Adapter], state: Any) -> None:
         """What the header says is used by others counts (undocumented, and used where it is there)."""
