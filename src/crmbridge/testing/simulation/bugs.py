@@ -240,6 +240,12 @@ BUGS: tuple[Bug, ...] = (
         "    kept = list(archives)\n    held: list[Change] = []\n",
     ),
     Bug(
+        "a deletion is not carried on",
+        "crmbridge.engine.deleting",
+        '        archive = tuple(there) if policy == "archive" else ()\n',
+        "        archive = ()\n",
+    ),
+    Bug(
         "a deletion is carried on though nobody asked for it",
         "crmbridge.engine.deleting",
         '    archive = tuple(there) if policy == "archive" else ()\n',

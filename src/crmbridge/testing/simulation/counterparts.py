@@ -85,7 +85,7 @@ def _judge_deletion(seen: Witness, link: str, live: Sequence[Ref]) -> None:
     before = max(begin for begin in seen.begins if begin <= max(deleted))
     edited = [edit for edit in seen.edits if edit.ref in refs and edit.number > before and not edit.fresh]
     remade = {ref.connection for ref in live} == set(seen.crms)
-    whole = edited or remade or _differed(seen, refs, live)
+    whole = edited or remade or _differed(seen, refs, live) or _may_have_differed(seen, refs, live)
     assert whole, f"P1: {link} was deleted in one CRM, and {live} is still there"
 
 
@@ -103,6 +103,15 @@ def _differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool
     said = [(name, value) for (ref, name), value in last.items() if ref in live]
     said += [(n, held) for ref in live for n, held in seen.view(ref).items() if held and (ref, n) not in last]
     return any(last.get((ref, name), value) != value for name, value in said for ref in gone)
+
+
+def _may_have_differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool:
+    """Tell whether deals hold what nobody could say one of had that was gone: its field was named too late for that.
+
+    What was never agreed on beats a deletion, also where both happened to hold the same.
+    """
+    unread = {name for ref in refs for name in seen.unread.get(ref, ())}
+    return any(seen.value(ref, name) is not None for ref in live for name in unread)
 
 
 def judge_effects(seen: Witness) -> None:

@@ -1,0 +1,92 @@
+"""What the oracle says where a deal was deleted, and its counterpart is still there though the settings say archive."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.services.able import able_bench
+
+from crmbridge.model.changes import Plan
+from crmbridge.model.records import Kind
+from crmbridge.model.values import Value
+from crmbridge.testing.simulation.counterparts import judge_counterparts
+from crmbridge.testing.simulation.fakes import sights_of
+from crmbridge.testing.simulation.left_out import LeftOut
+from crmbridge.testing.simulation.witness import Witness
+from crmbridge.testing.workspaces import MONDAY
+
+FIELD = "bant.budget"
+UNNAMED = LeftOut(fields=frozenset({("north", FIELD), ("south", FIELD)}))
+NOTHING = Plan(id="calm", made_at=MONDAY, settings="", changes=())
+LINK = "lnk1"
+
+
+class Deals:
+    """Two deals that are linked and hold the same, of which one goes; `seen` saw it all."""
+
+    def __init__(self, value: Value) -> None:
+        bench = able_bench()
+        entry = bench.workspace.project.settings.sync[0].model_copy(update={"delete": "archive"})
+        self.crms, self.links = bench.crms, bench.workspace.store.links
+        self.refs = [crm.create_deal("Rollout", stage="won", **{FIELD: value}) for crm in self.crms.values()]
+        self.links.save({LINK: self.refs})
+        self.seen = Witness(self.crms, sights_of(bench), lambda: bench.workspace.store, entry)
+
+    def run(self, left_out: LeftOut) -> None:
+        """Look at all deals, with settings that leave this out."""
+        self.seen.left_out = left_out
+        for name in self.crms:
+            self.seen.looks(name, Kind.DEAL)
+        self.seen.goes_on()
+        self.seen.begins.append(self.seen.count)
+
+    def delete(self) -> None:
+        """Let somebody delete the first one."""
+        self.seen.deleted(self.refs[0])
+        self.crms["north"].delete_deal(self.refs[0].id)
+
+    def judge(self) -> None:
+        """Let the oracle judge."""
+        self.seen.left_out = LeftOut()
+        judge_counterparts(self.seen, NOTHING)
+
+
+def test_a_counterpart_may_stay_that_holds_what_nobody_could_read_in_the_deal_that_is_gone() -> None:
+    """The field was named after the deletion, so nobody knows that both held the same."""
+    deals = Deals("one")
+    deals.run(UNNAMED)
+    deals.delete()
+    deals.links.save({LINK: deals.refs[1:]})
+    deals.run(LeftOut())
+
+    deals.judge()
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "after"),
+    [
+        ("one", LeftOut(), LeftOut()),  # both were read
+        (None, UNNAMED, LeftOut()),  # the counterpart holds nothing that could differ
+        ("one", UNNAMED, UNNAMED),  # nobody asked for the field when the link went on
+    ],
+)
+def test_any_other_counterpart_may_not(value: Value, before: LeftOut, after: LeftOut) -> None:
+    """Whatever the field is named for later."""
+    deals = Deals(value)
+    deals.run(before)
+    deals.delete()
+    deals.links.save({LINK: deals.refs[1:]})
+    deals.run(after)
+
+    with pytest.raises(AssertionError, match="P1: lnk1 was deleted in one CRM"):
+        deals.judge()
+
+
+def test_a_link_that_has_not_gone_on_is_not_excused() -> None:
+    """Somebody saw the deletion, and nothing was made of it."""
+    deals = Deals("one")
+    deals.run(UNNAMED)
+    deals.delete()
+    deals.run(LeftOut())
+
+    with pytest.raises(AssertionError, match="P1: lnk1 was deleted in one CRM"):
+        deals.judge()
