@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.unit.services.able import able_bench
 
-from crmbridge.model.changes import Plan
+from crmbridge.model.changes import FieldEdit, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
+from crmbridge.testing.factories import make_change, make_receipt
 from crmbridge.testing.simulation.counterparts import judge_counterparts
 from crmbridge.testing.simulation.fakes import sights_of
 from crmbridge.testing.simulation.left_out import LeftOut
-from crmbridge.testing.simulation.witness import Witness
+from crmbridge.testing.simulation.witness import Agreed, Witness
 from crmbridge.testing.workspaces import MONDAY
 
 FIELD = "bant.budget"
@@ -26,7 +27,8 @@ class Deals:
     def __init__(self, value: Value) -> None:
         bench = able_bench()
         entry = bench.workspace.project.settings.sync[0].model_copy(update={"delete": "archive"})
-        self.crms, self.links = bench.crms, bench.workspace.store.links
+        self.crms = bench.crms
+        self.links, self.journal = bench.workspace.store.links, bench.workspace.store.journal
         self.refs = [crm.create_deal("Rollout", stage="won", **{FIELD: value}) for crm in self.crms.values()]
         self.links.save({LINK: self.refs})
         self.seen = Witness(self.crms, sights_of(bench), lambda: bench.workspace.store, entry)
@@ -38,6 +40,19 @@ class Deals:
             self.seen.looks(name, Kind.DEAL)
         self.seen.goes_on()
         self.seen.begins.append(self.seen.count)
+
+    def write(self, value: Value, outcome: Outcome, number: int = 1) -> None:
+        """Let somebody edit the second one, and send that to the first one, where it arrives."""
+        before = self.seen.value(self.refs[0], FIELD)
+        for ref in reversed(self.refs):
+            self.crms[ref.connection].edit_deal(ref.id, **{FIELD.replace(".", "__"): value})
+        self.seen.edited(self.refs[1], FIELD, before)
+        edit = FieldEdit(FIELD, before, value)
+        change = make_change(number, target=self.refs[0], link=LINK, edits=(edit,))
+        self.journal.intend("run", [change], MONDAY)
+        self.seen.sends(change)
+        self.journal.settle("run", [make_receipt(change.id, outcome=outcome, ref=None)], {}, MONDAY)
+        self.seen.look_again()
 
     def delete(self) -> None:
         """Let somebody delete the first one."""
@@ -87,6 +102,44 @@ def test_a_link_that_has_not_gone_on_is_not_excused() -> None:
     deals.run(UNNAMED)
     deals.delete()
     deals.run(LeftOut())
+
+    with pytest.raises(AssertionError, match="P1: lnk1 was deleted in one CRM"):
+        deals.judge()
+
+
+def test_a_counterpart_may_stay_that_holds_what_nobody_knew_to_have_arrived() -> None:
+    """The answer to the write was lost, and the deal was gone before anybody could look."""
+    deals = Deals("one")
+    deals.run(LeftOut())
+    deals.write("two", Outcome.UNKNOWN)
+    deals.run(LeftOut())
+    deals.delete()
+    deals.run(LeftOut())
+
+    deals.judge()
+
+
+def test_what_was_known_to_have_arrived_is_not_excused() -> None:
+    """It was written once more, or what was edited later was."""
+    deals = Deals("one")
+    deals.run(LeftOut())
+    deals.write("two", Outcome.UNKNOWN)
+    deals.write("three", Outcome.APPLIED, 2)
+    deals.run(LeftOut())
+    deals.delete()
+    deals.run(LeftOut())
+
+    with pytest.raises(AssertionError, match="P1: lnk1 was deleted in one CRM"):
+        deals.judge()
+
+
+def test_an_edit_that_all_had_before_the_deletion_is_not_excused() -> None:
+    """A run came to rest with it while another field was left out, so that it did not see all that people did."""
+    deals = Deals("one")
+    deals.run(LeftOut())
+    deals.write("two", Outcome.APPLIED)
+    deals.seen.agreed[LINK, FIELD] = Agreed(deals.seen.count, "two", tuple(deals.refs))
+    deals.delete()
 
     with pytest.raises(AssertionError, match="P1: lnk1 was deleted in one CRM"):
         deals.judge()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -64,6 +64,14 @@ class People:
             self._create_any(account)
             return
         self._do(account, Ref(account.connection, Kind.DEAL, self._rng.choice(ids)))
+
+    def delete_linked(self, rather: Collection[Ref | None]) -> None:
+        """Delete a deal that has counterparts, rather one of these."""
+        deals = self._seen.deals()
+        linked = sorted({ref for refs in self._seen.links().values() if len(refs) > 1 for ref in refs if ref in deals})
+        wanted = [ref for ref in linked if ref in rather] or linked
+        if wanted:
+            self._delete(self._rng.choice(wanted))
 
     def merge_linked(self) -> None:
         """Merge two deals in a CRM that says so, one of which has a counterpart; then edit what is left, or not."""

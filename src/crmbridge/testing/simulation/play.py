@@ -41,6 +41,7 @@ from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
+DELETED = 0.3  # after how many runs somebody deletes a linked deal, where that is to be followed or settings change
 MERGES = 0.2  # in how many plays somebody merges linked deals at the end
 NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
 CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
@@ -66,6 +67,7 @@ class Play:
     seed: int
     rng: random.Random
     merging: random.Random  # for merges alone, so that the rest of a history does not depend on them
+    deleting: random.Random  # the same for deletions of what is linked
     later: random.Random  # the same for what people do afterwards
     settings: random.Random  # the same for how the settings are changed
     diary: Diary
@@ -162,6 +164,19 @@ class Play:
         """Let somebody merge deals that have counterparts, in some of the plays."""
         if self.merging.random() < MERGES:
             People(self.scene.accounts, self.seen, self.scene.clock, self.merging, self.diary).merge_linked()
+
+    def delete_linked(self) -> None:
+        """Let somebody delete a deal that has counterparts, now and then, rather one that a run failed to write to.
+
+        What was to get there is an edit, and beats the deletion.
+        """
+        if self.deleting.random() < DELETED:
+            last: dict[str, JournalEntry] = {}
+            for entry in self.seen.journal.entries(f"run{self.runs:03}"):
+                last[entry.change.id] = entry
+            failed = {entry.change.target for entry in last.values() if entry.outcome is not Outcome.APPLIED}
+            people = People(self.scene.accounts, self.seen, self.scene.clock, self.deleting, self.diary)
+            people.delete_linked(failed)
 
     def go_on(self) -> None:
         """Let somebody do something with what has come to rest."""
@@ -272,10 +287,13 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
     merging = random.Random(f"merges {seed}")  # noqa: S311  as above
+    deleting = random.Random(f"deletions {seed}")  # noqa: S311  as above
     later = random.Random(f"afterwards {seed}")  # noqa: S311  as above
     beside = random.Random(f"beside {seed}")  # noqa: S311  as above
     settings = random.Random(f"settings {seed}")  # noqa: S311  as above
-    play = Play(seed=seed, rng=rng, merging=merging, later=later, settings=settings, diary=diary or Diary())
+    play = Play(
+        seed=seed, rng=rng, merging=merging, deleting=deleting, later=later, settings=settings, diary=diary or Diary()
+    )
     play.beside = Beside(play, beside)
     with _seeded(seed), _on_stage(play):
         try:
@@ -295,6 +313,8 @@ def _go_through(play: Play) -> None:
             play.people.act()
         play.disturb()
         plan = play.run()
+        if play.seen.entry.delete == "archive":
+            play.delete_linked()
         if play.rng.random() < 0.3:
             play.calm()
             if plan is not None and play.rng.random() < 0.4:
@@ -317,6 +337,7 @@ def _change_settings(play: Play) -> None:
     play.people.also, play.people.currencies = (LATER, LATER), ("EUR", "USD")
     for _ in range(play.settings.choice((1, 1, 2, 3))):
         play.take_up(changing.change())
+        play.delete_linked()
         if play.seen.left_out.connections:
             people = People(play.scene.accounts, play.seen, play.scene.clock, play.settings, play.diary)
             edit_apart(people, play.seen, play.scene.clock, play.settings)
@@ -327,6 +348,7 @@ def _change_settings(play: Play) -> None:
         if play.settings.random() < 0.5:
             play.calm()
     play.take_up(changing.restore())
+    play.delete_linked()
     for _ in range(play.rng.randint(0, 2)):
         play.people.act()
     play.calm()

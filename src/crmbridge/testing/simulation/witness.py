@@ -283,6 +283,10 @@ class Witness:
                     equal[link, name] = values[0]
         return equal
 
+    def settled(self, link: str, name: str) -> int:
+        """Give the last edit after which all deals of a link held the same in a field, and a run had come to rest."""
+        return self.agreed.get((link, name), Agreed(0, NOTHING, ())).number
+
     def values_sent(self, link: str, name: str) -> list[Sent]:
         """Give what was sent of one field of a link, oldest first, as sync sees it."""
         outcomes = self._outcomes_by_now()
