@@ -222,7 +222,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a delete beats an edit",
         "crmbridge.engine.deleting",
-        '    if came_back or (by_people and policy == "archive" and any(ref in edited for ref in there)):\n',
+        '    if came_back or (by_people and policy == "archive" and any(ref in wanted for ref in there)):\n',
         "    if came_back:\n",
     ),
     Bug(
