@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.unit.services.able import able_bench
 
-from crmbridge.model.changes import FieldEdit, Outcome, Plan
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import make_change, make_receipt
 from crmbridge.testing.simulation.counterparts import judge_counterparts
 from crmbridge.testing.simulation.fakes import sights_of
 from crmbridge.testing.simulation.left_out import LeftOut
+from crmbridge.testing.simulation.sources import check_archive
 from crmbridge.testing.simulation.witness import Agreed, Witness
 from crmbridge.testing.workspaces import MONDAY
 
@@ -38,17 +39,19 @@ class Deals:
         self.seen.left_out = left_out
         for name in self.crms:
             self.seen.looks(name, Kind.DEAL)
+        self.seen.links()
         self.seen.goes_on()
         self.seen.begins.append(self.seen.count)
 
-    def write(self, value: Value, outcome: Outcome, number: int = 1) -> None:
-        """Let somebody edit the second one, and send that to the first one, where it arrives."""
+    def write(self, value: Value, outcome: Outcome, number: int = 1, *, arrives: bool = True) -> None:
+        """Let somebody edit the second one, and send that to the first one, where it arrives or not."""
         before = self.seen.value(self.refs[0], FIELD)
-        for ref in reversed(self.refs):
+        for ref in self.refs if arrives else self.refs[1:]:
             self.crms[ref.connection].edit_deal(ref.id, **{FIELD.replace(".", "__"): value})
         self.seen.edited(self.refs[1], FIELD, before)
         edit = FieldEdit(FIELD, before, value)
         change = make_change(number, target=self.refs[0], link=LINK, edits=(edit,))
+        self.seen.began = self.seen.count
         self.journal.intend("run", [change], MONDAY)
         self.seen.sends(change)
         self.journal.settle("run", [make_receipt(change.id, outcome=outcome, ref=None)], {}, MONDAY)
@@ -58,6 +61,10 @@ class Deals:
         """Let somebody delete the first one."""
         self.seen.deleted(self.refs[0])
         self.crms["north"].delete_deal(self.refs[0].id)
+
+    def archive(self) -> Change:
+        """Make what takes the second one away."""
+        return make_change(9, connection="south", target=self.refs[1], link=LINK, action=Action.ARCHIVE, edits=())
 
     def judge(self) -> None:
         """Let the oracle judge."""
@@ -143,3 +150,26 @@ def test_an_edit_that_all_had_before_the_deletion_is_not_excused() -> None:
 
     with pytest.raises(AssertionError, match="P1: lnk1 was deleted in one CRM"):
         deals.judge()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN])
+def test_an_edit_that_did_not_arrive_is_not_to_be_lost_by_a_deletion(outcome: Outcome) -> None:
+    """The run that saw it came to its end, and the deal went before the next one."""
+    deals = Deals("one")
+    deals.write("two", outcome, arrives=False)
+    deals.run(LeftOut())
+    deals.delete()
+
+    with pytest.raises(AssertionError, match="is lost by a deletion"):
+        check_archive(deals.seen, deals.archive())
+
+
+@pytest.mark.parametrize("outcome", [Outcome.APPLIED, Outcome.UNKNOWN])
+def test_one_that_arrived_may_go_with_it(outcome: Outcome) -> None:
+    """Whoever deleted the deal had it before them."""
+    deals = Deals("one")
+    deals.write("two", outcome)
+    deals.run(LeftOut())
+    deals.delete()
+
+    check_archive(deals.seen, deals.archive())

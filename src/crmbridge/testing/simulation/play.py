@@ -41,7 +41,7 @@ from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
-DELETED = 0.3  # after how many runs somebody deletes a linked deal, where that is to be followed or settings change
+DELETED = 0.3  # how often somebody deletes a linked deal: after runs where that is followed, and when settings are back
 MERGES = 0.2  # in how many plays somebody merges linked deals at the end
 NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
 CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
@@ -337,7 +337,6 @@ def _change_settings(play: Play) -> None:
     play.people.also, play.people.currencies = (LATER, LATER), ("EUR", "USD")
     for _ in range(play.settings.choice((1, 1, 2, 3))):
         play.take_up(changing.change())
-        play.delete_linked()
         if play.seen.left_out.connections:
             people = People(play.scene.accounts, play.seen, play.scene.clock, play.settings, play.diary)
             edit_apart(people, play.seen, play.scene.clock, play.settings)

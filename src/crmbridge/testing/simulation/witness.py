@@ -215,9 +215,10 @@ class Witness:
 
     def goes_on(self) -> None:
         """Note which links have gone on without a deal that was deleted, when a run is over."""
-        linked = {ref for refs in self.links().values() for ref in refs}
-        for ref in self.deleted_at.keys() - self.unread.keys() - linked:
-            self.unread[ref] = frozenset(self._named(ref.connection) - self.read[ref])
+        if waiting := self.deleted_at.keys() - self.unread.keys():
+            linked = {ref for refs in self.links().values() for ref in refs}
+            for ref in waiting - linked:
+                self.unread[ref] = frozenset(self._named(ref.connection) - self.read[ref])
 
     def look_again(self) -> None:
         """Read anew what the journal says: something may have been written."""
