@@ -65,13 +65,16 @@ class People:
             return
         self._do(account, Ref(account.connection, Kind.DEAL, self._rng.choice(ids)))
 
-    def delete_linked(self, rather: Collection[Ref | None]) -> None:
-        """Delete a deal that has counterparts, rather one of these."""
+    def delete_linked(self, rather: Collection[Ref | None]) -> tuple[Ref, ...]:
+        """Delete a deal that has counterparts, rather one of these, and give those that are left."""
         deals = self._seen.deals()
         linked = sorted({ref for refs in self._seen.links().values() if len(refs) > 1 for ref in refs if ref in deals})
         wanted = [ref for ref in linked if ref in rather] or linked
-        if wanted:
-            self._delete(self._rng.choice(wanted))
+        if not wanted:
+            return ()
+        gone = self._rng.choice(wanted)
+        self._delete(gone)
+        return tuple(ref for ref in self._seen.linked(gone) if ref in deals and ref != gone)
 
     def merge_linked(self) -> None:
         """Merge two deals in a CRM that says so, one of which has a counterpart; then edit what is left, or not."""

@@ -31,7 +31,7 @@ from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
 from crmbridge.testing.simulation.oracle import Oracle
-from crmbridge.testing.simulation.people import People
+from crmbridge.testing.simulation.people import EDITED, People
 from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.scene import LATER, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
@@ -165,10 +165,10 @@ class Play:
         if self.merging.random() < MERGES:
             People(self.scene.accounts, self.seen, self.scene.clock, self.merging, self.diary).merge_linked()
 
-    def delete_linked(self) -> None:
+    def delete_linked(self, *, edits: float = 0.0) -> None:
         """Let somebody delete a deal that has counterparts, now and then, rather one that a run failed to write to.
 
-        What was to get there is an edit, and beats the deletion.
+        What was to get there is an edit, and beats the deletion. `edits` is how often somebody edits a counterpart.
         """
         if self.deleting.random() < DELETED:
             last: dict[str, JournalEntry] = {}
@@ -176,7 +176,9 @@ class Play:
                 last[entry.change.id] = entry
             failed = {entry.change.target for entry in last.values() if entry.outcome is not Outcome.APPLIED}
             people = People(self.scene.accounts, self.seen, self.scene.clock, self.deleting, self.diary)
-            people.delete_linked(failed)
+            left = people.delete_linked(failed)
+            if edits and left and self.deleting.random() < edits:
+                people.edit(self.deleting.choice(left), self.deleting.choice(EDITED))
 
     def go_on(self) -> None:
         """Let somebody do something with what has come to rest."""
@@ -347,7 +349,7 @@ def _change_settings(play: Play) -> None:
         if play.settings.random() < 0.5:
             play.calm()
     play.take_up(changing.restore())
-    play.delete_linked()
+    play.delete_linked(edits=0.5)
     for _ in range(play.rng.randint(0, 2)):
         play.people.act()
     play.calm()
