@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -53,7 +53,7 @@ class People:
             linked = [ref for ref in self._seen.linked(near) if ref.connection in names]
             together = [ref for ref in linked if ref in self._accounts[ref.connection].records]
             if together and (ref := self._rng.choice(together)) != near and self._rng.random() < 0.1:
-                self._delete(ref)  # what somebody is at, another does not need any more
+                self.delete(ref)  # what somebody is at, another does not need any more
                 return
             if together:
                 self.edit(ref, field)
@@ -64,17 +64,6 @@ class People:
             self._create_any(account)
             return
         self._do(account, Ref(account.connection, Kind.DEAL, self._rng.choice(ids)))
-
-    def delete_linked(self, rather: Collection[Ref | None]) -> tuple[Ref, ...]:
-        """Delete a deal that has counterparts, rather one of these, and give those that are left."""
-        deals = self._seen.deals()
-        linked = sorted({ref for refs in self._seen.links().values() if len(refs) > 1 for ref in refs if ref in deals})
-        wanted = [ref for ref in linked if ref in rather] or linked
-        if not wanted:
-            return ()
-        gone = self._rng.choice(wanted)
-        self._delete(gone)
-        return tuple(ref for ref in self._seen.linked(gone) if ref in deals and ref != gone)
 
     def merge_linked(self) -> None:
         """Merge two deals in a CRM that says so, one of which has a counterpart; then edit what is left, or not."""
@@ -91,7 +80,7 @@ class People:
     def _do(self, account: Account, ref: Ref) -> None:
         choice = self._rng.random()
         if choice < 0.05:
-            self._delete(ref)
+            self.delete(ref)
         elif choice < 0.07:
             self._restore(account)
         elif choice < 0.09:
@@ -125,7 +114,8 @@ class People:
             self._seen.created(ref)
         return ref
 
-    def _delete(self, ref: Ref) -> None:
+    def delete(self, ref: Ref) -> None:
+        """Delete a deal."""
         self._diary.note(ref.connection, f"a person deletes {ref.id}")
         self._seen.deleted(ref)
         self._accounts[ref.connection].delete(ref.id)

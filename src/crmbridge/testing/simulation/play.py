@@ -27,11 +27,12 @@ from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.afterwards import Afterwards
 from crmbridge.testing.simulation.beside import Beside
 from crmbridge.testing.simulation.changing import Changing, edit_apart
+from crmbridge.testing.simulation.deleting import Deleting
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
 from crmbridge.testing.simulation.oracle import Oracle
-from crmbridge.testing.simulation.people import EDITED, People
+from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.scene import LATER, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
@@ -41,7 +42,6 @@ from crmbridge.testing.simulation.watching import Line, Watched
 from crmbridge.testing.simulation.witness import Witness
 
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
-DELETED = 0.3  # how often somebody deletes a linked deal: after runs where that is followed, and when settings are back
 MERGES = 0.2  # in how many plays somebody merges linked deals at the end
 NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
 CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
@@ -67,7 +67,6 @@ class Play:
     seed: int
     rng: random.Random
     merging: random.Random  # for merges alone, so that the rest of a history does not depend on them
-    deleting: random.Random  # the same for deletions of what is linked
     later: random.Random  # the same for what people do afterwards
     settings: random.Random  # the same for how the settings are changed
     diary: Diary
@@ -83,6 +82,7 @@ class Play:
     seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
+    deleting: Deleting = field(init=False)
     process: Process = field(init=False)  # the one that is at work
     beside: Beside = field(init=False)
     journal: bytes = b""
@@ -164,21 +164,6 @@ class Play:
         """Let somebody merge deals that have counterparts, in some of the plays."""
         if self.merging.random() < MERGES:
             People(self.scene.accounts, self.seen, self.scene.clock, self.merging, self.diary).merge_linked()
-
-    def delete_linked(self, *, edits: float = 0.0) -> None:
-        """Let somebody delete a deal that has counterparts, now and then, rather one that a run failed to write to.
-
-        What was to get there is an edit, and beats the deletion. `edits` is how often somebody edits a counterpart.
-        """
-        if self.deleting.random() < DELETED:
-            last: dict[str, JournalEntry] = {}
-            for entry in self.seen.journal.entries(f"run{self.runs:03}"):
-                last[entry.change.id] = entry
-            failed = {entry.change.target for entry in last.values() if entry.outcome is not Outcome.APPLIED}
-            people = People(self.scene.accounts, self.seen, self.scene.clock, self.deleting, self.diary)
-            left = people.delete_linked(failed)
-            if edits and left and self.deleting.random() < edits:
-                people.edit(self.deleting.choice(left), self.deleting.choice(EDITED))
 
     def go_on(self) -> None:
         """Let somebody do something with what has come to rest."""
@@ -289,13 +274,10 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
     merging = random.Random(f"merges {seed}")  # noqa: S311  as above
-    deleting = random.Random(f"deletions {seed}")  # noqa: S311  as above
     later = random.Random(f"afterwards {seed}")  # noqa: S311  as above
     beside = random.Random(f"beside {seed}")  # noqa: S311  as above
     settings = random.Random(f"settings {seed}")  # noqa: S311  as above
-    play = Play(
-        seed=seed, rng=rng, merging=merging, deleting=deleting, later=later, settings=settings, diary=diary or Diary()
-    )
+    play = Play(seed=seed, rng=rng, merging=merging, later=later, settings=settings, diary=diary or Diary())
     play.beside = Beside(play, beside)
     with _seeded(seed), _on_stage(play):
         try:
@@ -316,7 +298,7 @@ def _go_through(play: Play) -> None:
         play.disturb()
         plan = play.run()
         if play.seen.entry.delete == "archive":
-            play.delete_linked()
+            play.deleting.after(f"run{play.runs:03}")
         if play.rng.random() < 0.3:
             play.calm()
             if plan is not None and play.rng.random() < 0.4:
@@ -349,7 +331,7 @@ def _change_settings(play: Play) -> None:
         if play.settings.random() < 0.5:
             play.calm()
     play.take_up(changing.restore())
-    play.delete_linked(edits=0.5)
+    play.deleting.after(f"run{play.runs:03}", edits=0.5)
     for _ in range(play.rng.randint(0, 2)):
         play.people.act()
     play.calm()
@@ -403,6 +385,9 @@ def _on_stage(play: Play) -> Iterator[None]:
             for account in scene.accounts.values():
                 account.let_merges_make_new_ids()
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
+        deletions = random.Random(f"deletions {play.seed}")  # noqa: S311  so that nothing else depends on them
+        people = People(scene.accounts, play.seen, scene.clock, deletions, play.diary)
+        play.deleting = Deleting(play.seen, people, deletions)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
         yield
