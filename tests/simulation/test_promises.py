@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crmbridge.store import open_store
-from crmbridge.testing.simulation import fakes, play
+from crmbridge.testing.simulation import beside, fakes, play
 from crmbridge.testing.simulation.cli import main
 
 SEEDS = int(os.environ.get("CRMBRIDGE_SIM_SEEDS", "500"))
@@ -68,6 +68,12 @@ def test_what_once_failed_under_other_settings_holds(seed: int) -> None:
     was deleted.
     """
     play.simulate(seed)
+
+
+def test_what_once_failed_with_another_run_in_every_history_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody undoes is the run that came to its end, and not one that was killed beside it."""
+    monkeypatch.setattr(beside, "OFTEN", 1)
+    play.simulate(30201)
 
 
 @pytest.mark.parametrize("seed", range(1, 9))

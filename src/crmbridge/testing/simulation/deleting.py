@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from crmbridge.model.changes import JournalEntry, Outcome
 from crmbridge.model.records import Ref
+from crmbridge.sandbox import VirtualClock
+from crmbridge.testing.simulation.accounts import Account
+from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.people import EDITED, People
 from crmbridge.testing.simulation.witness import Witness
 
@@ -15,13 +19,15 @@ OFTEN = 0.3  # how often somebody deletes a linked deal where others may
 class Deleting:
     """Somebody who deletes linked deals, now and then, rather those that a run failed to write to.
 
-    What was to get there is an edit, and beats the deletion.
+    What was to get there is an edit, and beats the deletion. The rest of a history does not depend on when they do.
     """
 
-    def __init__(self, seen: Witness, people: People, rng: random.Random) -> None:
+    def __init__(
+        self, accounts: Mapping[str, Account], seen: Witness, clock: VirtualClock, diary: Diary, seed: int
+    ) -> None:
         self._seen = seen
-        self._people = people
-        self._rng = rng
+        self._rng = random.Random(f"deletions {seed}")  # noqa: S311  a seeded play, not a secret
+        self._people = People(accounts, seen, clock, self._rng, diary)
 
     def after(self, run: str, *, edits: float = 0.0) -> None:
         """Delete a deal after this run, or none; `edits` is how often somebody edits a counterpart of it then."""
