@@ -49,7 +49,7 @@ def check_archive(seen: Witness, change: Change) -> None:
     assert again, f"P1: {change.target} is taken away again, and a person had brought it back"
     for edit in seen.edits:
         is_new = seen.begins[-1] < edit.number <= seen.began or _was_kept_away(seen, change.link, edit)
-        is_seen = is_new and not edit.fresh and not edit.decided
+        is_seen = is_new and not edit.fresh and not edit.decided and not _may_stay(seen, edit)
         speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}
         speaks = speaks and not seen.left_out.has(edit.ref, edit.name)
         is_here = edit.ref in refs and edit.ref in seen.deals()
@@ -61,6 +61,12 @@ def check_archive(seen: Witness, change: Change) -> None:
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
             last = mine[-1]
             assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"
+
+
+def _may_stay(seen: Witness, edit: Edit) -> bool:
+    """Tell whether an edit was looked at by an earlier run where only what is empty is filled: it is not to travel."""
+    was_seen = any(edit.number <= look < seen.began for look in seen.looked[edit.ref.connection])
+    return was_seen and seen.entry.policy(edit.name).conflict == "only_if_empty"
 
 
 def _was_kept_away(seen: Witness, link: str, edit: Edit) -> bool:
