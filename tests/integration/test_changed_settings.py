@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -27,9 +27,12 @@ FIELD = "bant.budget"  # which the settings name in each connection
 class World:
     """Three CRMs with one deal, which a first run linked; `between` and `fields` say anew what is kept in step."""
 
-    def __init__(self, policy: str = "newest", names: Sequence[str] = THREE, *, without: str = "") -> None:
+    def __init__(
+        self, policy: str = "newest", names: Sequence[str] = THREE, *, without: str = "", delete: str = "never"
+    ) -> None:
         self.names = names
         self.policy = policy
+        self.delete = delete
         self.bench = able_bench(names, sync=[self._entry(names)])
         self.usual = self.bench.workspace.project.settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
         self.bench.crms[names[0]].create_deal("Rollout", stage="qualification", **({} if without else {FIELD: "none"}))
@@ -37,7 +40,8 @@ class World:
         self.run()
 
     def _entry(self, names: Sequence[str]) -> dict[str, Any]:
-        return {"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": self.policy}}}
+        fields = {"*": {"conflict": self.policy}}
+        return {"name": "main", "between": names, "create": names, "fields": fields, "delete": self.delete}
 
     def keep(self, *names: str, pulled: Sequence[str] | None = None) -> None:
         """Let the settings name these connections alone, or pull others beside them."""
@@ -91,6 +95,17 @@ class World:
     def held(self, field: str = FIELD) -> list[Value]:
         """Give what the CRMs hold, in their order."""
         return [self.bench.crms[name].deal(self.ref(name).id).fields.get(field) for name in self.names]
+
+
+def _without(field: str, record: Record) -> Record:
+    return replace(record, fields={name: value for name, value in record.fields.items() if name != field})
+
+
+def _pull_without_the_field(
+    adapter: FakeAdapter, kind: Kind, since: str | None, pull: Callable[..., Iterator[Page]] = FakeAdapter.pull
+) -> Iterator[Page]:
+    for page in pull(adapter, kind, since):
+        yield replace(page, records=tuple(_without(FIELD, record) for record in page.records))
 
 
 def test_a_connection_that_is_left_out_does_not_stop_the_others() -> None:
@@ -301,6 +316,24 @@ def test_a_field_that_is_named_later_is_filled_where_it_is_empty() -> None:
     assert (0, ["two", "two"]) == (world.run().exit_code(), world.held())
 
 
+@pytest.mark.parametrize(("value", "left"), [("one", 1), (None, 0)])
+def test_what_nobody_can_compare_with_a_deal_that_is_gone_keeps_its_counterpart(
+    value: Value, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both held the same, but one was deleted before the field was read; where there is nothing, nothing is kept."""
+    with monkeypatch.context() as before:
+        before.setattr(FakeAdapter, "pull", _pull_without_the_field)
+        world = World("ask", ("north", "south"), without=FIELD, delete="archive")
+        for name in world.names:
+            world.edit(name, value)
+        world.run()
+    world.bench.crms["north"].delete_deal(world.ref("north").id)
+    world.leave_out("")
+    world.run()
+
+    assert [left, left] == [len(world.bench.crms[name].deal_ids()) for name in world.names]
+
+
 def test_what_went_before_a_field_was_named_otherwise_is_noticed() -> None:
     """All is read anew then, and a list of what is there says nothing of what is not."""
     world = World("ask")
@@ -313,22 +346,16 @@ def test_what_went_before_a_field_was_named_otherwise_is_noticed() -> None:
     assert gone in world.bench.workspace.store.records.tombstones([gone])
 
 
-def _without(field: str, record: Record) -> Record:
-    return replace(record, fields={name: value for name, value in record.fields.items() if name != field})
-
-
 def test_settings_that_are_put_back_before_all_was_read_anew_empty_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What changed until then was read without the field; nobody emptied it."""
     world = World("ask")
     world.leave_out(FIELD, *THREE)
     world.edit("west", "another name", "name")
-    pull = FakeAdapter.pull
 
     def without_the_field(self: FakeAdapter, kind: Kind, since: str | None) -> Iterator[Page]:
         if kind is Kind.DEAL and since is None:
             raise RetryLaterError("the limit is used up")
-        for page in pull(self, kind, since):
-            yield replace(page, records=tuple(_without(FIELD, record) for record in page.records))
+        yield from _pull_without_the_field(self, kind, since)
 
     with monkeypatch.context() as patch:
         patch.setattr(FakeAdapter, "pull", without_the_field)

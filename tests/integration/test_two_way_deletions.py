@@ -92,6 +92,22 @@ def test_an_edit_that_did_not_arrive_beats_a_later_deletion() -> None:
     assert ["Rollout again"] == [record.fields["name"] for record in bench.crms["south"].named("Rollout again")]
 
 
+def test_an_edit_that_arrived_beats_a_later_deletion_where_nobody_knew_that_it_had() -> None:
+    """The answer was lost, and the deal was gone before anybody could read it back."""
+    bench, north, south = linked(delete="archive")
+    bench.crms["north"].edit_deal(north, name="Rollout again")
+    bench.crms["south"].faults.append("drop_after")
+    run(bench)
+    arrived = bench.crms["south"].deal(south).fields["name"]
+    bench.crms["south"].delete_deal(south)
+    run(bench)
+    run(bench)
+
+    assert "Rollout again" == arrived
+    assert "Rollout again" == bench.crms["north"].deal(north).fields["name"]
+    assert ["Rollout again"] == [record.fields["name"] for record in bench.crms["south"].named("Rollout again")]
+
+
 def test_an_emptied_field_that_did_not_arrive_beats_a_later_deletion() -> None:
     """To empty a field is an edit like any other."""
     bench, north, south = linked(delete="archive")

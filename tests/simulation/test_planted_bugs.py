@@ -52,6 +52,8 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
         ("an undo writes over what people changed since", 100, "P7"),
         ("an undo takes away a deal that people edited since", 119, "P7"),
         ("a connection that is left out stops the others", 13, "stops: KeyError"),
+        ("a deletion is not carried on", 21, "P1"),
+        ("a deletion beats an edit whose write failed", 755, "P1"),
         ("a field that is named later is not read", 43, "P3"),
         ("zero is an amount where nobody entered any", 266, "P4"),
         ("what was agreed on without a connection counts for nothing", 726, "P1"),

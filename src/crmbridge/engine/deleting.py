@@ -99,7 +99,9 @@ def judge_gone(
     if there and merged is not None and policy != "never":
         return Gone(members=tuple(members), stopped=(_maybe_merged(link, merged, there, merges.left_over),))
     came_back = tuple(ref for ref in ours if ref in there)
-    if came_back or (by_people and policy == "archive" and any(ref in edited for ref in there)):
+    # What an undo took away and somebody brought back is wanted as much as what somebody works on.
+    wanted = {*edited, *(ref for ref in there if marks[ref].get(UNDONE))}
+    if came_back or (by_people and policy == "archive" and any(ref in wanted for ref in there)):
         return Gone(members=left, came_back=came_back)  # the others are made anew, where that is allowed
     if by_people:
         archive = tuple(there) if policy == "archive" else ()

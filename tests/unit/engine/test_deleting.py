@@ -89,6 +89,13 @@ def test_a_deal_that_a_person_brings_back_stays() -> None:
     assert Gone(members=(SOUTH, WEST), came_back=(SOUTH,)) == judged(NORTH, marks=marks)
 
 
+def test_a_deal_that_a_person_brings_back_after_an_undo_stays() -> None:
+    """Somebody wants it, as somebody does who edits it; a place that was emptied by the same undo is free as well."""
+    marks = {SOUTH: {UNDONE: True}, WEST: {UNDONE: True}}
+
+    assert Gone(members=(SOUTH,)) == judged(NORTH, WEST, marks=marks)
+
+
 @pytest.mark.parametrize("policy", ["never", "archive", "unlink"])
 def test_a_creation_that_was_undone_takes_nobody_with_it(policy: str) -> None:
     """Its place stays taken: the deal that it was made for stays, and no new counterpart is made."""

@@ -138,6 +138,23 @@ def test_undoing_a_creation_is_no_deletion_that_goes_on_to_the_other_side() -> N
     assert ([north.id], []) == (bench.crms["north"].deal_ids(), bench.crms["south"].named("Rollout"))
 
 
+def test_what_somebody_brings_back_after_an_undo_stays_though_its_counterpart_was_deleted() -> None:
+    """The deletion was before; it does not take away anew what is wanted since."""
+    sync = {"name": "main", "between": list(TWO), "create": ["south"], "delete": "archive"}
+    bench = able_bench(sync=[sync])
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification", company="1")
+    run = cycle(bench).run
+    south = bench.crms["south"].named("Rollout")[0].ref.id
+    bench.crms["north"].delete_deal(north.id)
+    undone(bench, run)
+    cycle(bench)
+    bench.crms["south"].restore_deal(south)
+    after = [cycle(bench).plan, cycle(bench).plan]
+
+    assert [(), ()] == [plan.changes for plan in after if plan]
+    assert [south] == bench.crms["south"].deal_ids()
+
+
 def test_what_was_created_and_edited_since_stays() -> None:
     """An edit beats a delete, whether or not we wrote that field."""
     for edit in ({"name": "By hand"}, {"lost_reason": "price"}):

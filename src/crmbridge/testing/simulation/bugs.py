@@ -222,7 +222,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a delete beats an edit",
         "crmbridge.engine.deleting",
-        '    if came_back or (by_people and policy == "archive" and any(ref in edited for ref in there)):\n',
+        '    if came_back or (by_people and policy == "archive" and any(ref in wanted for ref in there)):\n',
         "    if came_back:\n",
     ),
     Bug(
@@ -238,6 +238,12 @@ BUGS: tuple[Bug, ...] = (
         "    kept = [change for part in by_connection.values() if len(part) <= most for change in part]\n"
         "    held = [change for part in by_connection.values() if len(part) > most for change in part]\n",
         "    kept = list(archives)\n    held: list[Change] = []\n",
+    ),
+    Bug(
+        "a deletion is not carried on",
+        "crmbridge.engine.deleting",
+        '        archive = tuple(there) if policy == "archive" else ()\n',
+        "        archive = ()\n",
     ),
     Bug(
         "a deletion is carried on though nobody asked for it",

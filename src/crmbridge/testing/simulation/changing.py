@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from crmbridge.engine.views import CONTACTS
 from crmbridge.sandbox import VirtualClock
 from crmbridge.services.workspace import Project
 from crmbridge.settings import Settings
@@ -163,7 +164,10 @@ class Changing:
 
 
 def edit_apart(people: People, seen: Witness, clock: VirtualClock, rng: random.Random) -> None:
-    """Edit a field of a deal in a CRM that is left out for now and in one of the others, in either order."""
+    """Edit a field of a deal in a CRM that is left out for now and in one of the others, in either order.
+
+    Often its contacts, where they are kept in step: the others may then know one that was never linked there.
+    """
     deals, away, pairs = seen.deals(), seen.left_out.connections, []
     for _, refs in sorted(seen.links().items()):
         there = [ref for ref in refs if ref in deals]
@@ -172,6 +176,8 @@ def edit_apart(people: People, seen: Witness, clock: VirtualClock, rng: random.R
             pairs += [(out, ref) for out in there if out not in kept for ref in kept]
     if pairs:
         both, name = list(rng.choice(pairs)), rng.choice(EDITED)
+        if CONTACTS in seen.sights[both[0].connection].around and rng.random() < 0.5:
+            name = CONTACTS
         rng.shuffle(both)
         for ref in both:
             clock.advance(timedelta(seconds=rng.randint(1, 200)))

@@ -83,26 +83,46 @@ def _judge_deletion(seen: Witness, link: str, live: Sequence[Ref]) -> None:
     if seen.entry.delete != "archive" or not deleted or seen.is_shaken(link):
         return
     before = max(begin for begin in seen.begins if begin <= max(deleted))
-    edited = [edit for edit in seen.edits if edit.ref in refs and edit.number > before and not edit.fresh]
+    since = [edit for edit in seen.edits if edit.ref in refs and edit.number > before and not edit.fresh]
+    edited = [edit for edit in since if not edit.number <= seen.settled(link, edit.name) < min(deleted)]
     remade = {ref.connection for ref in live} == set(seen.crms)
-    whole = edited or remade or _differed(seen, refs, live)
+    excuses = (_differed, _may_have_differed, _may_lack)
+    whole = edited or remade or any(excuse(seen, link, live) for excuse in excuses)
     assert whole, f"P1: {link} was deleted in one CRM, and {live} is still there"
 
 
-def _differed(seen: Witness, refs: Collection[Ref], live: Sequence[Ref]) -> bool:
-    """Tell whether deals said different things: what was never agreed on beats a deletion.
+def _differed(seen: Witness, link: str, live: Sequence[Ref]) -> bool:
+    """Tell whether deals hold something else than one that is gone did: what did not get there beats a deletion.
 
-    What nobody entered in a deal counts as well: one that crmbridge made has an owner that its CRM gave it.
+    What was never agreed on does so, too, and what nobody entered: a deal that crmbridge made has an owner of its CRM.
     """
-    last = {(edit.ref, edit.name): edit.value for edit in seen.edits if edit.ref in refs}
-    gone = [ref for ref in refs if ref in seen.deleted_at]
-    # What somebody entered in a deal, and another one did not hold when it was deleted, had not got there.
-    entered = [(name, value) for (ref, name), value in last.items() if ref in live]
-    if any(seen.went_with.get(ref, {}).get(name, value) != value for name, value in entered for ref in gone):
-        return True
-    said = [(name, value) for (ref, name), value in last.items() if ref in live]
-    said += [(n, held) for ref in live for n, held in seen.view(ref).items() if held and (ref, n) not in last]
-    return any(last.get((ref, name), value) != value for name, value in said for ref in gone)
+    gone = [seen.went_with[ref] for ref in seen.members[link] if ref in seen.went_with]
+    held = [each for ref in live for each in seen.view(ref).items()]
+    return any(had.get(name, value) != value for name, value in held for had in gone)
+
+
+def _may_have_differed(seen: Witness, link: str, live: Sequence[Ref]) -> bool:
+    """Tell whether deals hold what nobody could say one of had that was gone: its field was named too late for that.
+
+    What was never agreed on beats a deletion, also where both happened to hold the same.
+    """
+    unread = {name for ref in seen.members[link] for name in seen.unread.get(ref, ())}
+    return any(seen.value(ref, name) is not None for ref in live for name in unread)
+
+
+def _may_lack(seen: Witness, link: str, live: Sequence[Ref]) -> bool:
+    """Tell whether deals hold what was sent to one that was gone before anybody knew whether it had arrived there.
+
+    It counts as an edit that did not get there.
+    """
+    gone = [ref for ref in seen.members[link] if ref in seen.deleted_at]
+    for name, value in [held for ref in live for held in seen.view(ref).items()]:
+        sent = seen.values_sent(link, name)
+        for ref in gone:
+            last = [one for one in sent if one.ref == ref and one.at < seen.deleted_at[ref]][-1:]
+            if any(one.value == value and not one.applied for one in last):
+                return True
+    return False
 
 
 def judge_effects(seen: Witness) -> None:

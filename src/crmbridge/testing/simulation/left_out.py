@@ -41,7 +41,7 @@ def left_out(whole: Settings, now: Settings) -> LeftOut:
     entry: Sync | None = next(iter(now.sync), None)
     between = set(entry.between if entry else ())
     fields: set[tuple[str, str]] = set()
-    for name in between:
+    for name in now.connections:
         fields |= {(name, field) for field in whole.connections[name].fields.keys() - now.connections[name].fields}
         if whole.stages[name].map != now.stages[name].map:
             fields.add((name, STAGE))

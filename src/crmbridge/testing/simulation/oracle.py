@@ -59,6 +59,7 @@ class Oracle:
     def end(self, plan: Plan | None) -> None:
         """Check the journal after a run that came to its end, and note what all sides agree on."""
         self.seen.look_again()
+        self.seen.goes_on()
         links = self.seen.links()
         if plan is None:
             return

@@ -53,7 +53,7 @@ class People:
             linked = [ref for ref in self._seen.linked(near) if ref.connection in names]
             together = [ref for ref in linked if ref in self._accounts[ref.connection].records]
             if together and (ref := self._rng.choice(together)) != near and self._rng.random() < 0.1:
-                self._delete(ref)  # what somebody is at, another does not need any more
+                self.delete(ref)  # what somebody is at, another does not need any more
                 return
             if together:
                 self.edit(ref, field)
@@ -80,7 +80,7 @@ class People:
     def _do(self, account: Account, ref: Ref) -> None:
         choice = self._rng.random()
         if choice < 0.05:
-            self._delete(ref)
+            self.delete(ref)
         elif choice < 0.07:
             self._restore(account)
         elif choice < 0.09:
@@ -114,7 +114,8 @@ class People:
             self._seen.created(ref)
         return ref
 
-    def _delete(self, ref: Ref) -> None:
+    def delete(self, ref: Ref) -> None:
+        """Delete a deal."""
         self._diary.note(ref.connection, f"a person deletes {ref.id}")
         self._seen.deleted(ref)
         self._accounts[ref.connection].delete(ref.id)

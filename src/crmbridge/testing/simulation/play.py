@@ -27,6 +27,7 @@ from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.afterwards import Afterwards
 from crmbridge.testing.simulation.beside import Beside
 from crmbridge.testing.simulation.changing import Changing, edit_apart
+from crmbridge.testing.simulation.deleting import Deleting
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
@@ -75,6 +76,7 @@ class Play:
     weather: Weather = CALM
     spent: bool = False  # whether a CRM lets nobody in any more today
     runs: int = 0
+    name: str = ""  # of the last run that did not begin beside another one
     kills: int = 0
     scene: Scene = field(init=False)
     raw: Mapping[str, Any] = field(default_factory=dict)  # the settings that the play begins with, as a file has them
@@ -82,6 +84,7 @@ class Play:
     seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
+    deleting: Deleting = field(init=False)
     process: Process = field(init=False)  # the one that is at work
     beside: Beside = field(init=False)
     journal: bytes = b""
@@ -113,6 +116,7 @@ class Play:
 
     def run(self) -> Plan | None:
         """Run one cycle as a new process would, to its end or to the kill; no plan when it did not get to its end."""
+        self.name = f"run{self.runs + 1:03}"
         plan = self.run_at_once()
         self.beside.judge()
         if self.process.was_killed or self.process.was_outdone:
@@ -296,10 +300,12 @@ def _go_through(play: Play) -> None:
             play.people.act()
         play.disturb()
         plan = play.run()
+        if play.seen.entry.delete == "archive":
+            play.deleting.after(play.name)
         if play.rng.random() < 0.3:
             play.calm()
             if plan is not None and play.rng.random() < 0.4:
-                play.undo(f"run{play.runs:03}")
+                play.undo(play.name)
     play.merge_linked()
     play.calm()
     _come_to_rest(play)
@@ -328,6 +334,7 @@ def _change_settings(play: Play) -> None:
         if play.settings.random() < 0.5:
             play.calm()
     play.take_up(changing.restore())
+    play.deleting.after(play.name, edits=0.5)
     for _ in range(play.rng.randint(0, 2)):
         play.people.act()
     play.calm()
@@ -381,6 +388,7 @@ def _on_stage(play: Play, state: State | None) -> Iterator[None]:
             for account in scene.accounts.values():
                 account.let_merges_make_new_ids()
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
+        play.deleting = Deleting(scene.accounts, play.seen, scene.clock, play.diary, play.seed)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")
         yield

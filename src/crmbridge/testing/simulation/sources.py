@@ -48,7 +48,8 @@ def check_archive(seen: Witness, change: Change) -> None:
     again = back >= seen.began or any(seen.deleted_at.get(ref, 0) > back for ref in refs)
     assert again, f"P1: {change.target} is taken away again, and a person had brought it back"
     for edit in seen.edits:
-        is_seen = seen.begins[-1] < edit.number <= seen.began and not edit.fresh and not edit.decided
+        is_new = seen.begins[-1] < edit.number <= seen.began or _was_kept_away(seen, change.link, edit)
+        is_seen = is_new and not edit.fresh and not edit.decided and not _may_stay(seen, edit)
         speaks = seen.entry.policy(edit.name).source in {None, edit.ref.connection}
         speaks = speaks and not seen.left_out.has(edit.ref, edit.name)
         is_here = edit.ref in refs and edit.ref in seen.deals()
@@ -60,6 +61,23 @@ def check_archive(seen: Witness, change: Change) -> None:
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
             last = mine[-1]
             assert seen.taken_back(change.link, last, agreed), f"P1: {edit} is lost by a deletion"
+
+
+def _may_stay(seen: Witness, edit: Edit) -> bool:
+    """Tell whether an edit was looked at by an earlier run where only what is empty is filled: it is not to travel."""
+    was_seen = any(edit.number <= look < seen.began for look in seen.looked[edit.ref.connection])
+    return was_seen and seen.entry.policy(edit.name).conflict == "only_if_empty"
+
+
+def _was_kept_away(seen: Witness, link: str, edit: Edit) -> bool:
+    """Tell whether an edit that still stands was sent to a deal that is gone, last of its field, and did not arrive."""
+    if edit.ref not in seen.deals() or seen.value(edit.ref, edit.name) != edit.value:
+        return False
+    for ref in (ref for ref in seen.members[link] if ref in seen.deleted_at):
+        sent = [one for one in seen.values_sent(link, edit.name) if one.ref == ref and one.at < seen.deleted_at[ref]]
+        if any(one.value == edit.value and edit.number <= one.seen and not one.applied for one in sent[-1:]):
+            return True
+    return False
 
 
 def _was_written_over(seen: Witness, link: str, edit: Edit) -> bool:

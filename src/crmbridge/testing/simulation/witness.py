@@ -100,6 +100,8 @@ class Witness:
         self.began = 0
         self.begins: list[int] = [0]  # what runs that came to their end could see
         self.looked: dict[str, list[int]] = defaultdict(list)  # by connection: when all its deals had been looked at
+        self.read: dict[Ref, set[str]] = defaultdict(set)  # of the fields that settings name: those a run looked at
+        self.unread: dict[Ref, frozenset[str]] = {}  # the others, when a link went on without a deal that was deleted
         for ref in self.deals():
             self.created(ref)
 
@@ -203,6 +205,20 @@ class Witness:
         """Note that a run has looked at everything of a kind that is new in a CRM."""
         if kind is Kind.DEAL:
             self.looked[connection].append(self.count)
+            for ref in self.crms[connection].records:
+                self.read[ref] |= self._named(connection)
+
+    def _named(self, connection: str) -> set[str]:
+        """Give the fields of a CRM that the settings name now."""
+        fields = self.sights[connection].viewer.fields
+        return {name for name in fields if (connection, name) not in self.left_out.fields}
+
+    def goes_on(self) -> None:
+        """Note which links have gone on without a deal that was deleted, when a run is over."""
+        if waiting := self.deleted_at.keys() - self.unread.keys():
+            linked = {ref for refs in self.links().values() for ref in refs}
+            for ref in waiting - linked:
+                self.unread[ref] = frozenset(self._named(ref.connection) - self.read[ref])
 
     def look_again(self) -> None:
         """Read anew what the journal says: something may have been written."""
@@ -267,6 +283,10 @@ class Witness:
                 if len(values) > 1 and all(value == values[0] for value in values):
                     equal[link, name] = values[0]
         return equal
+
+    def settled(self, link: str, name: str) -> int:
+        """Give the last edit after which all deals of a link held the same in a field, and a run had come to rest."""
+        return self.agreed.get((link, name), Agreed(0, NOTHING, ())).number
 
     def values_sent(self, link: str, name: str) -> list[Sent]:
         """Give what was sent of one field of a link, oldest first, as sync sees it."""
