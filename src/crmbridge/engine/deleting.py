@@ -56,13 +56,12 @@ class Gone(Struct, frozen=True, kw_only=True):
     """What became of one link whose deals are not all there.
 
     `deleted` is the deal that a person took away; `members` the link as it shall be; `archive` the counterparts that
-    shall follow; `came_back` those that a person brought back after we had taken them away.
+    shall follow.
     """
 
     members: tuple[Ref, ...]
     deleted: Ref | None = None
     archive: tuple[Ref, ...] = ()
-    came_back: tuple[Ref, ...] = ()
     ended: bool = False
     stopped: tuple[Blocked, ...] = ()
 
@@ -98,11 +97,11 @@ def judge_gone(
     merged = next((ref for ref in by_people if ref.connection in merges.left_over), None)
     if there and merged is not None and policy != "never":
         return Gone(members=tuple(members), stopped=(_maybe_merged(link, merged, there, merges.left_over),))
-    came_back = tuple(ref for ref in ours if ref in there)
+    came_back = any(ref in there for ref in ours)
     # What an undo took away and somebody brought back is wanted as much as what somebody works on.
     wanted = {*edited, *(ref for ref in there if marks[ref].get(UNDONE))}
     if came_back or (by_people and policy == "archive" and any(ref in wanted for ref in there)):
-        return Gone(members=left, came_back=came_back)  # the others are made anew, where that is allowed
+        return Gone(members=left)  # the others are made anew, where that is allowed
     if by_people:
         archive = tuple(there) if policy == "archive" else ()
         return Gone(members=tuple(members), deleted=by_people[0], archive=archive, ended=policy == "unlink")

@@ -86,7 +86,7 @@ def test_a_deal_that_a_person_brings_back_stays() -> None:
     """We took it away, and somebody restored it: it is not taken away again, whatever is gone elsewhere."""
     marks = {SOUTH: {ARCHIVED: True}}
 
-    assert Gone(members=(SOUTH, WEST), came_back=(SOUTH,)) == judged(NORTH, marks=marks)
+    assert Gone(members=(SOUTH, WEST)) == judged(NORTH, marks=marks)
 
 
 def test_a_deal_that_a_person_brings_back_after_an_undo_stays() -> None:
