@@ -23,7 +23,7 @@ class Place(Protocol):
         """The address by which a store opens it."""
 
     def empty(self) -> None:
-        """Let it hold what a state holds when nothing has ever happened. Nobody may have it open."""
+        """Let it hold what a state holds when nothing has ever happened."""
 
     def watch(self) -> contextlib.AbstractContextManager[Watch]:
         """Look at it until the block ends."""
@@ -135,9 +135,11 @@ class State:
 
     def begin_anew(self) -> None:
         """Let it hold nothing that ever happened."""
-        self._store.close()
+        before = self._place.url
         self._place.empty()
-        self.open()
+        self.rates = LocalLedger()
+        if before != self._place.url:  # else what is open is as good, and knows what it has compiled
+            self.open()
 
     def watch(self) -> contextlib.AbstractContextManager[Watch]:
         """See whether anybody changes it, until the block ends."""
