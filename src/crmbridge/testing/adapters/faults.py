@@ -28,7 +28,7 @@ class FaultTests:
     """Nothing is lost, nothing is done twice, and what is not known is said to be unknown."""
 
     def test_a_shaky_crm_loses_nothing(self, shaky: AdapterWorkbench) -> None:
-        """With one request in five going wrong, every kind is still pulled whole."""
+        """With one request in ten going wrong, every kind is still pulled whole."""
         adapter = shaky.open()
         found = {kind: pull_all(adapter, kind) for kind in sorted(adapter.capabilities.kinds)}
         adapter.close()

@@ -94,8 +94,8 @@ class AdapterSuite(
 
     @pytest.fixture
     def shaky(self, tmp_path: Path) -> Iterator[AdapterWorkbench]:
-        """Give a workbench where one request in five goes wrong."""
-        faults = dict.fromkeys(("html", "cut_body", "cut_json", "empty_body", "error_503", "reset", "limit"), 0.03)
+        """Give a workbench where one request in ten goes wrong: five times in a row, which ends a pull, hardly ever."""
+        faults = dict.fromkeys(("html", "cut_body", "cut_json", "empty_body", "error_503", "reset", "limit"), 0.015)
         options = SandboxOptions(seed=11, deals=self.config.deals, clock=VirtualClock(NOON), faults=faults)
         with self.workbench(options, tmp_path) as b:
             yield b

@@ -73,6 +73,16 @@ class PeopledState(DealHands):
         """Make a person, and give its id."""
         return str(self.make_row("persons", {"name": "New contact", **native_fields}, by=self.me)["id"])
 
+    def delete_company(self, native_id: str) -> None:
+        """Delete an organization; it is in no list any more."""
+        row_of(self.tables.organizations, int(native_id), "Organization").update(
+            is_deleted=True, update_time=self.now()
+        )
+
+    def delete_contact(self, native_id: str) -> None:
+        """Delete a person; they are in no list any more."""
+        row_of(self.tables.persons, int(native_id), "Person").update(is_deleted=True, update_time=self.now())
+
     def add_activity(self, deal_id: str, *, type: str, subject: str, at: datetime, done: bool) -> str:  # noqa: A002  the field's name
         """Note an activity on a deal, for its owner, and give its id."""
         deal, number = row_of(self.tables.deals, int(deal_id), "Deal"), next_id(self.tables.activities)
