@@ -34,6 +34,7 @@ from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
+from crmbridge.testing.simulation.resting import come_to_rest
 from crmbridge.testing.simulation.scene import LATER, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.state import State
@@ -47,7 +48,6 @@ MERGES = 0.2  # in how many plays somebody merges linked deals at the end
 NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
 CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
 AFTERWARDS = 0.15  # in how many plays somebody goes on when all is calm
-CALM_RUNS = 3  # the last of them writes nothing
 
 
 class Weather(Struct, frozen=True):
@@ -272,7 +272,7 @@ class Play:
 def simulate(seed: int, diary: Diary | None = None, state: State | None = None) -> Play:
     """Play one seed to its end; raises AssertionError, naming the seed, when a promise is broken.
 
-    People, faults and kills have their time first; then all is calm for two runs, and the third must write nothing.
+    People, faults and kills have their time first; then all is calm, and soon a run must write nothing.
     `diary` takes the lines of the history as it goes on. Without a `state` it lies in a file.
     """
     rng = random.Random(f"simulation {seed}")  # noqa: S311  a seeded play, not a secret
@@ -342,14 +342,7 @@ def _change_settings(play: Play) -> None:
 
 def _come_to_rest(play: Play) -> None:
     """Run until nothing is written any more, and let the oracle judge."""
-    for number in range(CALM_RUNS):
-        sent = play.writes
-        plan = play.run()
-        assert plan is not None, "a calm run was killed"
-        if number and sent == play.writes:
-            break
-    else:
-        raise AssertionError("P3: the third calm run wrote")
+    plan = come_to_rest(play.run, lambda: play.writes)
     play.oracle.judge(plan)
 
 

@@ -1,0 +1,29 @@
+"""Coming to rest: when all is calm, run after run has less to write, and soon none has anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crmbridge.engine.refusing import IN_PARTS
+from crmbridge.model.changes import Plan
+
+CALM_RUNS = 3  # the last of them writes nothing
+MOST_RUNS = 12  # however much was refused before
+
+
+def come_to_rest(run: Callable[[], Plan | None], written: Callable[[], object]) -> Plan:
+    """Run until nothing is written any more, and give the last plan. `written` says what was written so far.
+
+    What a CRM refused as a whole gets there part by part, each in a run of its own, which does not count.
+    """
+    counted = 0
+    for _ in range(MOST_RUNS):
+        before = written()
+        plan = run()
+        assert plan is not None, "a calm run was killed"
+        if counted and before == written():
+            return plan
+        counted += not any(change.reason.startswith(IN_PARTS) for change in plan.changes)
+        if counted == CALM_RUNS:
+            break
+    raise AssertionError("P3: the third calm run wrote")
