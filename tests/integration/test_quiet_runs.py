@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 NEEDLESS = {"sqlalchemy", "alembic", "duckdb", "jinja2", "rich", "lark", "holidays", "keyring", "apprise"}
 
 
-def imported(shop: Shop) -> set[str]:
-    """Name what a run imports."""
+def imported(shop: Shop, command: str = "run") -> set[str]:
+    """Name what a run, or another command, imports."""
     environment = {**os.environ, **shop.environment, "PYTHONPROFILEIMPORTTIME": "1"}
-    done = shop.spawn("--project", str(shop.folder), "run", env=environment)
+    done = shop.spawn("--project", str(shop.folder), command, env=environment)
     assert "import time:" in done.err
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.err.splitlines()}
 
@@ -28,3 +28,8 @@ def test_a_run_that_finds_nothing_new_does_without_what_only_others_need(shop: S
 
     assert "sqlalchemy" in first
     assert set() == quiet & NEEDLESS
+
+
+def test_a_first_pull_does_without_it_too(shop: Shop) -> None:
+    """All of its records are new, and nothing is linked yet."""
+    assert set() == imported(shop, "pull") & {"sqlalchemy", "alembic"}

@@ -85,6 +85,13 @@ _RECORDS = f"SELECT {_NAMES} FROM records WHERE connection = ? AND kind = ? AND 
 class QuietLinks(Part):
     """Which refs are the same thing."""
 
+    def links(self) -> dict[str, tuple[Ref, ...]]:
+        """Give all links by id, refs in order: none before a first sync."""
+        with self._state.read() as open_:
+            is_any = open_.execute("SELECT 1 FROM links LIMIT 1").fetchone() is not None
+        found: dict[str, tuple[Ref, ...]] = self._whole().links() if is_any else {}
+        return found
+
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
         """Give the links of those of these refs that have one."""
         found: dict[Ref, str] = self._whole().of(refs) if refs else {}
