@@ -7,7 +7,8 @@ from typing import Any
 
 import respx
 
-from crmbridge.ports import Adapter
+from crmbridge.model.records import Kind
+from crmbridge.ports import Adapter, Page
 
 OBJECTS = "/crm/objects/2026-03"
 DEALS = f"{OBJECTS}/deals"
@@ -67,3 +68,8 @@ def answer_set_up(router: respx.MockRouter, version: str = "2026-03", **parts: A
     }
     for name, path in paths.items():
         router.get(path=path).respond(json={**usual, **parts}[name])
+
+
+def pull(adapter: Adapter, since: str | None) -> list[Page]:
+    """Pull deals to the end."""
+    return list(adapter.pull(Kind.DEAL, since))

@@ -1,6 +1,6 @@
 """A HubSpot adapter for respx tests, one for tests against the sandbox, and the sandbox itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import httpx
 import pytest
 import respx
 
-from crmbridge.ports import Adapter, AdapterContext, FieldBinding
+from crmbridge.ports import Adapter, AdapterContext, Clock, FieldBinding
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
 from crmbridge.testing.factories import NOON
@@ -105,3 +105,22 @@ def client(served: Served) -> Iterator[httpx.Client]:
     """Speak to the sandbox with its fixed token."""
     with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {served.token}"}) as opened:
         yield opened
+
+
+@pytest.fixture
+def run(bench: AdapterWorkbench, tmp_path: Path) -> Iterator[Opener]:
+    """Give a way to open the adapter as a new process does, with what the last one remembered."""
+    memory: MutableMapping[str, str] = {}
+    (tmp_path / "again").write_text(bench.served.token)
+    usual = {"token": {"file": str(tmp_path / "again")}, "base_url": bench.served.url}
+    (spec,) = plugin.crmbridge_adapters()
+    opened: list[Adapter] = []
+
+    def opener(clock: Clock = bench.clock) -> Adapter:
+        context = AdapterContext(connection="bench", clock=clock, memory=memory)
+        opened.append(spec.open(HubSpotSettings.model_validate(usual), context))
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.close()

@@ -1,19 +1,18 @@
 """Our clock and HubSpot's are two, either may be put to another time, and no edit is missed by it."""
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from crmbridge.model.records import Kind, Ref
-from crmbridge.ports import Adapter, AdapterContext, Clock, Page
+from crmbridge.model.records import Ref
+from crmbridge.ports import Clock, Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
 from crmbridge_hubspot import plugin
-from crmbridge_hubspot.settings import HubSpotSettings
 
-Run = Callable[[Clock], Adapter]
+from .accounts import Opener, pull
 
 
 @pytest.fixture
@@ -22,30 +21,6 @@ def bench(tmp_path: Path, clock: VirtualClock) -> Iterator[AdapterWorkbench]:
     options = SandboxOptions(seed=3, deals=12, clock=clock, limit="none")
     with plugin_workbench(plugin, options, tmp_path) as workbench:
         yield workbench
-
-
-@pytest.fixture
-def run(bench: AdapterWorkbench, tmp_path: Path) -> Iterator[Run]:
-    """Give a way to open the adapter as a new process does, with what the last one remembered."""
-    memory: MutableMapping[str, str] = {}
-    (tmp_path / "again").write_text(bench.served.token)
-    usual = {"token": {"file": str(tmp_path / "again")}, "base_url": bench.served.url}
-    (spec,) = plugin.crmbridge_adapters()
-    opened: list[Adapter] = []
-
-    def opener(clock: Clock) -> Adapter:
-        context = AdapterContext(connection="bench", clock=clock, memory=memory)
-        opened.append(spec.open(HubSpotSettings.model_validate(usual), context))
-        return opened[-1]
-
-    yield opener
-    for each in opened:
-        each.close()
-
-
-def pull(adapter: Adapter, since: str | None) -> list[Page]:
-    """Pull to the end."""
-    return list(adapter.pull(Kind.DEAL, since))
 
 
 def refs_of(pages: list[Page]) -> list[Ref]:
@@ -66,7 +41,7 @@ class Ours:
         self._theirs.sleep(seconds)
 
 
-def rests(bench: AdapterWorkbench, run: Run, clock: Clock) -> str:
+def rests(bench: AdapterWorkbench, run: Opener, clock: Clock) -> str:
     """Pull everything, and until nothing is asked for again; give the cursor."""
     cursor = pull(run(clock), None)[-1].cursor
     for _ in range(3):
@@ -77,7 +52,7 @@ def rests(bench: AdapterWorkbench, run: Run, clock: Clock) -> str:
 
 @pytest.mark.parametrize("minutes", [-600, -90, -3, 3, 90, 600])
 def test_our_clock_may_be_put_to_another_time_between_two_pulls(
-    bench: AdapterWorkbench, run: Run, minutes: int
+    bench: AdapterWorkbench, run: Opener, minutes: int
 ) -> None:
     """A leap is no rest: what the index was late with is asked for until HubSpot's own five minutes are over."""
     clock = Ours(bench.clock)
@@ -98,7 +73,7 @@ def test_our_clock_may_be_put_to_another_time_between_two_pulls(
 
 @pytest.mark.parametrize("rested", [False, True])
 @pytest.mark.parametrize("minutes", [2, 7, 90, 600])
-def test_hubspots_clock_may_be_put_back(bench: AdapterWorkbench, run: Run, minutes: int, *, rested: bool) -> None:
+def test_hubspots_clock_may_be_put_back(bench: AdapterWorkbench, run: Opener, minutes: int, *, rested: bool) -> None:
     """What is edited then has times before those that were delivered, and so has what is deleted."""
     clock = Ours(bench.clock)
     edited, again, gone, before = bench.hands.deal_ids()[:4]
@@ -127,7 +102,7 @@ def test_hubspots_clock_may_be_put_back(bench: AdapterWorkbench, run: Run, minut
     assert gone in {tombstone.ref.id for page in pages for tombstone in page.tombstones}
 
 
-def test_an_edit_from_the_future_hides_none_of_the_present(bench: AdapterWorkbench, run: Run) -> None:
+def test_an_edit_from_the_future_hides_none_of_the_present(bench: AdapterWorkbench, run: Opener) -> None:
     """A server of HubSpot's whose clock is ahead: what others take meanwhile has times before that one's."""
     clock = Ours(bench.clock)
     cursor = rests(bench, run, clock)

@@ -1,48 +1,24 @@
 """A pull of what changed is cheap, misses nothing, and learns of what is gone."""
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from crmbridge.model.records import Kind, Ref
-from crmbridge.ports import Adapter, AdapterContext, Clock, Page
+from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
 from crmbridge.testing.factories import NOON
 from crmbridge_hubspot import plugin
-from crmbridge_hubspot.settings import HubSpotSettings
+
+from .accounts import Opener, pull
 
 LISTED = "/crm/objects/2026-03/deals"
-Run = Callable[..., Adapter]
 
 
-@pytest.fixture
-def run(bench: AdapterWorkbench, tmp_path: Path) -> Iterator[Run]:
-    """Give a way to open the adapter as a new process does, with what the last one remembered."""
-    memory: MutableMapping[str, str] = {}
-    (tmp_path / "again").write_text(bench.served.token)
-    usual = {"token": {"file": str(tmp_path / "again")}, "base_url": bench.served.url}
-    (spec,) = plugin.crmbridge_adapters()
-    opened: list[Adapter] = []
-
-    def opener(clock: Clock = bench.clock) -> Adapter:
-        context = AdapterContext(connection="bench", clock=clock, memory=memory)
-        opened.append(spec.open(HubSpotSettings.model_validate(usual), context))
-        return opened[-1]
-
-    yield opener
-    for each in opened:
-        each.close()
-
-
-def pull(adapter: Adapter, since: str | None) -> list[Page]:
-    """Pull to the end."""
-    return list(adapter.pull(Kind.DEAL, since))
-
-
-def settled(bench: AdapterWorkbench, run: Run) -> str:
+def settled(bench: AdapterWorkbench, run: Opener) -> str:
     """Pull everything, and once more when the lag has passed; give the cursor."""
     first = pull(run(), None)[-1].cursor
     bench.clock.advance(timedelta(minutes=20))
@@ -54,7 +30,7 @@ def refs_of(pages: list[Page]) -> list[Ref]:
     return [record.ref for page in pages for record in page.records]
 
 
-def test_ten_changes_take_five_requests(bench: AdapterWorkbench, run: Run) -> None:
+def test_ten_changes_take_five_requests(bench: AdapterWorkbench, run: Opener) -> None:
     """Search, read with history, two kinds of links, deletions; the account's set-up is remembered."""
     cursor = settled(bench, run)
     ids = bench.hands.deal_ids()[:10]
@@ -68,7 +44,7 @@ def test_ten_changes_take_five_requests(bench: AdapterWorkbench, run: Run) -> No
     assert 5 == len(bench.served.sandbox.log.all())
 
 
-def test_nothing_new_takes_two_requests(bench: AdapterWorkbench, run: Run) -> None:
+def test_nothing_new_takes_two_requests(bench: AdapterWorkbench, run: Opener) -> None:
     """Nobody asks for the links of no deals."""
     cursor = settled(bench, run)
     bench.clock.advance(timedelta(minutes=6))
@@ -79,7 +55,7 @@ def test_nothing_new_takes_two_requests(bench: AdapterWorkbench, run: Run) -> No
     assert 2 == len(bench.served.sandbox.log.all())
 
 
-def test_where_there_is_nothing_nothing_is_walked_again(bench: AdapterWorkbench, run: Run) -> None:
+def test_where_there_is_nothing_nothing_is_walked_again(bench: AdapterWorkbench, run: Opener) -> None:
     """An account without deals pays two requests for a pull, as any does; its first deal is a change like others."""
     for each in bench.hands.deal_ids():
         bench.hands.delete_deal(each)
@@ -103,7 +79,7 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_a_bulk_edit_is_not_read_again_all_night(bench: AdapterWorkbench, run: Run) -> None:
+def test_a_bulk_edit_is_not_read_again_all_night(bench: AdapterWorkbench, run: Opener) -> None:
     """What is within the overlap of the newest edit stays there until the next one; once the lag is over it is done."""
     cursor = settled(bench, run)
     for each in bench.hands.deal_ids()[:8]:
@@ -117,7 +93,7 @@ def test_a_bulk_edit_is_not_read_again_all_night(bench: AdapterWorkbench, run: R
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_an_edit_that_shows_late_is_not_passed_over(bench: AdapterWorkbench, run: Run) -> None:
+def test_an_edit_that_shows_late_is_not_passed_over(bench: AdapterWorkbench, run: Opener) -> None:
     """Pulls in a row settle nothing: the time that the index may take has to pass between them."""
     cursor = settled(bench, run)
     ids = bench.hands.deal_ids()
@@ -178,7 +154,7 @@ def test_a_long_list_of_deletions_rests(many_gone: AdapterWorkbench, request: py
 
 
 @pytest.mark.parametrize("new_id", [False, True])
-def test_a_merge_is_followed(bench: AdapterWorkbench, run: Run, *, new_id: bool) -> None:
+def test_a_merge_is_followed(bench: AdapterWorkbench, run: Opener, *, new_id: bool) -> None:
     """The survivor has the primary deal's id, or a new one ("Deals now support merging"); both losers are told."""
     cursor = settled(bench, run)
     state = bench.served.sandbox.state
@@ -195,7 +171,9 @@ def test_a_merge_is_followed(bench: AdapterWorkbench, run: Run, *, new_id: bool)
     assert (survivor.id != winner) is new_id
 
 
-def test_what_was_merged_into_a_deal_that_was_deleted_before_a_pull_is_gone(bench: AdapterWorkbench, run: Run) -> None:
+def test_what_was_merged_into_a_deal_that_was_deleted_before_a_pull_is_gone(
+    bench: AdapterWorkbench, run: Opener
+) -> None:
     """Nobody sees the survivor any more, which alone lists what it took in. Else that would be written to for ever."""
     cursor = settled(bench, run)
     state = bench.served.sandbox.state
@@ -219,7 +197,7 @@ def test_the_id_of_a_merged_deal_leads_to_the_survivor(bench: AdapterWorkbench, 
 # ── No edit missed ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_edit_during_the_walk_comes_with_the_next_pull(bench: AdapterWorkbench, run: Run) -> None:
+def test_an_edit_during_the_walk_comes_with_the_next_pull(bench: AdapterWorkbench, run: Opener) -> None:
     """The walk goes by id; an edit behind it has a later time than the newest one when it began."""
     walk = run().pull(Kind.DEAL, None)
     first = next(walk)
@@ -231,7 +209,7 @@ def test_an_edit_during_the_walk_comes_with_the_next_pull(bench: AdapterWorkbenc
     assert first.records[0].ref in refs_of(pull(run(), cursor))
 
 
-def test_a_clock_that_is_wrong_misses_nothing(bench: AdapterWorkbench, run: Run) -> None:
+def test_a_clock_that_is_wrong_misses_nothing(bench: AdapterWorkbench, run: Opener) -> None:
     """What is new is told by HubSpot's modification times alone, so that our clock may be hours off."""
     cursor = settled(bench, run)
     edited = bench.hands.deal_ids()[0]
@@ -241,7 +219,7 @@ def test_a_clock_that_is_wrong_misses_nothing(bench: AdapterWorkbench, run: Run)
     assert edited in {ref.id for ref in refs_of(pull(run(fast), cursor))}
 
 
-def test_a_row_that_shows_up_late_is_found(bench: AdapterWorkbench, run: Run) -> None:
+def test_a_row_that_shows_up_late_is_found(bench: AdapterWorkbench, run: Opener) -> None:
     """Search is late without a bound; the last five minutes are read again (airbyte PR 69203, supaglue#665)."""
     cursor = settled(bench, run)
     late, early = (next(i for i in bench.hands.deal_ids() if int(i) % 2 == rest) for rest in (0, 1))
