@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -290,6 +291,18 @@ def holding(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Workspace, 
             holder.kill()  # does nothing to one that has ended
 
 
+def halt(holder: subprocess.Popen[str], state: Path) -> None:
+    """Halt a process while it does not write, as it would keep the file until it goes on; so we keep it meanwhile.
+
+    It renews its lease a hundred times a second, and may well be in the middle of that.
+    """
+    with contextlib.closing(sqlite3.connect(state, timeout=LONG, isolation_level=None)) as ours:
+        ours.execute("BEGIN IMMEDIATE")
+        holder.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
+        ours.execute("ROLLBACK")
+
+
 def test_a_killed_run_is_followed_by_the_next_at_once(tmp_path: Path) -> None:
     """On this machine it is known that it is dead, so there is nothing to wait for."""
     with holding(tmp_path) as (holder, workspace, _):
@@ -313,7 +326,7 @@ def test_a_killed_run_that_nobody_waited_for_is_dead_as_well(tmp_path: Path) -> 
 def test_a_run_that_was_halted_is_not_dead(tmp_path: Path) -> None:
     """It may go on at any time, so its lease has to expire; then it has no say any more."""
     with holding(tmp_path) as (holder, workspace, clock):
-        holder.send_signal(signal.SIGSTOP)
+        halt(holder, tmp_path / "state.db")
         with pytest.raises(LockedError):
             run(workspace)
         clock.advance(SHORT)
