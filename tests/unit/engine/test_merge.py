@@ -153,6 +153,28 @@ def test_a_crm_that_never_had_a_field_misses_nothing_of_it() -> None:
     }
 
 
+def test_a_deal_that_is_away_misses_what_all_others_agree_on() -> None:
+    """Though every deal that is there has the field: what people do there meanwhile may be older than that."""
+    away = make_ref(connection="away")
+    held = {"x": "old"}
+
+    for now in ("old", "new"):
+        sides = [side("a", "new", "old"), side("b", now, "old")]
+        assert missed("x", held) == merge("link", sides, lambda _: FieldSync(), held, {away: held}).agreed[away]
+
+
+def test_edits_come_in_the_order_of_the_fields_names() -> None:
+    """They are part of the id of a change, which is the same whichever process plans it."""
+    names = [f"field_{letter}" for letter in "abcdefghij"]
+    old, new = dict.fromkeys(names, "old"), dict.fromkeys(names, "new")
+    sides = [
+        Side(ref=make_ref(connection="a"), now=new, base=old, updated_at=NOON),
+        Side(ref=make_ref(connection="b"), now=old, base=old, updated_at=NOON),
+    ]
+
+    assert names == [edit.name for edit in merge("link", sides, lambda _: FieldSync()).edits[make_ref(connection="b")]]
+
+
 def test_a_field_that_is_not_synced_is_left_alone() -> None:
     """`sync: false` keeps a field as it is on every side."""
     merged = merge("link", [side("a", "n", "o"), side("b", "o", "o")], lambda _: FieldSync(sync=False))
