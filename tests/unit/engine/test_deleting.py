@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, Merges, hold_back, judge_gone, lacks
+from crmbridge.engine.deleting import ARCHIVED, HAD, UNDONE, Gone, Merges, hold_back, judge_gone, lacks, with_lost
 from crmbridge.model.changes import Action, Cause
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
@@ -152,6 +152,26 @@ def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
 def test_a_deal_lacks_what_was_decided_on_and_never_got_there(spoken: str, *, owed: bool) -> None:
     """What a person said after the decision is an edit of its own, and is known by the base of its own deal."""
     assert owed == lacks({"name": "old"}, {"name": spoken}, {"name": "new"})
+
+
+def test_a_deal_lacks_nothing_that_it_never_had_or_that_nobody_decided_on() -> None:
+    """Its CRM may have no such field, or the others may differ: neither is a write that did not arrive."""
+    assert not lacks({}, {"name": "new"}, {"name": "new"})
+    assert not lacks({"name": "old"}, {"name": "new"}, {})
+
+
+def test_a_link_remembers_all_that_it_lost() -> None:
+    """However often one is made anew, its key tells it from each of those before, in whatever order they went."""
+    first = {HAD: with_lost({}, [SOUTH])}
+
+    assert with_lost(first, [WEST, SOUTH]) == with_lost({HAD: with_lost({}, [WEST])}, [SOUTH])
+    assert {str(SOUTH), str(WEST)} == set(with_lost(first, [WEST]))
+
+
+@pytest.mark.parametrize("policy", ["never", "unlink"])
+def test_an_edit_makes_no_difference_where_no_counterpart_would_follow(policy: str) -> None:
+    """Nothing is to be saved from a deletion, so what was deleted is not made anew."""
+    assert judged(NORTH, policy=policy) == judged(NORTH, policy=policy, edited=(WEST,))
 
 
 @pytest.mark.parametrize("mark", [ARCHIVED, UNDONE])
