@@ -131,7 +131,7 @@ def edit(folder: Path) -> dict[str, Any]:
     """Let every deal of the first connection have been edited since, as a pull would have saved it."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  as above
     from crmbridge.model.records import Kind  # noqa: PLC0415  the same
-    from crmbridge.services.links.linking import chunks  # noqa: PLC0415  the same
+    from crmbridge.services.chunks import chunks  # noqa: PLC0415  the same
 
     with open_workspace(folder) as workspace:
         connection = workspace.connections[0]

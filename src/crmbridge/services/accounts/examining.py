@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from crmbridge.engine.activities import kinds_asked_for
 from crmbridge.engine.nearest import nearest
 from crmbridge.errors import CrmbridgeError
-from crmbridge.model.records import Status
+from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Description, NativeStage
 from crmbridge.services.accounts.field_types import check_types
 from crmbridge.services.accounts.health import Check, bad, good, weak
 from crmbridge.services.accounts.signin import check_sign_in, check_version
-from crmbridge.services.pull.unread_kinds import check_files
+from crmbridge.services.pull.kinds import wanted_kinds
+from crmbridge.services.pull.unread_kinds import unread
 from crmbridge.services.workspace import Workspace
 
 
@@ -58,8 +60,22 @@ def _connection(workspace: Workspace, connection: str, seen: list[Description]) 
     yield from _stages(workspace, connection, description)
     yield from _fields(workspace, connection, description)
     yield from check_types(workspace, connection, description)
-    yield from check_files(workspace, connection)
+    yield from _files(workspace, connection)
     yield from _key(workspace, connection, description)
+
+
+def _files(workspace: Workspace, connection: str) -> Iterator[Check]:
+    """Look at whether files are read from a connection, where rules ask for them."""
+    settings, process = workspace.project.settings, workspace.project.process
+    if Kind.FILE not in kinds_asked_for(process, settings.conditions):
+        return
+    undecided = "Until then the rules that look at files are undecided for its deals."
+    if Kind.FILE not in wanted_kinds(process, settings.connections[connection], settings.conditions):
+        yield weak(connection, "rules look at files, which its `kinds` leave out", f"Add file to them. {undecided}")
+    elif Kind.FILE not in workspace.adapter(connection).capabilities.kinds:
+        yield weak(connection, "rules look at files, which its adapter does not read", undecided)
+    elif reason := unread(workspace, connection, Kind.FILE):
+        yield weak(connection, reason, undecided)
 
 
 def _teams(workspace: Workspace, seen: Sequence[Description]) -> Iterator[Check]:

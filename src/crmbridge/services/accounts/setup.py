@@ -13,8 +13,9 @@ from crmbridge.ports import Description, FieldWish, StateStore
 from crmbridge.services.accounts.gaps import Gaps, Wanted, field_change, find_gaps
 from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.apply.reconciling import reconcile
+from crmbridge.services.exit_codes import NEEDS_PERSON
 from crmbridge.services.reports.figure_fields import wanted_figures
-from crmbridge.services.runs.cycle import NEEDS_PERSON, Cycle, finish, writing
+from crmbridge.services.runs.cycle import Cycle, finish, writing
 from crmbridge.services.runs.running import Ran
 from crmbridge.services.workspace import Workspace
 
@@ -63,7 +64,8 @@ def plan_setup(workspace: Workspace, connection: str) -> Setup:
     _settle_earlier(workspace, connection)
     entry = workspace.project.settings.connections[connection]
     gaps = find_gaps(connection, workspace.project.process, entry.fields, account)
-    gaps = replace(gaps, wanted=(*gaps.wanted, *wanted_figures(workspace, connection)))
+    figures = (Wanted(wish=wish) for wish in wanted_figures(workspace, connection))
+    gaps = replace(gaps, wanted=(*gaps.wanted, *figures))
     able = Action.FIELD in adapter.capabilities.actions
     manual = () if able else tuple(_by_hand(workspace, connection, w.wish, NOT_ABLE) for w in gaps.wanted)
     return Setup(

@@ -16,7 +16,7 @@ from crmbridge.model.lives import RANK
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Money
 from crmbridge.ports import FindingQuery, StoredFinding
-from crmbridge.services.links.linking import chunks
+from crmbridge.services.chunks import chunks
 from crmbridge.services.workspace import Workspace
 
 OPEN = FindingQuery(states=frozenset({"open"}))

@@ -19,10 +19,10 @@ from crmbridge.model.lives import FindingEvent
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import FindingQuery, State, StoredFinding
+from crmbridge.services.chunks import chunks
 from crmbridge.services.enforce.awaiting import READER
 from crmbridge.services.enforce.evaluating import evaluate_one
 from crmbridge.services.enforce.surrounding import voice_of
-from crmbridge.services.links.linking import chunks
 from crmbridge.services.workspace import Workspace
 
 ANY: frozenset[State] = frozenset({"open", "waived", "cleared"})

@@ -17,7 +17,7 @@ from crmbridge.model.records import Kind
 from crmbridge.ports import Run
 from crmbridge.services.answers.listing import SOON
 from crmbridge.services.pull.first_use import FIRST_USED
-from crmbridge.services.runs.scheduling import TOLD
+from crmbridge.services.reports.told import TOLD
 from crmbridge.services.workspace import Workspace
 
 OLD = timedelta(days=180)  # credentials that stay are usually renewed within half a year

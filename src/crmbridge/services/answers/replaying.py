@@ -11,10 +11,10 @@ from crmbridge.engine.subject import Subject
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
+from crmbridge.services.chunks import chunks
 from crmbridge.services.enforce.awaiting import asked_for
 from crmbridge.services.enforce.evaluating import compile_for, leads, looked_up
 from crmbridge.services.enforce.surrounding import surrounded
-from crmbridge.services.links.linking import chunks
 from crmbridge.services.workspace import Workspace
 
 

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError, OverLimitError
 from crmbridge.model.changes import Action, Change, Plan
-from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.services.links.native_ids import needed_links
+from crmbridge.services.links.typed_refs import ref_of
 from crmbridge.services.workspace import Workspace
 
 _IDS = re.compile(r"lnk[0-9a-f]{1,13}|[0-9a-f]{16}")
@@ -94,14 +94,3 @@ def _names_of(workspace: Workspace, text: str) -> tuple[str, ...]:
     if ref is None:
         raise ConfigurationError(f"--select {text!r} names nothing that a plan could have", advice=f"Give {FORMS}.")
     return (str(ref), *workspace.store.links.of([ref]).values())
-
-
-def ref_of(workspace: Workspace, text: str) -> Ref | None:
-    """Read a ref as people type it, of a deal unless it says otherwise; None for anything else."""
-    connection, colon, rest = text.partition(":")
-    if not colon or not rest or connection not in workspace.connections:
-        return None
-    kind, colon, native = rest.partition(":")
-    if colon and native and kind in set(Kind):
-        return Ref(connection, Kind(kind), native)
-    return Ref(connection, Kind.DEAL, rest)

@@ -13,11 +13,11 @@ from crmbridge.engine.merge import decided_ref
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.services.apply.choosing import ref_of
 from crmbridge.services.by_hand.resolving import put_back
 from crmbridge.services.by_hand.splitting import bases_of_deals, parted
 from crmbridge.services.links.apart import Bases, as_apart, as_together
 from crmbridge.services.links.linking import own_link
+from crmbridge.services.links.typed_refs import ref_of
 from crmbridge.services.runs.cycle import finish, writing
 from crmbridge.services.workspace import Workspace
 

@@ -11,8 +11,8 @@ from crmbridge import __version__
 from crmbridge.engine.activities import kinds_asked_for
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.records import Kind, Ref
+from crmbridge.services.chunks import chunks
 from crmbridge.services.links.associations import deals_naming, index_hanging, index_named
-from crmbridge.services.links.linking import chunks
 from crmbridge.services.pull.kinds import wanted_kinds
 from crmbridge.services.pull.unread_kinds import unread
 from crmbridge.services.workspace import Workspace

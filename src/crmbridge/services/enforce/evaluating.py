@@ -21,12 +21,12 @@ from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.bulk import made_for_bulk
+from crmbridge.services.chunks import chunks
 from crmbridge.services.enforce.awaiting import Awaiting, Judged, awaiting, reader_of
 from crmbridge.services.enforce.field_history import with_recorded
 from crmbridge.services.enforce.holidays import public_holidays
 from crmbridge.services.enforce.recalling import NOTHING_PAST, Recall
 from crmbridge.services.enforce.surrounding import Hanging, indexed, scanned, since_indexed, surrounded
-from crmbridge.services.links.linking import chunks
 from crmbridge.services.workspace import Workspace
 
 OLDEST_YEARS = 6  # calendars know the holidays of this many years back; older visits count every working day

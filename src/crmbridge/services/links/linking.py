@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from crmbridge.engine.deleting import ENDED
 from crmbridge.engine.matching import (
@@ -38,23 +38,14 @@ from crmbridge.model.changes import Blocked
 from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature, Status
 from crmbridge.model.values import Fields
-from crmbridge.services.apply.choosing import ref_of
+from crmbridge.services.chunks import CHUNK, chunks
 from crmbridge.services.links.apart import apart
 from crmbridge.services.links.associations import index_hanging
+from crmbridge.services.links.typed_refs import ref_of
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import MatchedKind, MatchRules, Sync
 
-T = TypeVar("T")
-
-CHUNK = 500  # records that are looked at together; what a sync holds in memory does not grow with the CRMs
 _KINDS: Mapping[Kind, MatchedKind] = {Kind.COMPANY: "company", Kind.CONTACT: "contact", Kind.DEAL: "deal"}
-
-
-def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """Cut items in parts of a size that is handled at once."""
-    rest = iter(items)
-    while part := list(islice(rest, size)):
-        yield part
 
 
 def is_open(deal: Record) -> bool:

@@ -34,7 +34,7 @@ def part_with_rebound(workspace: Workspace, connection: str) -> None:
 
 
 def _forget(workspace: Workspace, connection: str, names: Sequence[str]) -> None:
-    from crmbridge.services.links.linking import chunks  # noqa: PLC0415  what a pull does without
+    from crmbridge.services.chunks import chunks  # noqa: PLC0415  what a pull does without
 
     unknown: dict[str, Value] = overwritten(names)
     for name in names:

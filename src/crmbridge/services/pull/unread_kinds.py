@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crmbridge.engine.activities import kinds_asked_for
 from crmbridge.engine.text import plain
 from crmbridge.errors import NotGrantedError
 from crmbridge.model.records import Kind
 from crmbridge.ports import Page
-from crmbridge.services.accounts.health import Check, weak
-from crmbridge.services.pull.kinds import wanted_kinds
 from crmbridge.services.workspace import Workspace
 
 FORBIDDEN = "crmbridge.files_forbidden"  # why files are not known; beside what the adapter keeps
@@ -65,17 +62,3 @@ def why_no_files(workspace: Workspace, connection: str) -> str:
     """Say why nobody can tell which files hang on a connection's deals, in half a sentence."""
     reason = unread(workspace, connection, Kind.FILE).rstrip(".")
     return reason or f"Files are not pulled from {connection}"
-
-
-def check_files(workspace: Workspace, connection: str) -> Iterator[Check]:
-    """Look at whether files are read from a connection, where rules ask for them."""
-    settings, process = workspace.project.settings, workspace.project.process
-    if Kind.FILE not in kinds_asked_for(process, settings.conditions):
-        return
-    undecided = "Until then the rules that look at files are undecided for its deals."
-    if Kind.FILE not in wanted_kinds(process, settings.connections[connection], settings.conditions):
-        yield weak(connection, "rules look at files, which its `kinds` leave out", f"Add file to them. {undecided}")
-    elif Kind.FILE not in workspace.adapter(connection).capabilities.kinds:
-        yield weak(connection, "rules look at files, which its adapter does not read", undecided)
-    elif reason := unread(workspace, connection, Kind.FILE):
-        yield weak(connection, reason, undecided)

@@ -9,7 +9,6 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, FieldWish
-from crmbridge.services.accounts.gaps import Wanted
 from crmbridge.services.workspace import Workspace
 from crmbridge.sink_settings import CrmEntry
 
@@ -24,12 +23,12 @@ def holds_figures(adapter: Adapter, entry: CrmEntry) -> None:
     raise ConfigurationError(f"{entry.connection} can't keep figures on its {what}.", advice=f"{also}.")
 
 
-def wanted_figures(workspace: Workspace, connection: str) -> Iterator[Wanted]:
+def wanted_figures(workspace: Workspace, connection: str) -> Iterator[FieldWish]:
     """Give the fields that the reports write to and the account lacks; what is wrong in them is told by the report."""
     adapter = workspace.adapter(connection)
     for wish in {wish.key: wish for wish in _wishes(workspace, connection)}.values():
         if wish.on in adapter.capabilities.figures and adapter.find(Kind.FIELD, wish.key, None) is None:
-            yield Wanted(wish=wish)
+            yield wish
 
 
 def writes_figures(workspace: Workspace, connection: str) -> bool:

@@ -14,10 +14,10 @@ from crmbridge.indicators import compute
 from crmbridge.indicators.elsewhere import elsewhere
 from crmbridge.ports import Document
 from crmbridge.report import fingerprint, open_sink, render
+from crmbridge.services.exit_codes import PARTLY
 from crmbridge.services.reports.crm_sink import read_crm_entry, write_figures, write_note, write_rows
 from crmbridge.services.reports.measuring import language_of, report_options
 from crmbridge.services.reports.told import Book, Told, sink_key
-from crmbridge.services.runs.cycle import PARTLY
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from crmbridge.model.values import iso
 from crmbridge.ports import Run
-from crmbridge.services.runs.scheduling import TOLD
 from crmbridge.services.workspace import Workspace
+
+TOLD = "deliver "  # begins the names of the notes on who was told of a report; nobody ran these
 
 
 class Told(StrEnum):

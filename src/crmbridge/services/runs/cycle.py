@@ -22,6 +22,7 @@ from crmbridge.ports import Run
 from crmbridge.services.apply.applied import Applied
 from crmbridge.services.apply.choosing import ALL, Choice, Chosen, choose
 from crmbridge.services.enforce.thresholds import Crossed, crossed
+from crmbridge.services.exit_codes import FINDINGS, NEEDS_PERSON, PARTLY, STALE
 from crmbridge.services.pull.half_read import half_read
 from crmbridge.services.pull.pulling import ConnectionPull, pull
 from crmbridge.services.workspace import Workspace
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 LEASE = timedelta(minutes=10)
 ASKS = timedelta(seconds=1)  # how often one that waits looks whether the state is free
 RENEWALS = 3  # within the time of one lease: two may fail before another run can take it over
-PARTLY, NEEDS_PERSON, STALE, FINDINGS = 6, 7, 8, 9
 
 log = logging.getLogger(__name__)
 

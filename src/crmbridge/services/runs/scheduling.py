@@ -30,9 +30,6 @@ class Entry(NamedTuple):
     zone: str
 
 
-TOLD = "deliver "  # begins the names of the notes on who was told of a report; nobody ran these
-
-
 def command_of(step: str, report: str | None = None) -> str:
     """Name the runs of a step of the schedule."""
     return f"{step} {report}" if report else step

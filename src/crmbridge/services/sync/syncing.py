@@ -25,10 +25,10 @@ from crmbridge.engine.views import AROUND, Viewer
 from crmbridge.model.changes import Action, Blocked, Cause, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
+from crmbridge.services.chunks import chunks
 from crmbridge.services.links.bases import bases_after, still_open
 from crmbridge.services.links.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.links.linking import (
-    chunks,
     deals_to_look_at,
     doubts,
     is_open,

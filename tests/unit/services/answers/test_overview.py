@@ -10,7 +10,7 @@ from crmbridge.model.findings import Waiver
 from crmbridge.ports import Run
 from crmbridge.services.answers.overview import look_over, newest_runs, sign_ins
 from crmbridge.services.pull.first_use import FIRST_USED
-from crmbridge.services.runs.scheduling import TOLD
+from crmbridge.services.reports.told import TOLD
 from crmbridge.testing.factories import make_ref
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 

@@ -7,8 +7,8 @@ import pytest
 from crmbridge.engine.matching import link_id
 from crmbridge.errors import ConfigurationError, OverLimitError
 from crmbridge.model.changes import Action, Change, FieldEdit
-from crmbridge.model.records import Kind, Ref
-from crmbridge.services.apply.choosing import Choice, choose, ref_of
+from crmbridge.model.records import Kind
+from crmbridge.services.apply.choosing import Choice, choose
 from crmbridge.testing.factories import make_change, make_plan, make_ref
 from crmbridge.testing.workspaces import Bench, make_bench
 
@@ -89,19 +89,3 @@ def test_what_names_nothing_is_refused(bench: Bench, text: str) -> None:
     """A slip must not write another part than was meant, or silently nothing."""
     with pytest.raises(ConfigurationError, match="names nothing"):
         choose(bench.workspace, PLAN, Choice(select=(text,)))
-
-
-@pytest.mark.parametrize(
-    ("text", "ref"),
-    [
-        ("north:1", Ref("north", Kind.DEAL, "1")),
-        ("north:deal:1", Ref("north", Kind.DEAL, "1")),
-        ("north:company:7", Ref("north", Kind.COMPANY, "7")),
-        ("north:a:b", Ref("north", Kind.DEAL, "a:b")),
-        ("west:1", None),
-        ("north", None),
-    ],
-)
-def test_refs_are_read_as_they_are_shown(bench: Bench, text: str, ref: Ref | None) -> None:
-    """Of a deal unless they say otherwise."""
-    assert ref == ref_of(bench.workspace, text)
