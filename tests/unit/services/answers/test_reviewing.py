@@ -10,7 +10,8 @@ import pytest
 
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Page
-from crmbridge.services.answers.reviewing import FEW, Effect, Review, Sample, Says, review
+from crmbridge.services.answers.review import FEW, Effect, Review, Sample, Says
+from crmbridge.services.answers.reviewing import review
 from crmbridge.services.pull.pulling import pull
 from crmbridge.store import open_store
 from crmbridge.testing.factories import make_process, make_record, make_stage
