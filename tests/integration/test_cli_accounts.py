@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from crmbridge.app import open_workspace
-from crmbridge.services.first_use import FIRST_USED
+from crmbridge.services.pull.first_use import FIRST_USED
 from crmbridge.store import open_store
 
 if TYPE_CHECKING:

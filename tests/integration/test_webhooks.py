@@ -19,9 +19,9 @@ from tests.integration.hooked import hooked_plugin, signature
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.services.hinting import receivers, reread_hints
-from crmbridge.services.pulling import pull
-from crmbridge.services.running import run_hinted, run_pull
+from crmbridge.services.pull.hinting import receivers, reread_hints
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.running import run_hinted, run_pull
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench, make_bench
 from crmbridge.web import receiver, server

@@ -17,7 +17,7 @@ import pytest
 
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
-from crmbridge.services.running import run_plan, run_steps
+from crmbridge.services.runs.running import run_plan, run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import Bench, make_bench
