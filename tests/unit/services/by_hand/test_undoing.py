@@ -319,12 +319,13 @@ def test_a_connection_that_archives_nothing_is_said() -> None:
 
 
 def test_a_run_is_found_by_the_start_of_its_id() -> None:
-    """When that is one run only; else the ones that fit are named."""
+    """When that is one run only, or its whole id; else the ones that fit are named."""
     bench = able_bench()
-    for run in ("20260610-a", "20260610-b", "20260611"):
+    for run in ("20260610-a", "20260610-ab", "20260611-c"):
         bench.workspace.store.runs.start(Run(id=run, command="run", started_at=bench.clock.now()))
 
-    assert "20260611" == find_run(bench.workspace, "20260611").id
+    assert "20260611-c" == find_run(bench.workspace, "20260611").id
+    assert "20260610-a" == find_run(bench.workspace, "20260610-a").id
     with pytest.raises(ConfigurationError, match="2 runs begin"):
         find_run(bench.workspace, "20260610")
     with pytest.raises(ConfigurationError, match="no run"):
