@@ -57,7 +57,7 @@ def sync_updates(
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
         for part in _together(list(zip(edits, merged.reasons[ref], strict=True)), bases[ref]):
-            why = intern(APART.join(reason for _, reason in part))  # very many changes have the same one
+            why = intern(APART.join([reason for _, reason in part]))  # very many changes have the same one
             some = [edit for edit, _ in part]
             update, stopped = _update(link, deals[ref], some, viewers[ref.connection], forbidden, why=why)
             blocked += stopped
@@ -113,7 +113,7 @@ def _update(
         position_before=deal.position if position else None,
         expects=deal.version,
         link=link,
-        linked=tuple(edit.name for edit in kept if edit.name in AROUND),
+        linked=tuple([edit.name for edit in kept if edit.name in AROUND]),
     )
     return change, blocked
 

@@ -89,8 +89,8 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
         follow_merged(workspace, part)
     deals = deals_to_look_at(workspace, entry, pending, first=first)
-    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
-    deals = sorted({*deals, *survivors})
+    survivors = [end for part in chunks(deals) for end in follow_merged(workspace, part)]
+    deals = sorted(dict.fromkeys((*deals, *survivors)))  # in order already, but for the few survivors
     links, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
     unclear = bases_after(viewers, _unclear_updates(workspace, viewers))
     signing = signed_by(entry.match_rules("deal"))
