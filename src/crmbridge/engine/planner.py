@@ -308,19 +308,19 @@ def _place_in_order(change: Change) -> tuple[str, int, str, str]:
 
 def _without_contradictions(changes: Sequence[Change]) -> list[Change]:
     """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
-    enforced: dict[str, set[str]] = {}
+    once: dict[str, Change] = {}
+    enforced: dict[Ref | None, set[str]] = {}
     for change in changes:
+        once.setdefault(change.id, change)
         if change.origin is Origin.ENFORCE and change.action is Action.UPDATE:
-            enforced.setdefault(str(change.target), set()).update(edit.name for edit in change.edits)
+            enforced.setdefault(change.target, set()).update(edit.name for edit in change.edits)
+    if not enforced:
+        return list(once.values())
     # A stage that is set back is set back for the whole link; the other sides follow in the next run.
-    back = {c.link for c in changes if c.link and STAGE in enforced.get(str(c.target), ())}
-    seen: set[str] = set()
+    back = {c.link for c in changes if c.link and STAGE in enforced.get(c.target, ())}
     kept: list[Change] = []
-    for change in changes:
-        if change.id in seen:
-            continue
-        seen.add(change.id)
-        taken = enforced.get(str(change.target), set()) | ({STAGE} if change.link in back else set())
+    for change in once.values():
+        taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
         if rest is not None:
             kept.append(rest)

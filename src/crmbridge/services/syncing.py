@@ -104,8 +104,9 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
         unsigned_here = [ref for refs in around.links.values() for ref in refs if ref in unsigned]
         sign(workspace, entry, unsigned_here, around.deals, around.cuts)
         plan = _looked(workspace, entry, around, unclear, glance)
-        # Another deal may lead them now, so enforcement has to look at what is left, whenever this is killed.
-        workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
+        if plan.members:
+            # Another deal may lead them now, so enforcement has to look at what is left, whenever this is killed.
+            workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
         workspace.store.links.save(plan.members, plan.agreed)  # one without the other would make no sense later
         synced.looked.update(some)
         synced.looked.update(around.companions)

@@ -54,7 +54,7 @@ class SqlLinks:
         found: dict[str, tuple[Ref, ...]] = {}
         with self._database.read() as open_:
             for part in chunks(sorted(map(storable, links))):
-                found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part)))
+                found |= _by_link(rows_among(open_, _COLUMNS, "link", part))
         return found
 
     def around(self, links: Collection[str]) -> Linked:
@@ -125,7 +125,7 @@ def _by_link(rows: Any) -> dict[str, tuple[Ref, ...]]:
     found: dict[str, list[Ref]] = defaultdict(list)
     for link, connection, kind, id_ in rows:
         found[link].append(ref_of(connection, kind, id_))
-    return {link: tuple(refs) for link, refs in found.items()}
+    return {link: tuple(sorted(found[link])) for link in sorted(found)}
 
 
 def _bases_of(open_: Connection, refs: Collection[Ref]) -> Rows:
