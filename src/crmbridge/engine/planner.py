@@ -59,7 +59,7 @@ def sync_updates(
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
         for part in _together(list(zip(edits, merged.reasons[ref], strict=True)), bases[ref]):
-            why = intern(APART.join(reason for _, reason in part))  # very many changes have the same one
+            why = intern(APART.join([reason for _, reason in part]))  # very many changes have the same one
             some = [edit for edit, _ in part]
             update, stopped = _update(link, deals[ref], some, viewers[ref.connection], forbidden, why=why)
             blocked += stopped
@@ -115,7 +115,7 @@ def _update(
         position_before=deal.position if position else None,
         expects=deal.version,
         link=link,
-        linked=tuple(edit.name for edit in kept if edit.name in AROUND),
+        linked=tuple([edit.name for edit in kept if edit.name in AROUND]),
     )
     return change, blocked
 
@@ -315,21 +315,19 @@ def _without_contradictions(
     changes: Sequence[Change], ended: Collection[str], link_of: Mapping[Ref, str]
 ) -> list[Change]:
     """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
-    enforced: dict[Ref, set[str]] = {}
+    once: dict[str, Change] = {}
+    enforced: dict[Ref | None, set[str]] = {}
     for change in changes:
-        acts = change.origin is Origin.ENFORCE and change.action is Action.UPDATE and change.id not in ended
-        if acts and change.target is not None:
+        once.setdefault(change.id, change)
+        if change.origin is Origin.ENFORCE and change.action is Action.UPDATE and change.id not in ended:
             enforced.setdefault(change.target, set()).update(edit.name for edit in change.edits)
+    if not enforced:
+        return list(once.values())
     # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back.
-    back = {link_of[ref] for ref, names in enforced.items() if ref in link_of and STAGE in names}
-    seen: set[str] = set()
+    back = {link_of[ref] for ref, names in enforced.items() if ref and ref in link_of and STAGE in names}
     kept: list[Change] = []
-    for change in changes:
-        if change.id in seen:
-            continue
-        seen.add(change.id)
-        own = enforced.get(change.target, set()) if change.target else set()
-        taken = own | ({STAGE} if change.link in back else set())
+    for change in once.values():
+        taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
         if rest is not None:
             kept.append(rest)
