@@ -28,6 +28,7 @@ from crmbridge.model.values import Value
 from crmbridge.services.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.linked import in_links
 from crmbridge.services.linking import chunks, deals_to_look_at, doubts, is_open, match_fresh, own_links, sign, sign_all
+from crmbridge.services.remapping import follow_remapped
 from crmbridge.services.workspace import Workspace
 from crmbridge.services.written import bases_after, still_open
 from crmbridge.settings import Cap, Sync
@@ -84,6 +85,8 @@ def _reader(workspace: Workspace, entry: Sync) -> str:
 def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: Cap) -> None:
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
+    if first:
+        follow_remapped(workspace, viewers)
     synced.looked.update(_asked_before(workspace, entry))
     synced.marks[reader], synced.between[reader] = mark, entry.between
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
