@@ -66,6 +66,11 @@ class Changing:
         return self._made("puts everything back")
 
     @property
+    def now(self) -> dict[str, Any]:
+        """The settings as they are now."""
+        return self._now
+
+    @property
     def _entry(self) -> dict[str, Any]:
         found: dict[str, Any] = self._whole["sync"][0]
         return found
