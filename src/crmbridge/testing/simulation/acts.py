@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from crmbridge.engine.views import CONTACTS
 from crmbridge.model.changes import Plan
 from crmbridge.testing.simulation.changing import Changing, edit_apart
 from crmbridge.testing.simulation.people import People
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from crmbridge.testing.simulation.play import Play
 
 CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
+OF_THREE = 0.6  # the same for three CRMs that carry contacts along, of which one is then left out at first
 AFTERWARDS = 0.15  # in how many plays somebody goes on when all is calm
 
 
@@ -25,7 +27,7 @@ def go_through(play: Play) -> None:
     if play.later.random() < AFTERWARDS:
         play.go_on()
         _come_to_rest(play)
-    if play.settings.random() < CHANGED:
+    if play.settings.random() < (OF_THREE if _may_meet_again(play) else CHANGED):
         _change_settings(play)
         _come_to_rest(play)
     if play.noting.is_played:
@@ -53,13 +55,20 @@ def _begin(play: Play) -> None:
     play.calm()
 
 
+def _may_meet_again(play: Play) -> bool:
+    """Tell whether two CRMs can get to know a contact while a third is left out, which has it as well."""
+    sights = [account.sight for account in play.scene.accounts.values()]
+    return len(sights) > 2 and all(CONTACTS in sight.around for sight in sights)
+
+
 def _change_settings(play: Play) -> None:
     """Let somebody change the settings, one thing after the other, while people go on; in the end all is back."""
     changing = Changing(play.scene.accounts, play.raw, play.seen, play.settings, play.diary)
     play.seen.twins.clear()  # people rename them now, and delete one
     play.people.also, play.people.currencies = (LATER, LATER), ("EUR", "USD")
-    for _ in range(play.settings.choice((1, 1, 2, 3))):
-        play.take_up(changing.change())
+    for number in range(play.settings.choice((1, 1, 2, 3))):
+        is_left_out = number == 0 and _may_meet_again(play)
+        play.take_up(changing.leave_out() if is_left_out else changing.change())
         if play.seen.left_out.connections:
             people = People(play.scene.accounts, play.seen, play.scene.clock, play.settings, play.diary)
             edit_apart(people, play.seen, play.scene.clock, play.settings)
@@ -85,7 +94,7 @@ def _copy_notes(play: Play) -> None:
     for _ in range(1 + noting.wants_another()):
         play.raw = noting.ask(play.raw, play.diary)
         play.take_up(make_project(play.raw))
-        for _ in range(noting.rng.choice((1, 2))):
+        for _ in range(noting.rng.choice((1, 1, 2))):
             for _ in range(noting.rng.randint(1, 3)):
                 play.people.act()
                 play.people.note_writers.write_any()
@@ -102,7 +111,7 @@ def _change_meanings(play: Play) -> None:
     play.seen.twins.clear()
     play.raw = copy.deepcopy(play.raw)
     play.take_up(meanings.change(play.raw, play.scene.accounts, play.seen, play.diary))
-    for _ in range(meanings.rng.choice((1, 2))):
+    for _ in range(meanings.rng.choice((1, 1, 2))):
         for _ in range(meanings.rng.choice((0, 0, 2, 4))):
             play.people.act()
         play.disturb()

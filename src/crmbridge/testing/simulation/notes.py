@@ -66,7 +66,8 @@ def hung(notes: Iterable[Note]) -> set[tuple[Ref, str]]:
 def judge_notes(seen: Witness, book: Notebook, notes: Mapping[str, list[Note]], sources: list[str], plan: Plan) -> None:
     """Check what is in the CRMs when all is calm; `sources` are the CRMs whose notes were copied, the last one is now.
 
-    A note is on each counterpart of its deal, once and in its own words; nothing else was written, nor anything back.
+    A note is on each counterpart of its deal, once and in its own words, or a person is told that it was refused there;
+    nothing else was written, nor anything back.
     """
     origins = book.by_marker()
     for each in (each for found in notes.values() for each in found if each.marker):
@@ -77,9 +78,11 @@ def judge_notes(seen: Witness, book: Notebook, notes: Mapping[str, list[Note]], 
         assert not doubled, f"P2: notes are doubled in {connection}: {doubled}"
     there = {pair for found in notes.values() for pair in hung(found)} | book.taken
     marker_of = {note.ref: marker for marker, note in origins.items()}
+    refused = {(item.deal, value) for item in plan.blocked if item.name == "body" for value in item.values.values()}
     for note in notes[sources[-1]]:
         for deal in _owing(seen, note, plan) if note.ref in marker_of else ():
-            assert (deal, marker_of[note.ref]) in there, f"P1: {note} did not get to {deal}"
+            arrived = (deal, marker_of[note.ref]) in there
+            assert arrived or (deal, note.body) in refused, f"P1: {note} did not get to {deal}"
 
 
 def _judge_copy(seen: Witness, copy: Note, origin: Note | None, sources: list[str]) -> None:
@@ -99,5 +102,5 @@ def _owing(seen: Witness, note: Note, plan: Plan) -> Iterator[Ref]:
     deals = seen.deals()
     for link, refs in seen.links().items():
         told = link not in held and not seen.is_ended(link) and not seen.is_shaken(link)
-        if told and any(deal in refs for deal in note.deals):
+        if told and any(deal in refs and deal in deals for deal in note.deals):
             yield from (ref for ref in refs if ref in deals and ref.connection != note.ref.connection)
