@@ -8,7 +8,7 @@ import pytest
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.changes import Cause, Change
-from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.settings import Settings
 
 NAMES = ("north", "south")
@@ -23,7 +23,8 @@ class World:
         entry = {"name": "main", "between": NAMES, "create": NAMES, "fields": {"*": how}}
         self.bench = able_bench(NAMES, sync=[entry])
         self.usual = self.bench.workspace.project.settings.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        self.bench.crms["north"].create_deal("Rollout", stage=stage)
+        if stage:
+            self.bench.crms["north"].create_deal("Rollout", stage=stage)
         self.run()
 
     def map(self, name: str, stages: Mapping[str, str | list[str]], *, without: str = "") -> None:
@@ -75,6 +76,16 @@ def test_a_stage_that_means_something_else_moves_no_deal(name: str, policy: str,
     assert (0, ()) == (cycle.exit_code(), cycle.plan.changes if cycle.plan else None)
     assert () == world.changes()
     assert ["qualification", "qualification"] == world.where()
+
+
+def test_what_a_stage_meant_is_known_also_where_no_deal_was_there_yet() -> None:
+    """The first run found nothing; the deal came under the same settings."""
+    world = World(stage="")
+    world.bench.crms["north"].create_deal("Rollout", stage="qualification")
+    world.run()
+    world.swap("north", "qualification", "proposal")
+
+    assert ((), ["qualification", "qualification"]) == (world.changes(), world.where())
 
 
 def test_sides_that_mean_different_stages_stay_so_until_somebody_moves_one() -> None:
