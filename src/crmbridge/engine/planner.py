@@ -57,9 +57,7 @@ def sync_updates(
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
         for part in _together(list(zip(edits, merged.reasons[ref], strict=True)), bases[ref]):
-            why = intern(APART.join(reason for _, reason in part))  # very many changes have the same one
-            some = [edit for edit, _ in part]
-            update, stopped = _update(link, deals[ref], some, viewers[ref.connection], forbidden, why=why)
+            update, stopped = _update(link, deals[ref], part, viewers[ref.connection], forbidden)
             blocked += stopped
             if update is not None:
                 changes.append(update)
@@ -76,17 +74,16 @@ def _together(edits: list[Reasoned], base: Mapping[str, Value]) -> Iterable[list
 def _update(
     link: str,
     deal: Record,
-    edits: Iterable[FieldEdit],
+    edits: Iterable[Reasoned],
     viewer: Viewer,
     forbidden: Callable[[str], str],
-    *,
-    why: str,
 ) -> tuple[Change | None, list[Blocked]]:
     """Make the update of one deal, and say what of the edits can't be made."""
     kept: list[FieldEdit] = []
+    reasons: list[str] = []
     blocked: list[Blocked] = []
     position = None
-    for edit in edits:
+    for edit, reason in edits:
         native = viewer.native(edit, deal)
         there = viewer.position(edit.after, deal.position) if edit.name == STAGE else None
         if edit.name in AROUND and edit.name not in viewer.writes:
@@ -97,6 +94,7 @@ def _update(
             blocked.append(_forbidden(link, deal.ref, edit, why))
         else:
             kept.append(native)
+            reasons.append(reason)
             position = there or position
     if not kept:
         return None, blocked
@@ -108,7 +106,7 @@ def _update(
         connection=deal.ref.connection,
         target=deal.ref,
         edits=tuple(kept),
-        reason=why,
+        reason=intern(APART.join(reasons)),  # very many changes have the same one
         position=position,
         position_before=deal.position if position else None,
         expects=deal.version,
@@ -351,6 +349,7 @@ def without(change: Change, names: Collection[str]) -> Change | None:
         replace(
             change,
             edits=rest,
+            reason=APART.join(dict.fromkeys(reason_of(change, edit.name) for edit in rest)),
             linked=tuple(name for name in change.linked if name not in names),
             position=change.position if stays else None,
             position_before=change.position_before if stays else None,
