@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 RECENT = 10  # journal rows shown
 _STATES = {SlaState.ON_TIME: Tone.GOOD, SlaState.AT_RISK: Tone.WARN, SlaState.BREACHED: Tone.BAD}
-_APART = {InStep.WAITING: ("waits_for_run", Tone.WARN), InStep.CONFLICT: ("is_conflict", Tone.BAD)}
+_APART = {
+    InStep.WAITING: ("waits_for_run", Tone.WARN),
+    InStep.HELD: ("waits_for_person", Tone.WARN),
+    InStep.CONFLICT: ("is_conflict", Tone.BAD),
+}
 _TITLES = {Asked.TO_LEAVE: "to_leave", Asked.ON_ENTRY: "on_entry", Asked.LEFT_BEHIND: "left_behind"}
 
 
@@ -192,7 +196,7 @@ def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
     for entry in entries[-RECENT:]:
         change = entry.change
         outcome = say.named("outcome", entry.outcome.value) if entry.outcome else say("no_outcome")
-        said_so = f"{edits_in_words(change, names, say)} {entry.message}".strip()
+        said_so = say("semicolon").join(filter(None, [edits_in_words(change, names, say), entry.message]))
         action = say.named("wrote", change.action.value)
         rows.append([moment(entry.at), change.connection, action, outcome, said_so])
     yield from table(rows, indent=2)

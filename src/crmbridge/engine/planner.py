@@ -24,7 +24,7 @@ from crmbridge.model.changes import (
     change_id,
     edits_of,
 )
-from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, is_empty, show
 
@@ -98,9 +98,9 @@ def _update(
             position = there or position
     if not kept:
         return None, blocked
-    # Its id has the same parts as `_change` gives it.
+    parts = (link, deal.ref.id, deal.version, *_where(position))  # as `_change` has them
     change = Change(
-        id=change_id(Action.UPDATE, deal.ref.connection, link, deal.ref.id, deal.version, edits=tuple(kept)),
+        id=change_id(Action.UPDATE, deal.ref.connection, *parts, edits=tuple(kept)),
         action=Action.UPDATE,
         origin=Origin.SYNC,
         connection=deal.ref.connection,
@@ -216,7 +216,7 @@ def renamed(change: Change) -> Change:
 
 def _creation(change: Change) -> Change:
     """Give a creation its id. Its key is part of it, which tells it from those that came before it."""
-    parts = (change.link or "", change.key or "")
+    parts = (change.link or "", change.key or "", *_where(change.position))
     return replace(change, id=change_id(Action.CREATE, change.connection, *parts, edits=change.edits))
 
 
@@ -227,7 +227,13 @@ def _change(change: Change, again: int | None = None) -> Change:
     """
     target = change.target.id if change.target else ""
     parts = (change.link or "", target, change.expects or "", *((str(again),) if again is not None else ()))
+    parts += _where(change.position)
     return replace(change, id=change_id(change.action, change.connection, *parts, edits=change.edits))
+
+
+def _where(position: Position | None) -> tuple[str, ...]:
+    """Give what the id of a change has of where it moves a deal: a stage that was mapped wrongly is tried anew."""
+    return (position.pipeline, position.stage) if position else ()
 
 
 def _no_counterpart(link: str, ref: Ref, edit: FieldEdit) -> Blocked:

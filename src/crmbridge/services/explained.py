@@ -22,6 +22,7 @@ class InStep(StrEnum):
     IN_STEP = "in_step"
     WAITING = "waiting"  # the sides differ, and the next run takes it up
     CONFLICT = "conflict"  # the sides differ, and a person must decide
+    HELD = "held"  # the sides differ, and it waits for a person for another reason
 
 
 class SyncedField(Struct, frozen=True, kw_only=True):
@@ -30,7 +31,8 @@ class SyncedField(Struct, frozen=True, kw_only=True):
     name: str
     now: Mapping[str, Value]  # by connection
     base: Mapping[str, Value]
-    waits: bool = False  # for a person
+    waits: bool = False  # for a person to decide
+    held: bool = False  # until a person did what it takes
 
     @property
     def in_step(self) -> bool:
@@ -43,7 +45,9 @@ class SyncedField(Struct, frozen=True, kw_only=True):
         """Say how it stands."""
         if self.waits:
             return InStep.CONFLICT
-        return InStep.IN_STEP if self.in_step else InStep.WAITING
+        if self.in_step:
+            return InStep.IN_STEP
+        return InStep.HELD if self.held else InStep.WAITING
 
 
 class Asked(StrEnum):

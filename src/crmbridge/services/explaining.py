@@ -241,12 +241,14 @@ def _fields(workspace: Workspace, linked: tuple[Record, ...], waiting: Sequence[
     views = {record.ref: viewers[record.ref.connection].view(record) for record in linked}
     names = sorted({name for view in views.values() for name in view})
     waits = {one.item.name for one in waiting if one.item.cause is Cause.CONFLICT}
+    held = {name for one in waiting if one.item.cause is not Cause.UNCLEAR for name in one.item.name.split(", ")}
     return tuple(
         SyncedField(
             name=name,
             now={ref.connection: view[name] for ref, view in views.items() if name in view},
             base={ref.connection: bases[ref][name] for ref in views if name in bases.get(ref, {})},
             waits=name in waits,
+            held=name in held,
         )
         for name in names
         if sum(name in view for view in views.values()) > 1
