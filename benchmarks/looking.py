@@ -26,12 +26,12 @@ from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.process import Process
 from crmbridge.model.replacing import replace
-from crmbridge.services.awaiting import dealt
-from crmbridge.services.evaluating import judge_pending
-from crmbridge.services.explaining import explain
-from crmbridge.services.pulling import pull
-from crmbridge.services.reviewing import review
-from crmbridge.services.simulating import Candidate, simulate
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.reviewing import review
+from crmbridge.services.answers.simulating import Candidate, simulate
+from crmbridge.services.enforce.awaiting import dealt
+from crmbridge.services.enforce.evaluating import judge_pending
+from crmbridge.services.pull.pulling import pull
 from crmbridge.services.workspace import Workspace
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench

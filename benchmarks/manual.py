@@ -39,7 +39,7 @@ from datetime import date
 begin = time.perf_counter()
 from pathlib import Path
 from crmbridge.files.reading import read_process
-from crmbridge.services.writing_manual import make_manual
+from crmbridge.services.projects.writing_manual import make_manual
 process = read_process(Path(sys.argv[1])).model
 site = make_manual(process, date(2026, 6, 10))
 first = time.perf_counter() - begin

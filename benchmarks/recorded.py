@@ -21,8 +21,8 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.plugins import SandboxSpec, load_plugins
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
-from crmbridge.services.checking import digest_of
-from crmbridge.services.cycle import run_cycle
+from crmbridge.services.projects.checking import digest_of
+from crmbridge.services.runs.cycle import run_cycle
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import Settings
 from crmbridge.store import open_store

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from crmbridge.services.projects import create_project
+from crmbridge.services.projects.creating import create_project
 
 HERE = Path(sys.executable).parent
 

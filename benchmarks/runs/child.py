@@ -30,7 +30,7 @@ FIELD = "text_1"
 def pull(folder: Path) -> dict[str, Any]:
     """Pull as `crmbridge pull` does, into the project's own store."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  its imports are part of what is measured
-    from crmbridge.services.running import run_pull  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_pull  # noqa: PLC0415  the same
 
     with open_workspace(folder) as workspace:
         start = time.perf_counter()
@@ -50,7 +50,7 @@ def pull(folder: Path) -> dict[str, Any]:
 def write(folder: Path) -> dict[str, Any]:
     """Update one field of every deal in the store by the one write path, and tell what that alone cost."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  as above
-    from crmbridge.services.running import run_apply  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_apply  # noqa: PLC0415  the same
 
     with open_workspace(folder) as workspace:
         plan = updates(workspace)
@@ -89,7 +89,7 @@ def updates(workspace: Workspace) -> Plan:
 def cycle(folder: Path) -> dict[str, Any]:
     """Do what `crmbridge run` does: pull, keep in step, enforce, write."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  as above
-    from crmbridge.services.running import run_steps  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_steps  # noqa: PLC0415  the same
 
     imported = cpu_seconds()
     with open_workspace(folder) as workspace:
@@ -110,7 +110,7 @@ def plan(folder: Path) -> dict[str, Any]:
     """Do what `crmbridge plan --no-pull --out plan.json` does; the file is told of apart."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  as above
     from crmbridge.cli.plan_files import save_plan  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_plan  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_plan  # noqa: PLC0415  the same
 
     with open_workspace(folder) as workspace:
         start, before = time.perf_counter(), cpu_seconds()
@@ -131,7 +131,7 @@ def edit(folder: Path) -> dict[str, Any]:
     """Let every deal of the first connection have been edited since, as a pull would have saved it."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  as above
     from crmbridge.model.records import Kind  # noqa: PLC0415  the same
-    from crmbridge.services.linking import chunks  # noqa: PLC0415  the same
+    from crmbridge.services.chunks import chunks  # noqa: PLC0415  the same
 
     with open_workspace(folder) as workspace:
         connection = workspace.connections[0]
@@ -154,7 +154,7 @@ def touch(folder: Path) -> dict[str, Any]:
 def rouse(folder: Path) -> dict[str, Any]:
     """Let users, companies and contacts be read again by the next run, as they are once an hour."""
     from crmbridge.app import open_workspace  # noqa: PLC0415  as above
-    from crmbridge.services.resting import forget_reading  # noqa: PLC0415  the same
+    from crmbridge.services.pull.resting import forget_reading  # noqa: PLC0415  the same
 
     with open_workspace(folder) as workspace:
         forget_reading(workspace, workspace.connections)

@@ -139,8 +139,8 @@ def changes(folder: Path, count: int) -> dict[str, Any]:
 
 
 def _judge(workspace: Workspace) -> dict[str, Any]:
-    from crmbridge.services.awaiting import dealt  # noqa: PLC0415  only here
-    from crmbridge.services.evaluating import judge_pending  # noqa: PLC0415  the same
+    from crmbridge.services.enforce.awaiting import dealt  # noqa: PLC0415  only here
+    from crmbridge.services.enforce.evaluating import judge_pending  # noqa: PLC0415  the same
 
     start = time.perf_counter()
     judged = judge_pending(workspace)

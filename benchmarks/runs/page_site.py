@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from crmbridge.services.publishing import make_document
-from crmbridge.services.running import run_steps
+from crmbridge.services.reports.publishing import make_document
+from crmbridge.services.runs.running import run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.settings import Report
 from crmbridge.store import open_store

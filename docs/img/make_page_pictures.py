@@ -26,9 +26,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from crmbridge.app import open_workspace
 from crmbridge.clock import SystemClock
 from crmbridge.plugins import load_plugins
-from crmbridge.services.demo import demo_project, people_at_work
-from crmbridge.services.holding import held_deals
-from crmbridge.services.running import run_plan, run_steps
+from crmbridge.services.answers.held_deals import held_deals
+from crmbridge.services.projects.demo import demo_project, people_at_work
+from crmbridge.services.runs.running import run_plan, run_steps
 
 IMAGES = Path(__file__).parent
 

@@ -12,7 +12,7 @@ from crmbridge.clock import SystemClock
 from crmbridge.model.replacing import replace
 from crmbridge.plugins import Plugins, load_plugins
 from crmbridge.ports import Clock
-from crmbridge.services.checking import load_project, models_of
+from crmbridge.services.projects.checking import load_project, models_of
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.settings import Connection, PageToken, Secret, Settings
 from crmbridge.store import open_store

@@ -31,8 +31,8 @@ from crmbridge.model.replacing import replace
 from crmbridge.plugins import SandboxSpec, load_plugins
 from crmbridge.ports import StateStore
 from crmbridge.sandbox import SandboxOptions, Served, serve
-from crmbridge.services.pulling import pull
-from crmbridge.services.running import run_apply, run_steps
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.running import run_apply, run_steps
 from crmbridge.services.workspace import Workspace
 from crmbridge.store import open_store
 from crmbridge.testing.factories import make_change, make_plan

@@ -16,7 +16,7 @@ import yaml
 
 from crmbridge.cli.main import commands
 from crmbridge.plugins import load_plugins
-from crmbridge.services.checking import check_project, models_of
+from crmbridge.services.projects.checking import check_project, models_of
 from crmbridge.testing.simulation import cli as simulation
 
 ROOT = Path(__file__).parents[2]

@@ -15,14 +15,14 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import FindingQuery, StateStore
 from crmbridge.sandbox import make_world
-from crmbridge.services import notices
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
-from crmbridge.services.explaining import explain
-from crmbridge.services.planning import make_plan
-from crmbridge.services.pulling import pull
-from crmbridge.services.reconciling import reconcile
-from crmbridge.services.undoing import find_run, plan_undo
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.apply import notices
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.apply.reconciling import reconcile
+from crmbridge.services.by_hand.undoing import find_run, plan_undo
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.runs.planning import make_plan
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 

@@ -13,7 +13,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.files.codes import CODES
 from crmbridge.files.diagnostics import Diagnostic, InvalidFilesError
 from crmbridge.files.display import columns
-from crmbridge.services.checking import CheckResult, check_project, find_settings, load_project
+from crmbridge.services.projects.checking import CheckResult, check_project, find_settings, load_project
 from crmbridge.settings import AdapterSettings, Secret
 
 HERE = "▸"  # stands before the character that the diagnostic must point at; taken out before the file is written

@@ -14,9 +14,9 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
-from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
-from crmbridge.services.explaining import explain
-from crmbridge.services.resolving import conflicts, give, resolve, take
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.by_hand.resolving import conflicts, give, resolve, take
+from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.settings import Settings
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench

@@ -9,7 +9,7 @@ from tests.integration.test_two_way import HOUR, crm, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.changes import Cause
-from crmbridge.services.cycle import Cycle
+from crmbridge.services.runs.cycle import Cycle
 from crmbridge.settings import Settings
 from crmbridge.testing.workspaces import Bench
 

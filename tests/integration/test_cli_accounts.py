@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from crmbridge.app import open_workspace
-from crmbridge.services.first_use import FIRST_USED
+from crmbridge.services.pull.first_use import FIRST_USED
 from crmbridge.store import open_store
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_the_page_is_served_without_webhooks_too(shop: Shop) -> None:
             served.append(json.loads(process.stdout.readline()))
             assert 303 == httpx.get(f"{served[-1]['url']}/", trust_env=False).status_code
             process.send_signal(signal.SIGINT)
-            assert 0 == process.wait(20)
+            assert 0 == process.wait(60)
 
     assert [["act", "read"], []] == [sorted(told["tokens"]) for told in served]
     kept = shop.folder / ".crmbridge" / "page.json"
@@ -97,7 +97,7 @@ def test_a_start_that_fails_costs_no_tokens(shop: Shop) -> None:
             said.append("".join(iter(process.stdout.readline, "Ctrl-C ends it.\n")))
             assert 303 == httpx.get(said[-1].split()[1], trust_env=False).status_code
             process.send_signal(signal.SIGINT)
-            assert 0 == process.wait(20)
+            assert 0 == process.wait(60)
 
     assert [True, False] == ["token: act" in text for text in said]
     assert [True, True] == ["--new-tokens" in text for text in said]
@@ -175,7 +175,7 @@ def test_webhooks_are_received_until_a_signal(shop: Shop) -> None:
         shop.keep(crm)
         answers = [httpx.post(address, content="d16", headers={"x-word": word}) for word in ("wrong", "open-sesame")]
         process.send_signal(signal.SIGINT)
-        assert (0, "") == (process.wait(20), process.stdout.read())
+        assert (0, "") == (process.wait(60), process.stdout.read())
 
     assert [401, 200] == [answer.status_code for answer in answers]
     pulled = shop.call("pull", "--hinted", "--json").document["result"]["pulled"]

@@ -13,7 +13,7 @@ from crmbridge.model.records import Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, Capabilities, Page
 from crmbridge.services.containing import Contained
-from crmbridge.services.cycle import Cycle, run_cycle
+from crmbridge.services.runs.cycle import Cycle, run_cycle
 from crmbridge.testing.factories import NOON, make_change
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import at as place

@@ -17,10 +17,10 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.ports import StateStore
 from crmbridge.sandbox.world import OPEN_STAGES
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import writing
-from crmbridge.services.planning import make_plan
-from crmbridge.services.pulling import pull
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import writing
+from crmbridge.services.runs.planning import make_plan
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
 

@@ -16,8 +16,8 @@ from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.findings import Finding
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Ref
-from crmbridge.services.cycle import run_cycle
-from crmbridge.services.explaining import explain
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.runs.cycle import run_cycle
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import Bench, make_bench
 

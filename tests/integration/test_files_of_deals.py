@@ -14,13 +14,13 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Credential, Description, Page
-from crmbridge.services.awaiting import dealt
-from crmbridge.services.evaluating import evaluate_all, judge_pending
-from crmbridge.services.examining import examine
-from crmbridge.services.explained import Asked
-from crmbridge.services.explaining import explain
-from crmbridge.services.health import Health
-from crmbridge.services.pulling import ConnectionPull, pull
+from crmbridge.services.accounts.examining import examine
+from crmbridge.services.accounts.health import Health
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.explanation import Asked
+from crmbridge.services.enforce.awaiting import dealt
+from crmbridge.services.enforce.evaluating import evaluate_all, judge_pending
+from crmbridge.services.pull.pulling import ConnectionPull, pull
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.fake_adapter import FakeAdapter

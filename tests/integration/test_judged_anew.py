@@ -15,13 +15,13 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
-from crmbridge.services.awaiting import dealt
-from crmbridge.services.evaluating import evaluate_all, judge_pending, subject_of
-from crmbridge.services.explaining import explain
-from crmbridge.services.pulling import pull
-from crmbridge.services.reviewing import review
-from crmbridge.services.simulating import simulate
-from crmbridge.services.waiving import until_of, unwaive, waive
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.reviewing import review
+from crmbridge.services.answers.simulating import simulate
+from crmbridge.services.by_hand.waiving import until_of, unwaive, waive
+from crmbridge.services.enforce.awaiting import dealt
+from crmbridge.services.enforce.evaluating import evaluate_all, judge_pending, subject_of
+from crmbridge.services.pull.pulling import pull
 from crmbridge.testing.factories import (
     NOON,
     make_calendar,
@@ -241,7 +241,7 @@ def test_linked_deals_are_judged_once_however_many_are_looked_at_together(
     monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """Whichever of a link's deals comes first, and wherever the others lie."""
-    monkeypatch.setattr("crmbridge.services.evaluating.AT_ONCE", at_once)
+    monkeypatch.setattr("crmbridge.services.enforce.evaluating.AT_ONCE", at_once)
     bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, sync=[], process=process_of(REQUIRED))
     every = [[crm.create_deal(name, stage="qualification") for crm in bench.crms.values()] for name in "abcd"]
     for deal in (deal for deals in every for deal in deals):

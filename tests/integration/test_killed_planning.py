@@ -12,8 +12,8 @@ from tests.integration.two_way import add, entry, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref
-from crmbridge.services.planning import make_plan
-from crmbridge.services.pulling import pull
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.planning import make_plan
 from crmbridge.store import open_store
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
 from crmbridge.testing.workspaces import Bench

@@ -25,7 +25,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec, load_plugins
 from crmbridge.ports import AdapterContext, StateStore
 from crmbridge.sandbox.clock import VirtualClock
-from crmbridge.services.cycle import LEASE, Cycle, finish, run_cycle, writing
+from crmbridge.services.runs.cycle import LEASE, Cycle, finish, run_cycle, writing
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import AdapterSettings
 from crmbridge.store import open_store
@@ -110,7 +110,7 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make leases so short that they are renewed at once."""
-    monkeypatch.setattr("crmbridge.services.cycle.LEASE", SHORT)
+    monkeypatch.setattr("crmbridge.services.runs.cycle.LEASE", SHORT)
 
 
 def open_again(bench: Bench, store: StateStore, clock: VirtualClock, meanwhile: Callable[[], None]) -> Workspace:
@@ -262,7 +262,7 @@ def child(what: str, url: str) -> subprocess.Popen[str]:
 
 def stay(workspace: Workspace, clock: WatchedClock) -> None:
     """Hold the state for an hour, which is much longer than the lease, and go on holding it."""
-    with patch("crmbridge.services.cycle.LEASE", SHORT), writing(workspace, "run"):
+    with patch("crmbridge.services.runs.cycle.LEASE", SHORT), writing(workspace, "run"):
         clock.advance(HOUR)
         clock.wait_for_beats()
         print("held", flush=True)  # noqa: T201  told to the test

@@ -10,8 +10,8 @@ from tests.integration.test_two_way import entry, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.services import accounts
-from crmbridge.services.cycle import Cycle
+from crmbridge.services.pull import same_account
+from crmbridge.services.runs.cycle import Cycle
 from crmbridge.settings import Settings
 from crmbridge.testing.workspaces import Bench
 
@@ -56,8 +56,8 @@ def counts(bench: Bench) -> dict[str, int]:
 def test_a_connection_that_was_renamed_makes_nothing_twice(monkeypatch: pytest.MonkeyPatch, *, noted: bool) -> None:
     """Nor where an older crmbridge pulled it, which noted no accounts but those of its bookmarks."""
     if not noted:
-        monkeypatch.setattr(accounts, "note_account", lambda *_, **__: None)
-        monkeypatch.setattr("crmbridge.services.pulling.note_account", lambda *_, **__: None)
+        monkeypatch.setattr(same_account, "note_account", lambda *_, **__: None)
+        monkeypatch.setattr("crmbridge.services.pull.pulling.note_account", lambda *_, **__: None)
     bench = bench_with(["north", "south"], again="north")
     bench.crms["north"].create_deal("Rollout", stage="qualification")
     run(bench)
@@ -117,6 +117,6 @@ def test_the_words_say_what_to_do() -> None:
     run(bench)
     renamed = with_names(bench, "again", "south").workspace
     with pytest.raises(ConfigurationError) as caught:
-        accounts.note_account(renamed, "again", renamed.adapter("again").describe(), new=True)
+        same_account.note_account(renamed, "again", renamed.adapter("again").describe(), new=True)
 
     assert "Call it north again, or let `store:` name a new state." == caught.value.advice

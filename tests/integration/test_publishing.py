@@ -17,8 +17,8 @@ from crmbridge.model.records import Kind
 from crmbridge.plugins import Plugins, SinkSpec
 from crmbridge.ports import Document
 from crmbridge.report import Notice, notice_document, open_sink
-from crmbridge.services.publishing import Delivery, exit_code, make_document
-from crmbridge.services.running import Ran, run_reports, run_steps
+from crmbridge.services.reports.publishing import Delivery, exit_code, make_document
+from crmbridge.services.runs.running import Ran, run_reports, run_steps
 from crmbridge.settings import SettingsPart
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import Bench, make_bench

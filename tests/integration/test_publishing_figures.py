@@ -11,9 +11,9 @@ import pytest
 
 from crmbridge.model.changes import Action, Origin, Outcome
 from crmbridge.model.records import Kind, Ref
-from crmbridge.services.publishing import period_of
-from crmbridge.services.running import Ran, run_pull, run_reports, run_steps
-from crmbridge.services.setup import plan_setup
+from crmbridge.services.accounts.setup import plan_setup
+from crmbridge.services.reports.publishing import period_of
+from crmbridge.services.runs.running import Ran, run_pull, run_reports, run_steps
 from crmbridge.settings import Report
 from crmbridge.store import open_store
 from crmbridge.testing.factories import make_process

@@ -17,11 +17,11 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, StateStore
-from crmbridge.services.cycle import Cycle, run_cycle
-from crmbridge.services.evaluating import subject_of
-from crmbridge.services.explained import Asked, Told
-from crmbridge.services.explaining import explain
-from crmbridge.services.pulling import pull
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.explanation import Asked, Told
+from crmbridge.services.enforce.evaluating import subject_of
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import Cycle, run_cycle
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench

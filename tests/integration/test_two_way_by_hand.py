@@ -6,13 +6,13 @@ from tests.integration.two_way import entry, linked, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref
-from crmbridge.services import linking_by_hand
+from crmbridge.services.by_hand import linking
 
 
 def test_split_by_hand_is_not_undone_by_the_next_creation() -> None:
     """Split by hand is not undone by the next creation."""
     bench, north, south = linked()
-    linking_by_hand.split(bench.workspace, f"south:{south}")
+    linking.split(bench.workspace, f"south:{south}")
     bench.crms["north"].edit_deal(north, name="Other")
     run(bench)
     run(bench)
@@ -28,7 +28,7 @@ def test_linking_by_hand_takes_up_a_link_that_ended() -> None:
     run(bench)
     bench.crms["north"].restore_deal(north)
     run(bench)
-    linking_by_hand.join(bench.workspace, [f"north:{north}", f"south:{south}"])
+    linking.join(bench.workspace, [f"north:{north}", f"south:{south}"])
     bench.crms["north"].edit_deal(north, name="Rollout again")
     run(bench)
 
@@ -38,7 +38,7 @@ def test_linking_by_hand_takes_up_a_link_that_ended() -> None:
 def test_split_off_the_first_one_stays_split() -> None:
     """Split off the first one stays split."""
     bench, north, south = linked()
-    linking_by_hand.split(bench.workspace, f"north:{north}")
+    linking.split(bench.workspace, f"north:{north}")
     bench.crms["north"].edit_deal(north, name="Other")
     run(bench)
     run(bench)
@@ -56,8 +56,8 @@ def test_a_link_that_ended_and_is_split_goes_on_without_the_third() -> None:
     bench.crms["north"].delete_deal(north)
     run(bench)
     south, west = (only(bench, n).ref for n in ("south", "west"))
-    linking_by_hand.split(bench.workspace, str(south).replace("deal:", ""))
-    linking_by_hand.join(bench.workspace, [str(r).replace("deal:", "") for r in (south, west)])
+    linking.split(bench.workspace, str(south).replace("deal:", ""))
+    linking.join(bench.workspace, [str(r).replace("deal:", "") for r in (south, west)])
     bench.crms["south"].edit_deal(south.id, name="Again")
     run(bench)
 

@@ -8,11 +8,11 @@ from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.values import Money
-from crmbridge.services import applying
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import finish, writing
-from crmbridge.services.planning import make_plan
-from crmbridge.services.pulling import pull
+from crmbridge.services.apply import applying
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import finish, writing
+from crmbridge.services.runs.planning import make_plan
 from crmbridge.testing.workspaces import Bench
 
 

@@ -11,13 +11,13 @@ from tests.unit.services.able import able_bench
 from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
-from crmbridge.services import syncing
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import finish, run_cycle, writing
-from crmbridge.services.planning import make_plan
-from crmbridge.services.pulling import pull
-from crmbridge.services.resolving import conflicts, resolve, take
-from crmbridge.services.undoing import find_run, plan_undo
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.by_hand.resolving import conflicts, resolve, take
+from crmbridge.services.by_hand.undoing import find_run, plan_undo
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import finish, run_cycle, writing
+from crmbridge.services.runs.planning import make_plan
+from crmbridge.services.sync import syncing
 from crmbridge.settings import Settings
 from crmbridge.testing.workspaces import Bench
 

@@ -9,11 +9,11 @@ from tests.unit.services.able import able_bench
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money
-from crmbridge.services import linking_by_hand
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import Cycle, finish, writing
-from crmbridge.services.planning import make_plan
-from crmbridge.services.pulling import pull
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.by_hand import linking
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import Cycle, finish, writing
+from crmbridge.services.runs.planning import make_plan
 from crmbridge.testing.workspaces import Bench
 
 
@@ -43,8 +43,8 @@ def test_a_company_that_several_fit_is_told_of(companies: str) -> None:
     """The deal's company does not get to the other CRM, so somebody must know, in every run until it is settled."""
     bench, _ = two_firms_alike(companies=companies)
     cycles = [run(bench), run(bench)]
-    (unclear,) = linking_by_hand.list_unclear(bench.workspace)
-    linking_by_hand.join(bench.workspace, ["north:company:c1", "south:company:s2"])
+    (unclear,) = linking.list_unclear(bench.workspace)
+    linking.join(bench.workspace, ["north:company:c1", "south:company:s2"])
     last = run(bench)
 
     assert [[("north:company:c1", "several have the same domain")]] * 2 == list(map(asked, cycles))
@@ -83,9 +83,9 @@ def test_a_deal_that_is_none_of_those_it_may_be_gets_a_counterpart_of_its_own() 
     north = [bench.crms["north"].create_deal("Renewal", stage="qualification").id for _ in range(2)]
     south = bench.crms["south"].create_deal("Renewal", stage="qualification").id
     first = run(bench)
-    linking_by_hand.join(bench.workspace, [f"north:{north[0]}", f"south:{south}"])
+    linking.join(bench.workspace, [f"north:{north[0]}", f"south:{south}"])
     second = run(bench)
-    linking_by_hand.split(bench.workspace, f"north:{north[1]}")
+    linking.split(bench.workspace, f"north:{north[1]}")
     third = run(bench)
     last = run(bench)
 
@@ -107,8 +107,8 @@ def test_what_hangs_on_deals_and_is_split_stays_on_them(first: str, create: list
         more = {"company": company, "contacts": (contact,)}
         deals[name] = bench.crms[name].create_deal("Rollout", stage="qualification", **more).id
     run(bench)
-    linking_by_hand.split(bench.workspace, f"{first}:company:c-{first}")
-    linking_by_hand.split(bench.workspace, f"{first}:contact:p-{first}")
+    linking.split(bench.workspace, f"{first}:company:c-{first}")
+    linking.split(bench.workspace, f"{first}:contact:p-{first}")
     cycles = [run(bench), run(bench)]
     bench.crms["north"].edit_deal(deals["north"], name="New")
     cycles.append(run(bench))
@@ -129,7 +129,7 @@ def test_a_contact_that_comes_after_a_split_still_travels() -> None:
         add(bench, name, Kind.CONTACT, "p", name=name, email="info@acme.example")
     deal = bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=("p",)).id
     run(bench)
-    linking_by_hand.split(bench.workspace, "south:contact:p")
+    linking.split(bench.workspace, "south:contact:p")
     bench.crms["north"].add_contact(deal, add(bench, "north", Kind.CONTACT, "q", name="Q", email="q@acme.example"))
     bench.clock.advance(HOUR)
     _ = [run(bench), run(bench)]
@@ -173,7 +173,7 @@ def test_a_deal_that_was_joined_while_a_creation_was_unclear_keeps_one_counterpa
     run(bench)
     theirs = bench.crms["south"].create_deal("Theirs", stage="qualification").id
     pull(bench.workspace)
-    linking_by_hand.join(bench.workspace, [f"north:{north}", f"south:{theirs}"])
+    linking.join(bench.workspace, [f"north:{north}", f"south:{theirs}"])
     cycles = [run(bench), run(bench), run(bench)]
     made = [each for each in bench.crms["south"].deal_ids() if each != theirs]
     (link,) = [refs for refs in bench.workspace.store.links.links().values() if len(refs) > 1]
@@ -210,7 +210,7 @@ def test_nothing_is_written_to_a_deal_that_was_split_off_since_the_plan(action: 
     else:
         bench.crms["north"].delete_deal(north)
     plan = planned(bench)
-    linking_by_hand.split(bench.workspace, f"south:{south}")
+    linking.split(bench.workspace, f"south:{south}")
 
     assert [action] == [str(change.action) for change in plan.changes]
     assert [Outcome.STALE] == outcomes(bench, plan)
@@ -226,7 +226,7 @@ def test_no_note_is_copied_to_a_deal_that_was_split_off_since_the_plan() -> None
     south = only(bench, "south").ref.id
     add(bench, "north", Kind.NOTE, "n1", body="Theirs alone", deals=(north,))
     plan = planned(bench)
-    linking_by_hand.split(bench.workspace, f"south:{south}")
+    linking.split(bench.workspace, f"south:{south}")
 
     assert [Outcome.STALE] == outcomes(bench, plan)
     assert [] == bench.crms["south"].hanging_on(south, Kind.NOTE)

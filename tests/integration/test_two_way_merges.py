@@ -11,7 +11,7 @@ from tests.unit.services.able import able_bench
 from crmbridge.model.changes import Cause
 from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.values import Money
-from crmbridge.services import linking_by_hand
+from crmbridge.services.by_hand import linking
 from crmbridge.testing.workspaces import Bench
 
 THREE = ("north", "south", "west")
@@ -71,8 +71,8 @@ def test_what_is_left_is_linked_by_hand_and_kept_in_step_again() -> None:
     bench.crms["north"].merge_deals(winner=ids["north"]["B"], loser=ids["north"]["A"])
     bench.crms["south"].delete_deal(ids["south"]["B"])
     run(bench)
-    linking_by_hand.split(bench.workspace, counterpart)
-    linking_by_hand.join(bench.workspace, [left, counterpart])
+    linking.split(bench.workspace, counterpart)
+    linking.join(bench.workspace, [left, counterpart])
     run(bench)
     bench.crms["south"].edit_deal(ids["south"]["A"], name="One deal")
     run(bench)

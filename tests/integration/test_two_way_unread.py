@@ -15,10 +15,10 @@ from crmbridge.model.records import Kind, Problem, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Page
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
-from crmbridge.services.planning import make_plan
-from crmbridge.services.pulling import pull
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.runs.planning import make_plan
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench
 

@@ -19,9 +19,9 @@ from tests.integration.hooked import hooked_plugin, signature
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.services.hinting import receivers, reread_hints
-from crmbridge.services.pulling import pull
-from crmbridge.services.running import run_hinted, run_pull
+from crmbridge.services.pull.hinting import receivers, reread_hints
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.running import run_hinted, run_pull
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench, make_bench
 from crmbridge.web import receiver, server
@@ -169,7 +169,7 @@ def test_a_body_that_is_too_large_is_refused(served: Served) -> None:
 
 def raw(served: Served, request: bytes) -> str:
     """Send bytes, and give the status line of the answer once the other side closes."""
-    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as opened:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as opened:
         opened.sendall(request)
         answer = b"".join(iter(lambda: opened.recv(4096), b""))
     return answer.split(b"\r\n", 1)[0].decode()
@@ -189,10 +189,10 @@ def test_connections_that_ask_nothing_keep_nobody_out(served: Served, start: byt
     """They are closed, also when they go on with a byte now and then."""
     with contextlib.ExitStack() as stack:
         address = ("127.0.0.1", served.port)
-        idle = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(server.CONNECTIONS)]
+        idle = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(server.CONNECTIONS)]
         for one in idle:
             one.sendall(start)
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while (answer := served.post([event()]).status_code) == 503 and time.monotonic() < ends:
             with contextlib.suppress(OSError):
                 idle[0].sendall(b"x" if start else b"")
@@ -203,7 +203,7 @@ def test_connections_that_ask_nothing_keep_nobody_out(served: Served, start: byt
 def test_a_second_request_on_a_connection_is_waited_for_as_long(served: Served) -> None:
     """Half a head after a whole request is no way around it."""
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", served.port), timeout=3) as opened:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as opened:
         opened.sendall(request)
         answer = b""
         while not answer.endswith(b'{"ok":true}'):

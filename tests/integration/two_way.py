@@ -12,9 +12,9 @@ from crmbridge.model.changes import Change, Plan, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import Cycle, finish, run_cycle, writing
-from crmbridge.services.undoing import plan_undo
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.by_hand.undoing import plan_undo
+from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench
 

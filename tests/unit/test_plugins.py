@@ -23,7 +23,7 @@ from crmbridge.hookspecs import hookimpl
 from crmbridge.plugins import BLOCK_VARIABLE, GROUP, AdapterSpec, SandboxSpec, SinkSpec, lazily, load_plugins
 from crmbridge.ports import AdapterContext, Run
 from crmbridge.sandbox import VirtualClock
-from crmbridge.services.running import run_steps
+from crmbridge.services.runs.running import run_steps
 from crmbridge.testing.factories import NOON, make_change, make_receipt
 from crmbridge.testing.workspaces import make_bench
 

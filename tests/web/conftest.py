@@ -20,8 +20,8 @@ import pytest
 from crmbridge.app import open_workspace
 from crmbridge.clock import SystemClock
 from crmbridge.plugins import load_plugins
-from crmbridge.services.demo import DemoCrm, demo_project, people_at_work
-from crmbridge.services.running import run_plan, run_steps
+from crmbridge.services.projects.demo import DemoCrm, demo_project, people_at_work
+from crmbridge.services.runs.running import run_plan, run_steps
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "<img src=x onerror=\"document.title='ran'\"><script>document.title='ran'</script> \u202e=HYPERLINK(1)"

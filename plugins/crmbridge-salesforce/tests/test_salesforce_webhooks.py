@@ -17,8 +17,8 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Hints, WebhookRequest
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
-from crmbridge.services.hinting import receivers, reread_hints, take_delivery
-from crmbridge.services.pulling import pull
+from crmbridge.services.pull.hinting import receivers, reread_hints, take_delivery
+from crmbridge.services.pull.pulling import pull
 from crmbridge.testing.workspaces import make_bench
 from crmbridge_salesforce import plugin
 from crmbridge_salesforce.outbound import MOST

@@ -28,7 +28,7 @@ from crmbridge.model.values import Money
 from crmbridge.plugins import load_plugins
 from crmbridge.ports import StateStore
 from crmbridge.sandbox import SandboxOptions, Served, fronted, make_world, serve
-from crmbridge.services.running import Ran, run_apply
+from crmbridge.services.runs.running import Ran, run_apply
 from crmbridge.services.workspace import Workspace
 from crmbridge.store import open_store
 from crmbridge.testing.factories import make_change, make_plan

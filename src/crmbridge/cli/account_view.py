@@ -10,7 +10,7 @@ from crmbridge.model.values import show
 
 if TYPE_CHECKING:
     from crmbridge.ports import Capabilities, Description, NativeStage
-    from crmbridge.services.signin import SignIn
+    from crmbridge.services.accounts.signin import SignIn
 
 
 def account_form(name: str, account: Description, can: Capabilities, signed: SignIn | None) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def account_lines(name: str, account: Description, can: Capabilities, signed: Si
 
 
 def _credential_lines(signed: SignIn) -> Iterator[Line]:
-    from crmbridge.services.signin import age  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.accounts.signin import age  # noqa: PLC0415  imports are paid by the commands that use them
 
     credential = signed.credential
     user = f" as {credential.user}" if credential.user else ""

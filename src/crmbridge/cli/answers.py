@@ -15,11 +15,11 @@ from crmbridge.cli.run_view import error_lines, ran_lines
 from crmbridge.cli.speech import speech_of, speech_of_runs
 from crmbridge.errors import worst
 from crmbridge.model.codec import plan_to_json
-from crmbridge.services.naming import names_for
+from crmbridge.services.answers.naming import names_for
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError
-    from crmbridge.services.running import Ran
+    from crmbridge.services.runs.running import Ran
     from crmbridge.services.workspace import Workspace
 
 PULLING = {"pull", "cycle", "enforce"}  # the runs that begin with a pull

@@ -14,8 +14,8 @@ from crmbridge.cli.output import Line, dim
 
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
-    from crmbridge.services.choosing import Choice, Chosen
-    from crmbridge.services.naming import Names
+    from crmbridge.services.answers.naming import Names
+    from crmbridge.services.apply.choosing import Choice, Chosen
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 USUAL_WAIT = "10m"  # as long as a lease lasts
@@ -45,7 +45,7 @@ def choice_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def choice_of(select: tuple[str, ...], max_changes: int | None, max_deletes: int | None) -> Choice:
     """Make the choice that these options stand for."""
-    from crmbridge.services.choosing import Choice  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.apply.choosing import Choice  # noqa: PLC0415  imports are paid by the commands that use them
 
     return Choice(select=select, max_changes=max_changes, max_deletes=max_deletes)
 

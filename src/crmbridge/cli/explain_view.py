@@ -14,13 +14,13 @@ from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import Value, show
-from crmbridge.services.explained import Asked, InStep
-from crmbridge.services.naming import Names
+from crmbridge.services.answers.explanation import Asked, InStep
+from crmbridge.services.answers.naming import Names
 
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
     from crmbridge.model.process import Process
-    from crmbridge.services.explained import ExplainedClock, Explanation
+    from crmbridge.services.answers.explanation import ExplainedClock, Explanation
 
 RECENT = 10  # journal rows shown
 _STATES = {SlaState.ON_TIME: Tone.GOOD, SlaState.AT_RISK: Tone.WARN, SlaState.BREACHED: Tone.BAD}

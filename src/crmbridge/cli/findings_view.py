@@ -11,12 +11,12 @@ from crmbridge.cli.plan_view import edits_in_words
 from crmbridge.cli.speech import english
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import show
-from crmbridge.services.naming import names_for
-from crmbridge.services.surrounding import voice_of
+from crmbridge.services.answers.naming import names_for
+from crmbridge.services.enforce.surrounding import voice_of
 
 if TYPE_CHECKING:
     from crmbridge.engine.voice import Voice
-    from crmbridge.services.listing import Listed, ListedFinding, Shown
+    from crmbridge.services.answers.listing import Listed, ListedFinding, Shown
     from crmbridge.services.workspace import Workspace
 
 TONES = {"error": Tone.BAD, "warning": Tone.WARN, "info": Tone.DIM}

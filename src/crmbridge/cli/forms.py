@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from crmbridge.model.changes import Change, Receipt
     from crmbridge.model.findings import SlaClock, Verdict, Visit, Waiver
     from crmbridge.ports import Run
-    from crmbridge.services.applied import Applied
-    from crmbridge.services.cycle import Cycle
-    from crmbridge.services.explained import ExplainedRule, Explanation
-    from crmbridge.services.listing import ListedFinding, Shown
-    from crmbridge.services.publishing import Delivery
-    from crmbridge.services.running import Ran
-    from crmbridge.services.thresholds import Crossed
+    from crmbridge.services.answers.explanation import ExplainedRule, Explanation
+    from crmbridge.services.answers.listing import ListedFinding, Shown
+    from crmbridge.services.apply.applied import Applied
+    from crmbridge.services.enforce.thresholds import Crossed
+    from crmbridge.services.reports.publishing import Delivery
+    from crmbridge.services.runs.cycle import Cycle
+    from crmbridge.services.runs.running import Ran
     from crmbridge.settings import Amount
 
 

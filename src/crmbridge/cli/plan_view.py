@@ -10,7 +10,7 @@ from crmbridge.cli.speech import Speech, english
 from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value, show
-from crmbridge.services.naming import Names, called, called_in
+from crmbridge.services.answers.naming import Names, called, called_in
 
 NAME, BEFORE, VALUE, REASON = 60, 40, 160, 300  # columns
 _MARKS = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from crmbridge.cli.output import Line, Part, Tinted, Tone, dim, plural, strong, table
 from crmbridge.cli.rules_view import moment
 from crmbridge.model.values import iso
-from crmbridge.services.reviewing import DEFINITIONS, Says
+from crmbridge.services.answers.review import DEFINITIONS, Says
 
 if TYPE_CHECKING:
     from crmbridge.model.figures import Interval
-    from crmbridge.services.reviewing import Effect, Review, Sample
+    from crmbridge.services.answers.review import Effect, Review, Sample
 
 _SAYS = {
     Says.TOO_FEW: Tinted("too few to say", Tone.DIM),

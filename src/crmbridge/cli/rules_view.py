@@ -11,13 +11,13 @@ from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import plain
 from crmbridge.model.edits import COUNTED
 from crmbridge.model.findings import Judgement
-from crmbridge.services.explained import Asked, ExplainedRule, Seen, Told
+from crmbridge.services.answers.explanation import Asked, ExplainedRule, Seen, Told
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from crmbridge.cli.speech import Speech
-    from crmbridge.services.explained import Readiness
+    from crmbridge.services.answers.explanation import Readiness
 
 VALUE, MESSAGE = 40, 300  # columns
 _MARKS = {

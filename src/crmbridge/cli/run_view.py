@@ -11,18 +11,18 @@ from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, tab
 from crmbridge.cli.plan_view import deal_name
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.values import show
-from crmbridge.services.naming import Names
+from crmbridge.services.answers.naming import Names
 
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
     from crmbridge.errors import CrmbridgeError
     from crmbridge.model.changes import Change
-    from crmbridge.services.applied import Applied
-    from crmbridge.services.cycle import Cycle
-    from crmbridge.services.publishing import Delivery
-    from crmbridge.services.pulling import ConnectionPull
-    from crmbridge.services.running import Ran
-    from crmbridge.services.thresholds import Crossed
+    from crmbridge.services.apply.applied import Applied
+    from crmbridge.services.enforce.thresholds import Crossed
+    from crmbridge.services.pull.pulling import ConnectionPull
+    from crmbridge.services.reports.publishing import Delivery
+    from crmbridge.services.runs.cycle import Cycle
+    from crmbridge.services.runs.running import Ran
 
 NEEDS_LOOK = 7  # the exit code of what may have arrived
 _TONES = {Outcome.APPLIED: Tone.GOOD, Outcome.STALE: Tone.WARN}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crmbridge.cli.output import Line, Tinted, Tone, cut, dim, strong
 
 if TYPE_CHECKING:
-    from crmbridge.services.setup import Manual, Setup
+    from crmbridge.services.accounts.setup import Manual, Setup
 
 WIDE = 300  # columns of what a CRM says
 

@@ -11,7 +11,7 @@ from crmbridge.model.codec import ref_to_json
 from crmbridge.model.values import iso
 
 if TYPE_CHECKING:
-    from crmbridge.services.simulating import Example, RuleChange, RuleTally, Simulation
+    from crmbridge.services.answers.simulating import Example, RuleChange, RuleTally, Simulation
 
 NAME = 40  # columns of a deal's name
 FEW = 20  # below so many judged, a share says little

@@ -12,7 +12,7 @@ from crmbridge.model.values import iso
 
 if TYPE_CHECKING:
     from crmbridge.model.findings import SlaClock
-    from crmbridge.services.judging_again import Compared, Differing, SlaTally
+    from crmbridge.services.answers.judging_again import Compared, Differing, SlaTally
 
 MOST_SHOWN = 20
 

@@ -117,7 +117,7 @@ def speech_of(workspace: Workspace, changes: Sequence[Change] = ()) -> Speech:
     if language == "en":
         return english()
     from crmbridge.manual.telling import teller  # noqa: PLC0415  words that most projects don't need
-    from crmbridge.services.naming import findings_of  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import findings_of  # noqa: PLC0415  the same
 
     process = workspace.project.process
     return Speech(_texts(language), teller(process, language), process, findings_of(workspace, changes))

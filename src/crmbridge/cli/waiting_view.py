@@ -12,7 +12,7 @@ from crmbridge.cli.speech import Speech, speech_of
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.codec import blocked_to_json
 from crmbridge.model.values import iso, show
-from crmbridge.services.naming import Names, names_for
+from crmbridge.services.answers.naming import Names, names_for
 
 if TYPE_CHECKING:
     from crmbridge.ports import Waiting
@@ -114,7 +114,7 @@ def _records(workspace: Workspace, item: Blocked, say: Speech) -> Iterator[Line]
 
 
 def _ways(item: Blocked, say: Speech) -> Iterator[Line]:
-    from crmbridge.services.resolving import ADVICE  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.by_hand.resolving import ADVICE  # noqa: PLC0415  imports are paid by the commands that use them
 
     if item.cause is not Cause.CONFLICT:
         yield say(f"advice_{item.cause}") if say.teller else ADVICE[item.cause]

@@ -83,7 +83,7 @@ def virtual_clock() -> Callable[[datetime], VirtualClock]:
 @pytest.fixture
 def crmbridge_project(tmp_path: Path) -> CommandProject:
     """Give a new project, as `crmbridge init` makes it."""
-    from crmbridge.services.projects import create_project  # noqa: PLC0415  only for tests that ask for it
+    from crmbridge.services.projects.creating import create_project  # noqa: PLC0415  only for tests that ask for it
 
     folder = tmp_path / "project"
     create_project(folder)

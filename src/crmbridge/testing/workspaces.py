@@ -16,7 +16,7 @@ from crmbridge.plugins import AdapterSpec, Plugins, load_plugins
 from crmbridge.ports import Adapter, AdapterContext, StateStore
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.sandbox.world import make_world
-from crmbridge.services.checking import digest_of
+from crmbridge.services.projects.checking import digest_of
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.settings import AdapterSettings, Settings
 from crmbridge.store.memory import MemoryStore

@@ -12,7 +12,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.indicators.elsewhere import Asker
 from crmbridge.model.figures import Scorecard
 from crmbridge.ports import Document
-from crmbridge.services.holding import HeldDeal, held_deals
+from crmbridge.services.answers.held_deals import HeldDeal, held_deals
 from crmbridge.services.workspace import Workspace
 
 LOOKS = 2.0  # seconds between two looks at whether a run has ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from crmbridge.ports import Document
-from crmbridge.services.publishing import make_document
+from crmbridge.services.reports.publishing import make_document
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
 from crmbridge.web.words import LANGUAGES

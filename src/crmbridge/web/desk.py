@@ -14,8 +14,8 @@ from msgspec import Struct
 from crmbridge.errors import CrmbridgeError, LockedError, PlanStaleError
 from crmbridge.model.changes import Plan
 from crmbridge.model.replacing import replace
-from crmbridge.services.choosing import Choice
-from crmbridge.services.running import Ran, run_apply, run_plan
+from crmbridge.services.apply.choosing import Choice
+from crmbridge.services.runs.running import Ran, run_apply, run_plan
 from crmbridge.services.workspace import Workspace
 
 log = logging.getLogger(__name__)

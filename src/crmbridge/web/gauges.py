@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from crmbridge.model.changes import Cause, Outcome
 from crmbridge.model.findings import Severity
-from crmbridge.services.overview import Overview, look_over
+from crmbridge.services.answers.overview import Overview, look_over
 from crmbridge.services.workspace import Workspace
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

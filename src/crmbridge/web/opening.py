@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from crmbridge.services.projects.writing_manual import earlier_versions, make_manual, read_versions
 from crmbridge.services.workspace import Workspace
-from crmbridge.services.writing_manual import earlier_versions, make_manual, read_versions
 from crmbridge.web.access import Access
 from crmbridge.web.board import Board, Write
 from crmbridge.web.callers import Proxies

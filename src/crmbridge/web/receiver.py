@@ -18,7 +18,7 @@ from starlette.routing import Route
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError
 from crmbridge.ports import WebhookRequest
 from crmbridge.revealed import strike
-from crmbridge.services.hinting import Receiver, Taken, take_delivery
+from crmbridge.services.pull.hinting import Receiver, Taken, take_delivery
 from crmbridge.services.workspace import Workspace
 from crmbridge.web.bodies import TurnedAwayError, read_body
 

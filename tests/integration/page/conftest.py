@@ -17,7 +17,7 @@ import pytest
 
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
-from crmbridge.services.running import run_plan, run_steps
+from crmbridge.services.runs.running import run_plan, run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import Bench, make_bench
@@ -57,7 +57,7 @@ class Served:
 
     def wait(self) -> None:
         """Wait until what was set to work is over."""
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 60
         while self.site.desk.is_busy and time.monotonic() < ends:
             time.sleep(0.005)
 
@@ -82,7 +82,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
             @contextlib.contextmanager
             def opens(_progress: Progress = silent) -> Iterator[Workspace]:
-                may_work.wait(20)
+                may_work.wait(60)
                 workspace = bench.again().workspace
                 yield Workspace(
                     project=workspace.project, store=open_store(url), clock=bench.clock, plugins=workspace.plugins

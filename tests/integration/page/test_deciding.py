@@ -13,8 +13,8 @@ from tests.integration.page.conftest import ASKING, TOKENS, Serve, conflict
 from crmbridge.errors import PlanStaleError
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
-from crmbridge.services.choosing import ALL
-from crmbridge.services.running import run_plan
+from crmbridge.services.apply.choosing import ALL
+from crmbridge.services.runs.running import run_plan
 from crmbridge.web.views.waiting import seen
 
 

@@ -18,8 +18,8 @@ from crmbridge.model.changes import Blocked, Cause, FieldEdit
 from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
-from crmbridge.services.holding import held_deals
-from crmbridge.services.running import run_steps
+from crmbridge.services.answers.held_deals import held_deals
+from crmbridge.services.runs.running import run_steps
 from crmbridge.testing.factories import make_change, make_evaluation, make_finding, make_process, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
 

@@ -13,7 +13,7 @@ from crmbridge.cli.setup_view import binding_lines
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Credential, Description
 from crmbridge.sandbox.clock import VirtualClock
-from crmbridge.services.signin import SignIn
+from crmbridge.services.accounts.signin import SignIn
 from crmbridge.testing.factories import NOON
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import FakeCrm

@@ -6,8 +6,8 @@ import pytest
 
 from crmbridge.cli.commands.demo import judged
 from crmbridge.model.changes import Change
-from crmbridge.services.cycle import Cycle
-from crmbridge.services.running import Ran
+from crmbridge.services.runs.cycle import Cycle
+from crmbridge.services.runs.running import Ran
 from crmbridge.testing.factories import make_change, make_plan
 
 

@@ -12,7 +12,7 @@ from crmbridge.cli.plan_view import change_lines, plan_lines, summary_line
 from crmbridge.cli.speech import english
 from crmbridge.model.changes import Action, Blocked, FieldEdit
 from crmbridge.model.records import Kind
-from crmbridge.services.naming import Names
+from crmbridge.services.answers.naming import Names
 from crmbridge.testing.factories import make_change, make_plan, make_ref
 
 NAMES = Names(

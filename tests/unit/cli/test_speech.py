@@ -25,9 +25,9 @@ from crmbridge.model.changes import Action, Blocked, Cause, FieldEdit, Outcome, 
 from crmbridge.model.findings import Severity, SlaState
 from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Waiting
-from crmbridge.services.explaining import explain
-from crmbridge.services.naming import Names, names_for
-from crmbridge.services.running import run_plan, run_steps
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.naming import Names, names_for
+from crmbridge.services.runs.running import run_plan, run_steps
 from crmbridge.testing.factories import make_change
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 

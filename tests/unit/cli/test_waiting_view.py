@@ -16,8 +16,8 @@ from crmbridge.cli.waiting_view import age, full_lines, waiting_form, waiting_li
 from crmbridge.model.changes import Blocked, Cause, Edited
 from crmbridge.model.values import Money
 from crmbridge.ports import Waiting
-from crmbridge.services.linking_by_hand import list_unclear
-from crmbridge.services.pulling import pull
+from crmbridge.services.by_hand.linking import list_unclear
+from crmbridge.services.pull.pulling import pull
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
 EVIL = "\x1b[31mRoll\u202eout\x00\nnow"

@@ -20,7 +20,7 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Status
 from crmbridge.model.replacing import replace
 from crmbridge.plugins import IndicatorSpec
-from crmbridge.services.measuring import indicator_options
+from crmbridge.services.reports.measuring import indicator_options
 from crmbridge.testing.factories import NOON, make_evaluation, make_process, make_ref, make_visit
 from crmbridge.testing.workspaces import make_bench
 

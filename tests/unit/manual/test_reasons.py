@@ -24,8 +24,8 @@ HOME = Path(crmbridge.__file__).parent
 SAYING = [
     *(f"engine/{name}.py" for name in ("actions", "deleting", "matching", "merge", "moves", "planner")),
     *(f"engine/{name}.py" for name in ("reverting", "tasks")),
-    "services/companions.py",
-    "services/publishing_crm.py",
+    "services/sync/companions.py",
+    "services/reports/crm_sink.py",
 ]
 NAMES = {"reason", "why", "said", "_AGAIN", "_WORDS"}
 HOSTILE = ["<script>alert(1)</script>", "=HYPERLINK(1)", "a; b", "{0} {stage}", "\u202eevil", "x  y\n z", "&lt;b&gt;"]

@@ -94,7 +94,8 @@ def make_sandbox(clock: VirtualClock) -> Callable[..., Sandbox]:
 
 def call(served: Served, *, token: str | None = None, patience: float = 10.0) -> httpx.Client:
     """Make a client with the sandbox's credential, unless another is named."""
-    return httpx.Client(base_url=served.url, headers={"x-token": token or served.token}, timeout=patience)
+    timeout = httpx.Timeout(60, read=patience)
+    return httpx.Client(base_url=served.url, headers={"x-token": token or served.token}, timeout=timeout)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 def test_a_run_that_only_pulls_does_without_what_plans_and_writes() -> None:
     """It would be a twentieth of what a short pull costs."""
     script = (
-        "import sys, crmbridge.app, crmbridge.services.running; "
+        "import sys, crmbridge.app, crmbridge.services.runs.running; "
         "assert not {'applying', 'planning', 'publishing'} & {name.rpartition('.')[2] for name in sys.modules}"
     )
 
@@ -19,7 +19,7 @@ def test_a_run_that_only_pulls_does_without_what_plans_and_writes() -> None:
 def test_a_cycle_without_news_does_without_what_judges_and_compares() -> None:
     """A run every few minutes mostly finds nothing, and what it costs is nearly all in what it loads."""
     script = (
-        "import sys, crmbridge.app, crmbridge.services.running, crmbridge.services.planning; "
+        "import sys, crmbridge.app, crmbridge.services.runs.running, crmbridge.services.runs.planning; "
         "assert not {'compiled', 'terms', 'evaluate', 'evaluating', 'looking'} "
         "& {name.rpartition('.')[2] for name in sys.modules if name.startswith('crmbridge')}"
     )

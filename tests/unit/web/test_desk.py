@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from crmbridge.errors import PlanStaleError
-from crmbridge.services.choosing import ALL
+from crmbridge.services.apply.choosing import ALL
 from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.testing.factories import NOON
 from crmbridge.web.desk import Desk

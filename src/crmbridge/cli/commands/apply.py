@@ -14,7 +14,7 @@ from crmbridge.cli.output import Line
 
 if TYPE_CHECKING:
     from crmbridge.model.changes import Plan
-    from crmbridge.services.choosing import Choice
+    from crmbridge.services.apply.choosing import Choice
     from crmbridge.services.workspace import Workspace
 
 DECLINED = 10  # the changes are still pending
@@ -50,7 +50,7 @@ def command(
     from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  the same
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_apply  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_apply  # noqa: PLC0415  the same
 
     if not yes:
         must_be_able_to_ask("The plan must be confirmed")
@@ -93,7 +93,7 @@ def _fresh(workspace: Workspace, choice: Choice) -> _Prepared | Reply:
     """Make a plan now; with nothing in it, that is the answer."""
     from crmbridge.cli.answers import answer_plan  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.run_view import error_lines  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_plan  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_plan  # noqa: PLC0415  the same
 
     ran = run_plan(workspace)
     plan = ran.cycle.plan if ran.cycle else None
@@ -113,7 +113,7 @@ def _nothing(workspace: Workspace, plan: Plan, choice: Choice) -> Reply:
 
 def _prepared(workspace: Workspace, plan: Plan, choice: Choice) -> _Prepared | None:
     """Give a plan ready to be asked about; None when nothing of it is to be written. Raises OverLimitError."""
-    from crmbridge.services.choosing import choose  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  imports are paid by the commands that use them
 
     chosen = choose(workspace, plan, choice)
     return _Prepared(plan, _shown(workspace, plan, choice)) if chosen.plan.changes else None
@@ -122,8 +122,8 @@ def _prepared(workspace: Workspace, plan: Plan, choice: Choice) -> _Prepared | N
 def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
-    from crmbridge.services.choosing import choose  # noqa: PLC0415  the same
-    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen = choose(workspace, plan, choice)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crmbridge.files.diagnostics import Diagnostic
-    from crmbridge.services.checking import CheckResult
-    from crmbridge.services.trying import CaseResults
+    from crmbridge.services.projects.cases import CaseResults
+    from crmbridge.services.projects.checking import CheckResult
 
 INVALID = 3
 
@@ -39,7 +39,7 @@ def command(call: Call, *, cases: bool) -> Reply:
     that it names under `tests`, are held against the process; one that comes out otherwise ends with 3.
     """
     from crmbridge.plugins import load_plugins  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.checking import check_project, find_settings, models_of  # noqa: PLC0415  the same
+    from crmbridge.services.projects.checking import check_project, find_settings, models_of  # noqa: PLC0415  the same
 
     settings_path = find_settings(call.project)
     checked = check_project(settings_path, *models_of(load_plugins()))
@@ -61,7 +61,7 @@ def _run_cases(checked: CheckResult, settings_path: Path) -> CaseResults | None:
     process, settings = checked.process, checked.settings
     if process is None or settings is None or not (process.process_tests or process.tests):
         return None
-    from crmbridge.services.trying import run_cases  # noqa: PLC0415  paid by those who have cases
+    from crmbridge.services.projects.cases import run_cases  # noqa: PLC0415  paid by those who have cases
 
     return run_cases(settings_path.parent / settings.process, process, settings)
 

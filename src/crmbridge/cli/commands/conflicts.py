@@ -14,7 +14,7 @@ from crmbridge.cli.output import Line, dim, strong
 
 if TYPE_CHECKING:
     from crmbridge.ports import Waiting
-    from crmbridge.services.resolving import Decision
+    from crmbridge.services.by_hand.resolving import Decision
     from crmbridge.services.workspace import Workspace
 
 DECLINED = 10  # they still wait
@@ -81,14 +81,14 @@ def _list(workspace: Workspace) -> Reply:
 
 def _show(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.waiting_view import full_lines, waiting_form  # noqa: PLC0415  imports are paid by their users
-    from crmbridge.services.resolving import find_waiting  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.resolving import find_waiting  # noqa: PLC0415  the same
 
     one, now = find_waiting(workspace, text), workspace.clock.now()
     return Reply(result=waiting_form(workspace, one, now), lines=list(full_lines(workspace, one, now)))
 
 
 def _resolve(call: Call, text: str, side: str | None, value: str | None) -> Reply:
-    from crmbridge.services.resolving import find_waiting, give, resolve, take  # noqa: PLC0415  imports are paid late
+    from crmbridge.services.by_hand.resolving import find_waiting, give, resolve, take  # noqa: PLC0415  imports are paid late
 
     with call.workspace() as workspace:
         item = find_waiting(workspace, text).item
@@ -100,7 +100,7 @@ def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.cli.waiting_view import waiting_lines  # noqa: PLC0415  the same
-    from crmbridge.services.resolving import conflicts, resolve, take  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.resolving import conflicts, resolve, take  # noqa: PLC0415  the same
 
     if not yes:
         must_be_able_to_ask("The decisions must be confirmed")
@@ -125,7 +125,7 @@ def _answer(workspace: Workspace, run: str | None, decisions: Sequence[Decision]
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.model.codec import ref_to_json  # noqa: PLC0415  the same
     from crmbridge.model.values import to_json  # noqa: PLC0415  the same
-    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
 
     items = [decision.item for decision in decisions]
     names, say = names_for(workspace, [], items), speech_of(workspace)

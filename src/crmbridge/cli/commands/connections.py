@@ -13,7 +13,7 @@ from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
-    from crmbridge.services.setup import SetUp, Setup
+    from crmbridge.services.accounts.setup import SetUp, Setup
     from crmbridge.services.workspace import Workspace
 
 DECLINED = 10  # the changes are still pending
@@ -50,7 +50,7 @@ def command(call: Call, action: str, name: str | None, yes: bool) -> Reply:  # n
 
 def _list(workspace: Workspace) -> Reply:
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by their users
-    from crmbridge.services.overview import sign_ins  # noqa: PLC0415  the same
+    from crmbridge.services.answers.overview import sign_ins  # noqa: PLC0415  the same
 
     settings, now = workspace.project.settings, workspace.clock.now()
     say = speech_of(workspace)
@@ -98,7 +98,7 @@ def _signed_in(way: str, days: int, say: Speech) -> str:
 
 def _describe(workspace: Workspace, name: str) -> Reply:
     from crmbridge.cli.account_view import account_form, account_lines  # noqa: PLC0415  imports are paid by their users
-    from crmbridge.services.signin import sign_in  # noqa: PLC0415  the same
+    from crmbridge.services.accounts.signin import sign_in  # noqa: PLC0415  the same
 
     adapter = workspace.adapter(name)
     account = adapter.describe()
@@ -111,8 +111,8 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
     from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  the same
     from crmbridge.cli.setup_view import setup_lines  # noqa: PLC0415  the same
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
-    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
-    from crmbridge.services.setup import plan_setup  # noqa: PLC0415  the same
+    from crmbridge.services.accounts.setup import plan_setup  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         setup, say = plan_setup(workspace, name), speech_of(workspace)
@@ -135,7 +135,7 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
 def _answer(workspace: Workspace, setup: Setup) -> Reply:
     from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.setup_view import binding_lines, manual_lines  # noqa: PLC0415  the same
-    from crmbridge.services.setup import run_setup  # noqa: PLC0415  the same
+    from crmbridge.services.accounts.setup import run_setup  # noqa: PLC0415  the same
 
     done = run_setup(workspace, setup)
     answer = answer_run(workspace, done.ran)

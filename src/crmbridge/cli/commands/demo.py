@@ -20,8 +20,8 @@ from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
     from crmbridge.model.changes import Plan
-    from crmbridge.services.demo import DemoCrm
-    from crmbridge.services.running import Ran
+    from crmbridge.services.projects.demo import DemoCrm
+    from crmbridge.services.runs.running import Ran
     from crmbridge.services.workspace import Workspace
 
 FINE = {0, 7}  # the play has values that need a person
@@ -45,7 +45,7 @@ def command(call: Call, folder: Path) -> Reply:
     from crmbridge.app import open_workspace  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.progress import patient_clock, showing_progress  # noqa: PLC0415  the same
     from crmbridge.plugins import load_plugins  # noqa: PLC0415  the same
-    from crmbridge.services.demo import demo_project  # noqa: PLC0415  the same
+    from crmbridge.services.projects.demo import demo_project  # noqa: PLC0415  the same
 
     plugins, clock = load_plugins(), call.clock or patient_clock(call.stop)
     with demo_project(folder, plugins, clock) as (settings, crms):
@@ -60,9 +60,9 @@ def command(call: Call, folder: Path) -> Reply:
 def _play(call: Call, workspace: Workspace, crms: Sequence[DemoCrm], folder: Path) -> Reply:
     from crmbridge.cli.run_view import ran_lines  # noqa: PLC0415  the same
     from crmbridge.cli.speech import english  # noqa: PLC0415  the same
-    from crmbridge.services.demo import people_at_work  # noqa: PLC0415  the same
-    from crmbridge.services.naming import names_for  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.running import run_apply, run_plan, run_steps  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.projects.demo import people_at_work  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_apply, run_plan, run_steps  # noqa: PLC0415  the same
 
     def tell(title: str, ran: Ran, *, whole: bool = True) -> Ran:
         plan = ran.cycle.plan if ran.cycle else None
@@ -123,7 +123,7 @@ def _plan_lines(workspace: Workspace, plan: Plan, *, whole: bool) -> Iterator[Li
     """Show a plan whole, or a few changes of each kind and how many more there are."""
     from crmbridge.cli.plan_view import change_lines, plan_lines, summary_line  # noqa: PLC0415  as above
     from crmbridge.cli.speech import english  # noqa: PLC0415  as above
-    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
     if whole:

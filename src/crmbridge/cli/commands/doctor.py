@@ -17,8 +17,8 @@ def command(call: Call) -> Reply:
     Signs in to every CRM and compares its pipelines, stages and fields with the settings. Warnings don't change the
     exit code; errors do.
     """
-    from crmbridge.services.examining import examine  # noqa: PLC0415  imports are paid by their users
-    from crmbridge.services.health import Health  # noqa: PLC0415  the same
+    from crmbridge.services.accounts.examining import examine  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.accounts.health import Health  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         checks = examine(workspace)

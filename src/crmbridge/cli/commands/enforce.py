@@ -17,7 +17,7 @@ def command(call: Call, fail_on: str | None) -> Reply:
     """
     from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.model.findings import Severity  # noqa: PLC0415  the same
-    from crmbridge.services.running import ENFORCE, run_steps  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import ENFORCE, run_steps  # noqa: PLC0415  the same
 
     severity = Severity(fail_on) if fail_on else None
     with call.workspace() as workspace:

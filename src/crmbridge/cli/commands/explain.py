@@ -29,8 +29,8 @@ def command(call: Call, deal: str, *, at: str | None) -> Reply:
     from crmbridge.cli.forms import explanation_form  # noqa: PLC0415  the same
     from crmbridge.cli.moments import earlier  # noqa: PLC0415  the same
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
-    from crmbridge.services.explaining import explain  # noqa: PLC0415  the same
-    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.answers.explaining import explain  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         said = explain(workspace, deal, earlier(workspace, at, "--at") if at else None)

@@ -36,7 +36,7 @@ def command(call: Call, connection: str, to: Path | None, force: bool, **wanted:
     The CRM then blocks at the source what it can, and crmbridge catches the rest: what can't be said there is listed.
     Nothing is sent to the CRM.
     """
-    from crmbridge.services.exporting import export_rules, write_files  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.enforce.guard_rails import export_rules, write_files  # noqa: PLC0415  imports are paid by their users
 
     folder = to or Path("rules") / connection
     with call.workspace() as workspace:

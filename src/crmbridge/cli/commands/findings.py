@@ -97,8 +97,8 @@ def _list(workspace: Workspace, typed: dict[str, Any]) -> Reply:
     from crmbridge.cli.forms import finding_form  # noqa: PLC0415  the same
     from crmbridge.model.findings import Severity  # noqa: PLC0415  the same
     from crmbridge.model.lives import RANK  # noqa: PLC0415  the same
-    from crmbridge.services.listing import check_names, judged_before, list_findings  # noqa: PLC0415  the same
-    from crmbridge.services.surrounding import voice_of  # noqa: PLC0415  the same
+    from crmbridge.services.answers.listing import check_names, judged_before, list_findings  # noqa: PLC0415  the same
+    from crmbridge.services.enforce.surrounding import voice_of  # noqa: PLC0415  the same
 
     now = workspace.clock.now()
     query = _query(workspace, typed)
@@ -144,7 +144,7 @@ def _age(text: str) -> timedelta:
 def _show(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.findings_view import shown_lines  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.forms import shown_finding_form  # noqa: PLC0415  the same
-    from crmbridge.services.listing import show_finding  # noqa: PLC0415  the same
+    from crmbridge.services.answers.listing import show_finding  # noqa: PLC0415  the same
 
     shown = show_finding(workspace, text)
     lines = list(shown_lines(workspace, shown, workspace.clock.now()))
@@ -154,7 +154,7 @@ def _show(workspace: Workspace, text: str) -> Reply:
 def _waive(workspace: Workspace, text: str, typed: dict[str, Any]) -> Reply:
     from crmbridge.cli.forms import waiver_form  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.model.values import show  # noqa: PLC0415  the same
-    from crmbridge.services.waiving import waive  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.waiving import waive  # noqa: PLC0415  the same
 
     waiver = waive(workspace, text, by=typed["by"], why=typed["why"], until=typed["until"])
     said = f"{waiver.rule} is waived for {waiver.deal} until {show(waiver.until)}, by {waiver.by}. {NEXT}"
@@ -163,7 +163,7 @@ def _waive(workspace: Workspace, text: str, typed: dict[str, Any]) -> Reply:
 
 def _unwaive(workspace: Workspace, text: str, by: str) -> Reply:
     from crmbridge.cli.forms import waiver_form  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.waiving import unwaive  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.waiving import unwaive  # noqa: PLC0415  the same
 
     waiver = unwaive(workspace, text, by=by)
     said = f"{waiver.rule} is not waived for {waiver.deal} any more. {NEXT}"

@@ -32,7 +32,7 @@ SEARCHED = 10_000  # newest runs among which one is looked for
 def command(call: Call, run: str | None, limit: int) -> Reply:
     """List the runs, or everything that one run wrote: each intent, and what became of it."""
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.scheduling import TOLD  # noqa: PLC0415  the same
+    from crmbridge.services.reports.told import TOLD  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         if run is None:
@@ -57,7 +57,7 @@ def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
-    from crmbridge.services.undoing import find_run  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.undoing import find_run  # noqa: PLC0415  the same
 
     run = find_run(workspace, text)
     entries = list(workspace.store.journal.entries(run.id))

@@ -23,7 +23,7 @@ def command(call: Call, folder: Path | None, language: str) -> Reply:
 
     FOLDER is made if it isn't there. Files that are there already stay as they are.
     """
-    from crmbridge.services.projects import create_project  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.projects.creating import create_project  # noqa: PLC0415  imports are paid by the commands that use them
 
     target = folder or call.project
     written = create_project(target, language)

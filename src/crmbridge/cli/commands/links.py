@@ -15,7 +15,7 @@ from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, plural, str
 
 if TYPE_CHECKING:
     from crmbridge.model.records import Record, Ref
-    from crmbridge.services.linking_by_hand import Linked, Unclear
+    from crmbridge.services.by_hand.linking import Linked, Unclear
     from crmbridge.services.workspace import Workspace
 
 NAME, REASON = 48, 300  # columns
@@ -46,7 +46,7 @@ def command(call: Call, *, action: str, records: tuple[str, ...], kind: str, lim
     Nothing is guessed where several records fit: a person joins what belongs together. Joining and splitting writes to
     no CRM; the next plan works with it.
     """
-    from crmbridge.services.linking_by_hand import join, show_link, split  # noqa: PLC0415  imports are paid late
+    from crmbridge.services.by_hand.linking import join, show_link, split  # noqa: PLC0415  imports are paid late
 
     if action in {"show", "split"} and len(records) != 1:
         raise click.UsageError(f"Name the one record to {action}, such as hs:123.")
@@ -64,7 +64,7 @@ def command(call: Call, *, action: str, records: tuple[str, ...], kind: str, lim
 
 def _list(workspace: Workspace, text: str, kind: str, limit: int) -> Reply:
     from crmbridge.model.records import Kind  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.linking_by_hand import list_links, list_unclear  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.linking import list_links, list_unclear  # noqa: PLC0415  the same
 
     every = [one for one in list_unclear(workspace) if _fits(one, text)]
     unclear = [one for one in every if one.item.deal.kind == kind]
@@ -94,7 +94,7 @@ def _others_unclear(every: Sequence[Unclear], kind: str) -> Iterator[Line]:
 
 
 def _fits(one: Unclear, text: str) -> bool:
-    from crmbridge.services.linking_by_hand import called_by  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.by_hand.linking import called_by  # noqa: PLC0415  imports are paid by their users
 
     return text.casefold() in f"{one.item.deal} {called_by(one.record)}".casefold()
 
@@ -120,7 +120,7 @@ def _way_out(one: Unclear) -> str:
 
 def _row(record: Record) -> list[Part]:
     from crmbridge.model.values import show  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.linking_by_hand import called_by  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.linking import called_by  # noqa: PLC0415  the same
 
     names = ("amount", "close_date", "domain", "email", "title")
     said = [show(record.fields[name]) for name in names if record.fields.get(name)]

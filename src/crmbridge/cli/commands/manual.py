@@ -60,7 +60,7 @@ def command(call: Call, *, out: Path | None, languages: tuple[str, ...], form: s
     process file that is called like it, such as processes/b2b.versions for processes/b2b.yaml.
     """
     from crmbridge.clock import SystemClock  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.writing_manual import (  # noqa: PLC0415  the same
+    from crmbridge.services.projects.writing_manual import (  # noqa: PLC0415  the same
         earlier_versions,
         make_manual,
         read_versions,
@@ -90,7 +90,7 @@ def command(call: Call, *, out: Path | None, languages: tuple[str, ...], form: s
 
 def _process(call: Call) -> tuple[Process, Path]:
     from crmbridge.plugins import load_plugins  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.checking import load_project, models_of  # noqa: PLC0415  the same
+    from crmbridge.services.projects.checking import load_project, models_of  # noqa: PLC0415  the same
 
     project = load_project(call.project, *models_of(load_plugins()))
     return project.process, project.path.parent / project.settings.process

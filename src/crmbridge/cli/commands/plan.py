@@ -33,7 +33,7 @@ def command(call: Call, out: Path | None, no_pull: bool, detailed_exitcode: bool
     """
     from crmbridge.cli.answers import answer_plan  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.plan_files import save_plan  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_plan  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_plan  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         ran = run_plan(workspace, refresh=not no_pull)

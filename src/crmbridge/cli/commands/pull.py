@@ -27,6 +27,6 @@ def command(call: Call, connections: tuple[str, ...], hinted: bool) -> Reply:  #
     """
     with call.workspace() as workspace:  # before the imports, so that people see early that it starts
         from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
-        from crmbridge.services.running import run_hinted, run_pull  # noqa: PLC0415  the same
+        from crmbridge.services.runs.running import run_hinted, run_pull  # noqa: PLC0415  the same
 
         return answer_run(workspace, (run_hinted if hinted else run_pull)(workspace, connections))

@@ -70,8 +70,8 @@ def command(
         raise click.UsageError(f"--format {form} needs --out: it is a file, not text.")
     if push and (form is not None or out is not None or any(figures.values())):
         raise click.UsageError("--push sends reports as the settings have them; it takes no other options.")
-    from crmbridge.services.measuring import language_of  # noqa: PLC0415  imports are paid by those who use them
-    from crmbridge.services.publishing import make_document, reports  # noqa: PLC0415  the same
+    from crmbridge.services.reports.measuring import language_of  # noqa: PLC0415  imports are paid by those who use them
+    from crmbridge.services.reports.publishing import make_document, reports  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         chosen = reports(workspace, name)
@@ -128,7 +128,7 @@ def _default() -> Report:
 def _push(workspace: Workspace, chosen: tuple[Report, ...], name: str | None) -> Reply:
     from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.errors import ConfigurationError  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_reports  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_reports  # noqa: PLC0415  the same
 
     if not chosen:
         raise ConfigurationError("The settings have no reports to push", advice="Add one under `reports:`.")
@@ -144,7 +144,7 @@ def _save(document: Document, form: str, folder: Path) -> str:
     """Save a report in one form and give the path."""
     from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.report.csv_form import MARK  # noqa: PLC0415  the same
-    from crmbridge.services.querying import export_whole  # noqa: PLC0415  the same
+    from crmbridge.services.reports.querying import export_whole  # noqa: PLC0415  the same
 
     path = folder / f"{document.name}{(SUFFIXES | TABLES)[form]}"
     if form in TABLES and document.scorecard is not None:

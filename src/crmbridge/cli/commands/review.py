@@ -23,7 +23,7 @@ def command(call: Call, *, since: str) -> Reply:
     """
     from crmbridge.cli.moments import earlier  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.review_view import review_form, review_lines  # noqa: PLC0415  the same
-    from crmbridge.services.reviewing import review  # noqa: PLC0415  the same
+    from crmbridge.services.answers.reviewing import review  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         said = review(workspace, earlier(workspace, since, "--since"))

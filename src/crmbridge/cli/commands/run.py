@@ -12,7 +12,7 @@ from crmbridge.cli.grammar import as_command, fail_on_option
 
 if TYPE_CHECKING:
     from crmbridge.model.findings import Severity
-    from crmbridge.services.choosing import Choice
+    from crmbridge.services.apply.choosing import Choice
     from crmbridge.services.workspace import Workspace
 
 
@@ -46,7 +46,7 @@ def command(
     with call.workspace() as workspace:  # before the imports, so that people see early that it starts
         from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
         from crmbridge.model.findings import Severity  # noqa: PLC0415  the same
-        from crmbridge.services.running import run_steps  # noqa: PLC0415  the same
+        from crmbridge.services.runs.running import run_steps  # noqa: PLC0415  the same
 
         severity = Severity(fail_on) if fail_on else None
         choice = choice_of(select, max_changes, max_deletes)
@@ -58,8 +58,8 @@ def command(
 def _run_due(workspace: Workspace, fail_on: Severity | None, choice: Choice) -> Reply:
     from crmbridge.cli.answers import answer_runs  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.speech import speech_of_runs  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_due  # noqa: PLC0415  the same
-    from crmbridge.services.scheduling import due  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_due  # noqa: PLC0415  the same
+    from crmbridge.services.runs.scheduling import due  # noqa: PLC0415  the same
 
     items = due(workspace.project.settings, workspace.store.runs, workspace.clock.now())
     if not items:

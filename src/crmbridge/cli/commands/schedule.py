@@ -20,7 +20,7 @@ def command(call: Call) -> Reply:
     from zoneinfo import ZoneInfo  # noqa: PLC0415  imports are paid by the commands that use them
 
     from crmbridge.model.values import iso  # noqa: PLC0415  the same
-    from crmbridge.services.scheduling import command_of, due, entries, next_tick  # noqa: PLC0415  the same
+    from crmbridge.services.runs.scheduling import command_of, due, entries, next_tick  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         settings, runs, now = workspace.project.settings, workspace.store.runs, workspace.clock.now()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
 
-    from crmbridge.services.hinting import Receiver
+    from crmbridge.services.pull.hinting import Receiver
     from crmbridge.services.workspace import Progress, Workspace
     from crmbridge.web.gate import Hosts
     from crmbridge.web.keys import Keys
@@ -53,7 +53,7 @@ def command(call: Call, *, host: str, port: int, public_url: str | None, new_tok
     act can write. Whoever looks signs in with a token. Webhooks come in at /webhooks/CONNECTION, for each connection
     with `webhook:` in the settings; they are hints which records the next pull re-reads, and no more.
     """
-    from crmbridge.services.hinting import receivers  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.pull.hinting import receivers  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.web.keys import keys_of  # noqa: PLC0415  the same
     from crmbridge.web.server import listen, make_server  # noqa: PLC0415  the same
 

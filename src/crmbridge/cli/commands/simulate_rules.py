@@ -30,7 +30,7 @@ def command(call: Call, *, since: str, file: Path | None) -> Reply:
     """
     from crmbridge.cli.moments import earlier  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.simulation_view import simulation_form, simulation_lines  # noqa: PLC0415  the same
-    from crmbridge.services.simulating import read_candidate, simulate  # noqa: PLC0415  the same
+    from crmbridge.services.answers.simulating import read_candidate, simulate  # noqa: PLC0415  the same
 
     candidate = read_candidate(file) if file else None
     with call.workspace() as workspace:

@@ -20,7 +20,7 @@ def command(call: Call) -> Reply:
     side, with the deals of which today would say something else. No CRM is asked, and nothing is saved or written.
     """
     from crmbridge.cli.slas_view import slas_form, slas_lines  # noqa: PLC0415  imports are paid by their users
-    from crmbridge.services.judging_again import compare  # noqa: PLC0415  the same
+    from crmbridge.services.answers.judging_again import compare  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
         said = compare(workspace)

@@ -45,7 +45,7 @@ def command(call: Call, *, query: str | None, file: Path | None, as_csv: bool, o
     """
     sql, place = _question(query, file)
     with call.workspace() as workspace:
-        from crmbridge.services.querying import answer, answer_into  # noqa: PLC0415  imports are paid by their users
+        from crmbridge.services.reports.querying import answer, answer_into  # noqa: PLC0415  imports are paid by their users
 
         if out is not None:
             answer_into(workspace, sql, place, out)

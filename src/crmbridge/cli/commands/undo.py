@@ -15,7 +15,7 @@ from crmbridge.cli.output import Line, dim
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
     from crmbridge.model.changes import Plan
-    from crmbridge.services.choosing import Choice
+    from crmbridge.services.apply.choosing import Choice
     from crmbridge.services.workspace import Workspace
 
 NEEDS_PERSON, DECLINED = 7, 10
@@ -54,9 +54,9 @@ def command(
     from crmbridge.cli.answers import answer_run  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  the same
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
-    from crmbridge.services.choosing import choose  # noqa: PLC0415  the same
-    from crmbridge.services.running import run_apply  # noqa: PLC0415  the same
-    from crmbridge.services.undoing import find_run, plan_undo  # noqa: PLC0415  the same
+    from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.undoing import find_run, plan_undo  # noqa: PLC0415  the same
+    from crmbridge.services.runs.running import run_apply  # noqa: PLC0415  the same
 
     if not (yes or out):
         must_be_able_to_ask("The undo must be confirmed")
@@ -95,8 +95,8 @@ def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Rep
 def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
-    from crmbridge.services.choosing import choose  # noqa: PLC0415  the same
-    from crmbridge.services.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  the same
 
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen, say = choose(workspace, plan, choice), speech_of(workspace)

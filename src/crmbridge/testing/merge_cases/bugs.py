@@ -12,7 +12,7 @@ from crmbridge.testing.simulation.bugs import Bug
 from crmbridge.testing.simulation.planting import planted
 
 MERGE, SAMENESS, FORMS = "crmbridge.engine.merge", "crmbridge.engine.sameness", "crmbridge.engine.forms"
-DECIDING = "crmbridge.services.deciding"
+DECIDING = "crmbridge.services.apply.deciding"
 
 BUGS: tuple[Bug, ...] = (
     # ── Comparing ───────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from crmbridge.engine.sameness import canonical, same
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value, is_empty
-from crmbridge.services.deciding import Decisions
+from crmbridge.services.apply.deciding import Decisions
 from crmbridge.settings import FieldSync
 from crmbridge.testing.merge_cases.pools import POOLS, Form, Pool
 from crmbridge.testing.merge_cases.truth import Known, Standing, Unknown, Wanted, alike, wanted

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from crmbridge.errors import LockedError
 from crmbridge.ports import Clock
-from crmbridge.services.cycle import LEASE
+from crmbridge.services.runs.cycle import LEASE
 from crmbridge.testing.simulation.fuse import Fuse, burning_at_commits
 from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.state import Watch

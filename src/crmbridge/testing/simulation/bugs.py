@@ -14,9 +14,9 @@ class Bug(NamedTuple):
     wrong: str
 
 
-APPLYING, RECONCILING = "crmbridge.services.applying", "crmbridge.services.reconciling"
-MERGE, PLANNING = "crmbridge.engine.merge", "crmbridge.services.planning"
-UNDOING = "crmbridge.services.undoing"
+APPLYING, RECONCILING = "crmbridge.services.apply.applying", "crmbridge.services.apply.reconciling"
+MERGE, PLANNING = "crmbridge.engine.merge", "crmbridge.services.runs.planning"
+UNDOING = "crmbridge.services.by_hand.undoing"
 JOURNAL, RECORDS = "crmbridge.store.journal", "crmbridge.store.records"
 
 BUGS: tuple[Bug, ...] = (
@@ -67,7 +67,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a stage is written that the plan does not have",
-        "crmbridge.services.linked",
+        "crmbridge.services.links.native_ids",
         "    if not change.linked:\n        return change\n    edits = [_edit_with",
         "    if not change.linked:\n"
         "        more = FieldEdit('discount', None, None)\n"
@@ -77,7 +77,7 @@ BUGS: tuple[Bug, ...] = (
     # ── After a crash ───────────────────────────────────────────────────────────────────────────────────
     Bug(
         "nobody looks what became of an unclear write",
-        "crmbridge.services.cycle",
+        "crmbridge.services.runs.cycle",
         "reconciled = _reconcile(workspace, run) if write else ()",
         "reconciled = ()",
     ),
@@ -191,7 +191,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "what a person settles is not kept",
-        "crmbridge.services.resolving",
+        "crmbridge.services.by_hand.resolving",
         "        bases[decided_ref(item.link)][item.name] = decision.value\n",
         "",
     ),
@@ -227,7 +227,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a deletion beats an edit whose write failed",
-        "crmbridge.services.looking",
+        "crmbridge.services.sync.comparing",
         "        if any(lacks(bases.get(ref, NOTHING_KNOWN), spoken, decided) for ref in refs "
         "if ref not in self.around.deals):\n",
         "        if False:\n",
@@ -253,20 +253,20 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a merged deal is not followed",
-        "crmbridge.services.syncing",
+        "crmbridge.services.sync.syncing",
         "    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}\n",
         "    survivors: set[Ref] = set()\n",
     ),
     Bug(
         "a company is not brought along",
-        "crmbridge.services.companions",
+        "crmbridge.services.sync.companions",
         "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n",
         "        edits = [kept for edit in change.edits if (kept := self._edit(change, edit)) is not None]\n"
         "        edits = [edit for edit in edits if edit.name != COMPANY]\n",
     ),
     Bug(
         "a contact that two CRMs have linked is not found in a third",
-        "crmbridge.services.companions",
+        "crmbridge.services.sync.companions",
         "            if members and all(ref.connection != connection for ref in members):\n",
         "            if False:\n",
     ),
@@ -310,19 +310,19 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a connection that is left out stops the others",
-        "crmbridge.services.deciding",
+        "crmbridge.services.apply.deciding",
         "if ref in records and ref.connection in viewers",
         "if ref in records",
     ),
     Bug(
         "a field that is named later is not read",
-        "crmbridge.services.pulling",
+        "crmbridge.services.pull.pulling",
         "        known = None\n    begin",
         "        pass\n    begin",
     ),
     Bug(
         "what went before fields were named otherwise is not noticed",
-        "crmbridge.services.pulling",
+        "crmbridge.services.pull.pulling",
         "    if known is not None and known.reading != bookmark.reading:\n        with",
         "    if known is not None and known.reading != bookmark.reading:\n"
         "        known = None\n    if known is not None and False:\n        with",
@@ -335,7 +335,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "under other settings nothing is looked at anew",
-        "crmbridge.services.syncing",
+        "crmbridge.services.sync.syncing",
         '    return f"{READER}{entry.name}/{workspace.project.digest}"\n',
         '    return f"{READER}{entry.name}/"\n',
     ),

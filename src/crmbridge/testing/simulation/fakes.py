@@ -21,8 +21,8 @@ from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
-from crmbridge.services.cycle import run_cycle
-from crmbridge.services.gathering import make_viewers
+from crmbridge.services.links.gathering import make_viewers
+from crmbridge.services.runs.cycle import run_cycle
 from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process

@@ -18,11 +18,11 @@ from crmbridge.model.changes import JournalEntry, Outcome, Plan
 from crmbridge.model.codec import entry_to_json
 from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Run, StateStore
-from crmbridge.services.applying import apply_plan
-from crmbridge.services.cycle import LEASE, Cycle, run_cycle
-from crmbridge.services.planning import Part
-from crmbridge.services.resolving import conflicts, resolve, take
-from crmbridge.services.undoing import plan_undo
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.by_hand.resolving import conflicts, resolve, take
+from crmbridge.services.by_hand.undoing import plan_undo
+from crmbridge.services.runs.cycle import LEASE, Cycle, run_cycle
+from crmbridge.services.runs.planning import Part
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.afterwards import Afterwards
 from crmbridge.testing.simulation.beside import Beside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.replacing import replace
-from crmbridge.services.cycle import Cycle
+from crmbridge.services.runs.cycle import Cycle
 
 
 class Promised:

@@ -26,7 +26,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, load_plugins
 from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
-from crmbridge.services.checking import digest_of
+from crmbridge.services.projects.checking import digest_of
 from crmbridge.services.workspace import Project, field_bindings
 from crmbridge.settings import Settings
 from crmbridge.testing.factories import make_process, make_stage

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.values import show
-from crmbridge.services.cycle import Cycle
+from crmbridge.services.runs.cycle import Cycle
 from crmbridge.testing.simulation.diary import Diary
 
 

@@ -12,7 +12,7 @@ from crmbridge.model.changes import Action, Blocked, Change, JournalEntry
 from crmbridge.model.findings import Finding
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.services.naming import Names, called_in, findings_of, names_for
+from crmbridge.services.answers.naming import Names, called_in, findings_of, names_for
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Site
 from crmbridge.web.views.deals import field_label, teller_of

@@ -11,9 +11,9 @@ from crmbridge.manual.telling import Teller
 from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
-from crmbridge.services.explained import Asked as When
-from crmbridge.services.explained import ExplainedRule, Explanation, InStep, SyncedField
-from crmbridge.services.explaining import explain
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.explanation import Asked as When
+from crmbridge.services.answers.explanation import ExplainedRule, Explanation, InStep, SyncedField
 from crmbridge.web.site import Asked, Site, message, page
 from crmbridge.web.views.changes import done, names_told
 from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name, teller_of

@@ -14,8 +14,8 @@ from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller, teller
 from crmbridge.model.changes import Action, Change, FieldEdit
 from crmbridge.model.values import Money
-from crmbridge.services.holding import HeldDeal, HeldQuery, by_rule
-from crmbridge.services.naming import Names, called_in
+from crmbridge.services.answers.held_deals import HeldDeal, HeldQuery, by_rule
+from crmbridge.services.answers.naming import Names, called_in
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, page, part_of
 from crmbridge.web.words import Words

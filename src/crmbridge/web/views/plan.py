@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from crmbridge.errors import PlanStaleError
 from crmbridge.model.changes import Action, Plan
-from crmbridge.services.choosing import Choice
+from crmbridge.services.apply.choosing import Choice
 from crmbridge.web.desk import Made, What
 from crmbridge.web.site import Asked, Site, go, message, page, part_of
 from crmbridge.web.views.changes import names_told, shown_changes

@@ -6,7 +6,7 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from crmbridge.services.overview import newest_runs
+from crmbridge.services.answers.overview import newest_runs
 from crmbridge.web.site import Asked, Site, message, page, part_of
 from crmbridge.web.views.changes import done, names_told, written_to
 from crmbridge.web.views.deals import edits_in_words

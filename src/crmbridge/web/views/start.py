@@ -14,8 +14,8 @@ from crmbridge.model.figures import IndicatorFigure, Unit
 from crmbridge.model.values import Money
 from crmbridge.ports import Run
 from crmbridge.report.sections import where
-from crmbridge.services.holding import HeldDeal, by_rule
-from crmbridge.services.overview import Overview, look_over, newest_runs
+from crmbridge.services.answers.held_deals import HeldDeal, by_rule
+from crmbridge.services.answers.overview import Overview, look_over, newest_runs
 from crmbridge.web.charts import Line, spark
 from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page

@@ -13,10 +13,10 @@ from crmbridge.errors import PlanStaleError
 from crmbridge.model.changes import Blocked, Cause, JournalEntry
 from crmbridge.model.findings import Waiver
 from crmbridge.ports import Waiting
-from crmbridge.services.linked import ASSOCIATED
-from crmbridge.services.naming import Names, called
-from crmbridge.services.overview import waivers_ending
-from crmbridge.services.resolving import find_waiting, give, resolve, take
+from crmbridge.services.answers.naming import Names, called
+from crmbridge.services.answers.overview import waivers_ending
+from crmbridge.services.by_hand.resolving import find_waiting, give, resolve, take
+from crmbridge.services.links.native_ids import ASSOCIATED
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, go, page, part_of
 from crmbridge.web.views.changes import done, names_told, written_to

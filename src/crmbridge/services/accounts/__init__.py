@@ -1,0 +1,1 @@
+"""How accounts are: signed in, fit for the process, and made so."""

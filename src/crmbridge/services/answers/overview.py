@@ -1,0 +1,102 @@
+"""Overview: how the last runs went and what needs a person, from the state alone; no CRM is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from crmbridge.model.changes import Cause
+from crmbridge.model.findings import Severity, Waiver
+from crmbridge.model.records import Kind
+from crmbridge.ports import Run
+from crmbridge.services.answers.listing import SOON
+from crmbridge.services.pull.first_use import FIRST_USED
+from crmbridge.services.reports.told import TOLD
+from crmbridge.services.workspace import Workspace
+
+OLD = timedelta(days=180)  # credentials that stay are usually renewed within half a year
+SILENT = timedelta(days=1)  # after that long without a run, somebody should look whether the schedule still works
+
+
+class SignedIn(NamedTuple):
+    """What a connection signs in with, and since when it was seen here."""
+
+    connection: str
+    way: str
+    since: datetime
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    """How things are. `unknown` counts the writes of which nobody knows whether they happened."""
+
+    now: datetime
+    last: Run | None  # the newest run that is over
+    running: Run | None  # the newest one that is not, if nothing ended since
+    waiting: Mapping[Cause, int]
+    unknown: int
+    ending: tuple[Waiver, ...]  # waivers that hold, and end within a week
+    old: tuple[SignedIn, ...]  # credentials that were used for half a year or longer
+    pulled: Mapping[str, datetime | None]  # connection -> when its deals were pulled last
+    open_deals: int
+    findings: Mapping[Severity, int]
+
+    @property
+    def conflicts(self) -> int:
+        """Count the fields that a person must decide on."""
+        return self.waiting.get(Cause.CONFLICT, 0)
+
+    @property
+    def others(self) -> int:
+        """Count what else waits for a person."""
+        return sum(self.waiting.values()) - self.conflicts
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether no run ended for longer than a day."""
+        return self.last is None or self.now - (self.last.finished_at or self.last.started_at) > SILENT
+
+
+def look_over(workspace: Workspace) -> Overview:
+    """Say how things are now."""
+    store, now = workspace.store, workspace.clock.now()
+    runs = newest_runs(workspace, 10)
+    return Overview(
+        now=now,
+        last=next((run for run in runs if run.finished_at), None),
+        running=runs[0] if runs and runs[0].finished_at is None else None,
+        waiting=Counter(one.item.cause for one in store.waiting.all()),
+        unknown=len(store.journal.unsettled()),
+        ending=waivers_ending(workspace, now),
+        old=tuple(one for one in sign_ins(workspace) if now - one.since >= OLD),
+        pulled={name: store.records.pulled_at(name, Kind.DEAL) for name in workspace.connections},
+        open_deals=store.findings.open_deals(),
+        findings=store.findings.counts(),
+    )
+
+
+def waivers_ending(workspace: Workspace, now: datetime) -> tuple[Waiver, ...]:
+    """Give the waivers that hold now and end within a week, the first to end first."""
+    soon = (one for one in workspace.store.waivers.all() if one.holds(now) and one.until - now <= SOON)
+    return tuple(sorted(soon, key=lambda one: one.until))
+
+
+def newest_runs(workspace: Workspace, limit: int) -> tuple[Run, ...]:
+    """Give the newest runs, without the notes on who was told of a report: nobody ran those."""
+    found = workspace.store.runs.runs(2 * limit)
+    return tuple(run for run in found if not run.command.startswith(TOLD))[:limit]
+
+
+def sign_ins(workspace: Workspace) -> tuple[SignedIn, ...]:
+    """Give what connections sign in with, as a pull, `doctor` or `connections describe` noted it."""
+    found = []
+    for name in workspace.connections:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # KeyError: nothing is remembered
+            way, _user, at = json.loads(workspace.store.memory(name)[FIRST_USED])
+            found.append(SignedIn(name, str(way), datetime.fromisoformat(at)))
+    return tuple(found)

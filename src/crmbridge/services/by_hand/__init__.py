@@ -1,0 +1,1 @@
+"""What people decide: conflicts, links, waivers, and what is undone."""

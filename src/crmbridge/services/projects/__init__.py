@@ -1,0 +1,1 @@
+"""A project's files: made, checked, tried by their cases, and shown as a manual."""

@@ -1,0 +1,334 @@
+"""Pull: bring the state up to date with what the CRMs hold now."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from crmbridge.engine.text import plain
+from crmbridge.errors import ConfigurationError, CrmbridgeError
+from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
+from crmbridge.ports import Page, asks_ahead
+from crmbridge.services.bulk import give_memory_back, made_for_bulk
+from crmbridge.services.pull.bookmarks import Bookmark, marks_of
+from crmbridge.services.pull.first_use import first_used
+from crmbridge.services.pull.half_read import note_begun, note_ended
+from crmbridge.services.pull.hinting import asks_for_pull, reread_hints
+from crmbridge.services.pull.kinds import ORDER, pulled_kinds
+from crmbridge.services.pull.pace import Pace
+from crmbridge.services.pull.rebound_fields import part_with_rebound
+from crmbridge.services.pull.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
+from crmbridge.services.pull.same_account import note_account
+from crmbridge.services.pull.unread_kinds import note_whole, pull_readable
+from crmbridge.services.workspace import Workspace, field_bindings
+from crmbridge.threads import make_pool
+
+MOST_AT_ONCE = 500  # records saved in one transaction
+GIVEN_BACK = 2_000  # after so many records, freed memory goes back to the system
+# What a connection can say that changes nothing in how its records look.
+ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook", "around_every"})
+LOOKED_AT = "crmbridge.account_looked_at"  # the day on which a connection was last seen to lead where it did before
+PLURALS = {
+    Kind.USER: "users",
+    Kind.COMPANY: "companies",
+    Kind.CONTACT: "contacts",
+    Kind.DEAL: "deals",
+    Kind.ACTIVITY: "activities",
+    Kind.NOTE: "notes",
+    Kind.FILE: "files",
+}
+SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
+
+
+class ConnectionPull(Struct, frozen=True, kw_only=True):
+    """What one connection gave. With an error, what came before it is stored and the next pull goes on from there."""
+
+    connection: str
+    records: int = 0
+    moves: int = 0
+    gone: int = 0
+    problems: int = 0
+    error: CrmbridgeError | None = None
+    rested: tuple[Kind, ...] = ()  # kinds that were not asked for, as they were read a short time ago
+    unknown: bool = False  # a deal that changed names a user, company or contact that was never seen
+
+
+def pull(workspace: Workspace, connections: Sequence[str] = (), *, whole: bool = True) -> tuple[ConnectionPull, ...]:
+    """Pull all connections, or the ones named, side by side. One that fails does not keep the others from going on.
+
+    Unless the `whole` of each is asked for, users, companies and contacts that were read a short time ago rest
+    (`around_every`), in all connections or in none.
+    """
+    names = chosen(workspace, connections)
+    if not names:
+        return ()
+    with made_for_bulk(), make_pool(max_workers=len(names)) as threads:
+        found = tuple(threads.map(lambda name: _pull_one(workspace, name, whole=whole), names))
+        if any(one.unknown for one in found):
+            found = tuple(threads.map(lambda one: _pull_rest(workspace, one), found))
+            forget_reading(workspace, names)
+        return found
+
+
+def chosen(workspace: Workspace, connections: Sequence[str]) -> tuple[str, ...]:
+    """Give the connections that were named, each once, or all of them.
+
+    Raises ConfigurationError for a name that the settings don't have, before anything is read. One that can't be
+    opened, as its secret is missing, costs only itself: pulling it tells why, as its error.
+    """
+    names = tuple(dict.fromkeys(connections or workspace.connections))
+    for name in names:
+        if name not in workspace.connections:
+            workspace.adapter(name)
+    return names
+
+
+def pull_hinted(workspace: Workspace, connections: Sequence[str] = ()) -> tuple[ConnectionPull, ...]:
+    """Re-read only what webhooks said has changed, of all connections or the ones named.
+
+    One of which a webhook said that something changed, and could not say what, is pulled.
+    """
+    return tuple(_hinted(workspace, name) for name in chosen(workspace, connections))
+
+
+def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
+    if asks_for_pull(workspace, connection):
+        return _pull_one(workspace, connection)
+    try:
+        _bookmark(workspace, connection, marks_of(workspace, connection))  # it must not have become another account
+        return ConnectionPull(connection=connection, records=reread_hints(workspace, connection))
+    except CrmbridgeError as error:
+        return ConnectionPull(connection=connection, error=error)
+
+
+def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> ConnectionPull:
+    total = ConnectionPull(connection=connection)
+    workspace.progress("pull", f"{connection}: looking at the account")
+    try:
+        begun = workspace.clock.now()
+        marks, kinds = marks_of(workspace, connection), _kinds(workspace, connection)
+        if not marks:
+            _ask_ahead(workspace, connection, kinds)
+        bookmark = _bookmark(workspace, connection, marks)
+        part_with_rebound(workspace, connection)
+        unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
+        if not (whole or unnamed) and may_rest(workspace, connection):
+            total = replace(total, rested=_resting(kinds, marks, bookmark))
+        awake = [kind for kind in kinds if kind not in total.rested]
+        for pulled in _pull_kinds(workspace, awake, total, marks, bookmark):
+            total = pulled
+        if Kind.DEAL in marks and not total.rested and not RESTING.isdisjoint(kinds):
+            note_read(workspace, connection, begun)  # not of a first pull, which looks at no names
+        workspace.store.hints.done(unnamed)
+        # Past the CRM's search index, which may not know yet what a webhook told us of.
+        reread_hints(workspace, connection)
+    except CrmbridgeError as error:
+        return replace(total, error=error)
+    return total
+
+
+def _ask_ahead(workspace: Workspace, connection: str, kinds: Sequence[Kind]) -> None:
+    """Let a first pull begin while the account is looked at, so that people see sooner how it goes."""
+    adapter = workspace.adapter(connection)
+    if asks_ahead(adapter):
+        adapter.ask_ahead(kinds)
+
+
+def _pull_rest(workspace: Workspace, total: ConnectionPull) -> ConnectionPull:
+    """Pull what rested in a connection, as a deal of this or another one named somebody or something new."""
+    if total.error is not None or not total.rested:
+        return total
+    kinds, total = total.rested, replace(total, rested=())
+    try:
+        marks = marks_of(workspace, total.connection)
+        for pulled in _pull_kinds(workspace, kinds, total, marks, _bookmark(workspace, total.connection, marks)):
+            total = pulled
+    except CrmbridgeError as error:
+        return replace(total, error=error)
+    return total
+
+
+def _kinds(workspace: Workspace, connection: str) -> tuple[Kind, ...]:
+    project = workspace.project
+    entry, capabilities = project.settings.connections[connection], workspace.adapter(connection).capabilities
+    return pulled_kinds(project.process, entry, capabilities, project.settings.conditions)
+
+
+def _resting(kinds: Sequence[Kind], marks: Mapping[Kind, Bookmark], bookmark: Bookmark) -> tuple[Kind, ...]:
+    """Give those of the kinds that need not be read in each run, if all of them were read with these settings."""
+    resting = tuple(kind for kind in kinds if kind in RESTING)
+    known = all(kind in marks and marks[kind].settings == bookmark.settings for kind in resting)
+    return resting if known else ()
+
+
+def _pull_kinds(
+    workspace: Workspace,
+    kinds: Sequence[Kind],
+    total: ConnectionPull,
+    marks: Mapping[Kind, Bookmark],
+    bookmark: Bookmark,
+) -> Iterator[ConnectionPull]:
+    """Pull kinds one after the other, and say after each page what there is so far."""
+    for kind in kinds:
+        for pulled in _pull_kind(workspace, kind, total, bookmark, marks):
+            total = pulled
+            yield total
+
+
+def _pull_kind(
+    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, marks: Mapping[Kind, Bookmark]
+) -> Iterator[ConnectionPull]:
+    """Save what changed since the bookmark known, and say after each page what there is so far.
+
+    With other settings the records would look different: fields are bound, or money is read, in another way. So all are
+    read anew. As that would not tell of what went before, what changed until now is read first, from where the old
+    bookmark is. As some are read one way then and some another, all are read anew under whatever settings come next.
+    """
+    known = marks.get(kind)
+    if known is not None and known.reading != bookmark.reading:
+        with contextlib.suppress(ConfigurationError):  # another adapter, say, which can't read the cursor
+            for pulled in _pull_since(workspace, kind, total, replace(known, settings=""), marks):
+                total = pulled
+                yield total
+        known = None
+    begin = replace(bookmark, cursor=known.cursor) if known else bookmark
+    if known is None:
+        note_begun(workspace, total.connection, kind)
+    for pulled in _pull_since(workspace, kind, total, begin, marks):
+        total = pulled
+        yield total
+    note_whole(workspace, total.connection, kind)
+    note_ended(workspace, total.connection, kind)
+
+
+def _pull_since(
+    workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, marks: Mapping[Kind, Bookmark]
+) -> Iterator[ConnectionPull]:
+    """Save what changed since a bookmark, each page with its own, and say after each what there is so far."""
+    connection, before, since = total.connection, total.records, bookmark.cursor or None
+    pages = pull_readable(workspace, connection, kind, since)
+    for page in in_fewer(_told(workspace, connection, kind, pages)):
+        marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
+        workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
+        total = replace(
+            total,
+            records=total.records + len(page.records),
+            moves=total.moves + len(page.moves),
+            gone=total.gone + len(page.tombstones),
+            problems=total.problems + sum(len(record.problems) for record in page.records),
+            unknown=total.unknown or (since is not None and _brings_new(workspace, kind, page, marks)),
+        )
+        if total.records // GIVEN_BACK > before // GIVEN_BACK:
+            give_memory_back()
+        before = total.records
+        yield total
+
+
+def _brings_new(workspace: Workspace, kind: Kind, page: Page, marks: Mapping[Kind, Bookmark]) -> bool:
+    """Tell whether deals of a page name one that was never seen, of the kinds that were pulled before."""
+    return kind is Kind.DEAL and names_unknown(workspace, page.records, RESTING & marks.keys())
+
+
+def _told(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Page]) -> Iterator[Page]:
+    """Tell of pages as they come: people see the first one before enough are there to be saved together."""
+    pace = Pace(workspace.clock, PLURALS[kind])
+    for page in pages:
+        if page.begun is not None:
+            pace.began(page.begun)
+        pace.total = page.total or pace.total
+        pace.add(len(page.records))
+        workspace.progress("pull", f"{connection}: {pace}")
+        yield page
+
+
+def in_fewer(pages: Iterator[Page], most: int = MOST_AT_ONCE) -> Iterator[Page]:
+    """Put pages together until they hold about `most` records, since each one saved waits for the disk.
+
+    What was found before an error is given before the error. Pages that say something of one record twice, and ones
+    with tombstones, stay apart: there the order counts.
+    """
+    held: list[Page] = []
+    seen: set[Ref] = set()
+    try:
+        for page in pages:
+            refs = {record.ref for record in page.records}
+            if held and (page.tombstones or seen & refs or len(seen) + len(refs) > most):
+                yield _together(held)
+                held, seen = [], set()
+            held.append(page)
+            seen |= refs
+            if page.tombstones or len(seen) >= most:  # a full one need not wait for the next
+                yield _together(held)
+                held, seen = [], set()
+    except CrmbridgeError:
+        if held:
+            yield _together(held)
+        raise
+    if held:
+        yield _together(held)
+
+
+def _together(pages: Sequence[Page]) -> Page:
+    return Page(
+        records=tuple(record for page in pages for record in page.records),
+        moves=tuple(move for page in pages for move in page.moves),
+        tombstones=tuple(tombstone for page in pages for tombstone in page.tombstones),
+        cursor=pages[-1].cursor,
+        total=pages[-1].total,
+    )
+
+
+def _bookmark(workspace: Workspace, connection: str, marks: Mapping[Kind, Bookmark]) -> Bookmark:
+    """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
+
+    The account is asked for when the settings changed, and once a day, as a secret can be replaced by another
+    account's where it lies; more often would cost requests. Signing in in another way to the same account, or keeping
+    the secret elsewhere, does not make everything be pulled anew.
+    """
+    settings = _digest(workspace, connection)
+    stored = [marks[kind] for kind in ORDER if kind in marks]
+    memory, today = workspace.store.memory(connection), workspace.clock.now().date().isoformat()
+    if stored and all(mark.settings == settings for mark in stored) and memory.get(LOOKED_AT) == today:
+        return Bookmark(account=stored[0].account, settings=settings)
+    description = workspace.adapter(connection).describe()
+    account = description.account
+    if stored and stored[0].account != account:
+        raise ConfigurationError(
+            f"The connection {connection} led to the account {plain(stored[0].account)} before, and leads to "
+            f"{plain(account)} now",
+            advice="Give the new account a connection of its own; what is known of the old one stays as it is.",
+        )
+    note_account(workspace, connection, description, new=not stored)
+    if description.credential is not None:
+        first_used(workspace, connection, description.credential)
+    memory[LOOKED_AT] = today
+    return Bookmark(account=account, settings=settings)
+
+
+def _digest(workspace: Workspace, connection: str) -> str:
+    entry = workspace.project.settings.connections[connection]
+    bound = field_bindings(workspace.project.process, entry.fields)
+    says = {name: value for name, value in entry.model_dump(mode="json").items() if name not in ASIDE}
+    secret = {name: value for name, value in says.items() if _holds_secret(value)}
+    reading = [
+        {name: value for name, value in says.items() if name not in secret},
+        [[b.name, b.native, b.type] for b in bound],
+    ]
+    return f"{_short(reading)}.{_short(secret)}"
+
+
+def _holds_secret(value: Any) -> bool:
+    """Tell whether a setting says where a secret is kept, itself or somewhere within."""
+    if not isinstance(value, dict):
+        return False
+    return (len(value) == 1 and value.keys() <= SOURCES) or any(map(_holds_secret, value.values()))
+
+
+def _short(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]

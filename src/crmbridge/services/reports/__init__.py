@@ -1,0 +1,1 @@
+"""What is counted, shown and sent: figures, reports, and who was told of them."""

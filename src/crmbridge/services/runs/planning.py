@@ -1,0 +1,109 @@
+"""Plan: everything that sync and enforcement want to write, as one value. Nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from crmbridge.engine.planner import assemble, is_wanted_again
+from crmbridge.engine.refusing import in_parts
+from crmbridge.model.changes import Cause, Outcome, Plan
+from crmbridge.model.records import Kind
+from crmbridge.model.replacing import replace
+from crmbridge.services.bulk import made_for_bulk
+from crmbridge.services.enforce.awaiting import Judged, awaiting, dealt
+from crmbridge.services.sync import syncing
+from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Cap
+
+Part = Literal["sync", "enforce"]
+# What may go another way the next time, though no record changes.
+_AGAIN = {Cause.DELETE, Cause.CLEAR, Cause.REFUSED, Cause.UNCLEAR}
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """A plan, and what its enforcement came from."""
+
+    plan: Plan
+    judged: Judged
+
+
+@made_for_bulk()
+def make_plan(
+    workspace: Workspace,
+    parts: Collection[Part] = ("sync", "enforce"),
+    fresh: Sequence[str] | None = None,
+    *,
+    cap: Cap | None = None,
+    ask: bool = False,
+) -> Planned:
+    """Compute the plan from the state as it is.
+
+    `fresh` names the connections whose records are up to date (all when not said); nothing is planned that would
+    need another. Links, what all sides agree on, what waits for a person, and what evaluating said are remembered; no
+    CRM is touched, but that with `ask` they may be asked what their deals held when they moved. `cap` stands in for the
+    cap on deletions of the settings.
+    """
+    current = tuple(workspace.connections if fresh is None else fresh)
+    synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
+    judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
+    changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
+    journal = workspace.store.journal
+    outcomes = journal.outcomes([change.id for change in changes])
+    while len(parted := in_parts(changes, outcomes)) > len(changes):
+        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
+    plan = assemble(
+        changes,
+        [*synced.blocked, *(item for item in judged.blocked if item.deal.connection in current)],
+        outcomes=outcomes,
+        unclear=journal.unsettled(),
+        made_at=workspace.clock.now(),
+        settings=workspace.project.digest,
+        cursors=_cursors(workspace),
+    )
+    finished = {
+        change.id
+        for change in changes
+        if (entry := outcomes.get(change.id)) is not None
+        and entry.outcome is Outcome.APPLIED
+        and not is_wanted_again(change, entry)
+    }
+    if "enforce" in parts:
+        dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
+        if "sync" not in parts:
+            own = [item for item in plan.blocked if not item.link]
+            workspace.store.waiting.replace({""}, own, workspace.clock.now())
+    if "sync" in parts:
+        plan = _remember(workspace, synced, plan, finished)
+    return Planned(plan=plan, judged=judged)
+
+
+def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:
+    """Judge the deals that wait for it, if any do."""
+    waiting = awaiting(workspace)
+    if not waiting.deals:
+        return Judged(reader=waiting.reader, mark=waiting.mark)
+    from crmbridge.services.enforce.evaluating import judge_pending  # noqa: PLC0415  what an idle cycle does without
+
+    return judge_pending(workspace, told_by, waiting)
+
+
+def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan, finished: Collection[str]) -> Plan:
+    """Keep what waits for a person and what is not finished; give the plan with everything that waits."""
+    waiting, connections = workspace.store.waiting, workspace.connections
+    left_behind = {each.item.link for each in waiting.all() if each.item.deal.connection not in connections}
+    waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked, workspace.clock.now())
+    held = dict.fromkeys(item.link for item in plan.blocked if item.cause in _AGAIN)
+    # Also what another change stands in the way of: it may be wanted again when that one was not made. In the order in
+    # which links were looked at, as their deals lie in the state.
+    wanted = dict.fromkeys(change.link for change in synced.changes if change.link and change.id not in finished)
+    syncing.dealt(workspace, synced, held | wanted)
+    return replace(plan, blocked=tuple(each.item for each in waiting.all()))
+
+
+def _cursors(workspace: Workspace) -> dict[str, str]:
+    found = {connection: workspace.store.records.cursors(connection) for connection in workspace.connections}
+    # In the order in which kinds are named, so that the same state gives the same plan.
+    return {f"{name}/{kind}": cursors[kind] for name, cursors in found.items() for kind in Kind if kind in cursors}

@@ -1,0 +1,1 @@
+"""What differs between linked records, and what has to be written for it."""

@@ -1,0 +1,32 @@
+"""Notes: copy what people write on a deal in one CRM to its counterparts, where the settings ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crmbridge.engine.matching import PREFIX
+from crmbridge.engine.planner import copy_note
+from crmbridge.model.changes import Change
+from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.services.links.associations import hanging_on
+from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Sync
+
+
+def copied_notes(workspace: Workspace, entry: Sync, link: str, deals: Sequence[Ref]) -> list[Change]:
+    """Plan the notes that the other deals of a link shall have; the ones that are there already are planned as well.
+
+    Their ids are the same each time, so what the journal says is done is not done again.
+    """
+    source = entry.notes_source
+    origin = next((ref for ref in deals if ref.connection == source), None)
+    if source is None or origin is None:
+        return []
+    notes = hanging_on(workspace, [origin], Kind.NOTE).get(origin, [])
+    by_people = [note for note in notes if not _is_ours(note)]
+    return [copy_note(note, link=link, target=ref) for ref in deals if ref.connection != source for note in by_people]
+
+
+def _is_ours(note: Record) -> bool:
+    """Tell whether a note carries a marker of ours: what crmbridge wrote in one CRM is no news for the others."""
+    return f"[{PREFIX}" in str(note.fields.get("body"))

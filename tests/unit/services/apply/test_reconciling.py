@@ -1,0 +1,161 @@
+"""Reading back tells what became of changes that were not clearly answered."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from crmbridge.model.changes import Outcome
+from crmbridge.model.replacing import replace
+from crmbridge.model.values import Money, Value
+from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.apply.reconciling import reconcile
+from crmbridge.services.pull.pulling import pull
+from crmbridge.services.runs.cycle import run_cycle
+from crmbridge.services.runs.planning import make_plan
+from crmbridge.testing.fake_crm import at
+from crmbridge.testing.workspaces import Bench, make_bench
+
+TWO = ("north", "south")
+
+
+def unclear(fault: str, **fields: Value) -> tuple[Bench, dict[str, str]]:
+    """Link a deal, edit it in the north, and lose the reply to the write in the south; give the deals' ids."""
+    newest = [{"name": "main", "between": TWO, "fields": {"*": {"conflict": "newest"}}}]
+    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=newest)
+    ids = {name: bench.crms[name].create_deal("Rollout", stage="qualification", company="1").id for name in TWO}
+    run_cycle(bench.workspace, "r1")
+    bench.clock.sleep(600)
+    bench.crms["north"].edit_deal(ids["north"], **fields)
+    bench.crms["south"].faults.append(fault)
+    pull(bench.workspace)
+    apply_plan(bench.workspace, make_plan(bench.workspace).plan, "r2")
+    bench.clock.sleep(600)
+    return bench, ids
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [("drop_after", Outcome.APPLIED), ("drop_before", Outcome.FAILED)])
+def test_an_update_is_what_the_record_says(fault: str, outcome: Outcome) -> None:
+    """It was done when the record holds all of it."""
+    bench, _ = unclear(fault, name="New", bant__budget="yes")
+    receipts = reconcile(bench.workspace, "r3")
+
+    assert [outcome] == [receipt.outcome for receipt in receipts]
+    assert () == bench.workspace.store.journal.unsettled()
+
+
+def test_what_can_not_be_read_stays_unknown() -> None:
+    """Nothing is sent again before it is known; the next run asks again."""
+    bench, _ = unclear("drop_after", name="New")
+    bench.crms["south"].blind = 1
+    writes = bench.crms["south"].writes
+    first, second = reconcile(bench.workspace, "r3"), reconcile(bench.workspace, "r4")
+
+    assert [Outcome.UNKNOWN, Outcome.APPLIED] == [receipt.outcome for receipt in (*first, *second)]
+    assert writes == bench.crms["south"].writes
+
+
+def test_a_part_that_arrived_is_nobodys_edit() -> None:
+    """A person overwrote one field meanwhile; the other one is ours, and does not undo what was edited since."""
+    bench, ids = unclear("drop_after", name="First", bant__budget="yes")
+    bench.crms["north"].edit_deal(ids["north"], bant__budget="no")
+    bench.clock.sleep(60)
+    bench.crms["south"].edit_deal(ids["south"], name="Another")
+    cycle = run_cycle(bench.workspace, "r3")
+    deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
+
+    assert ["read back: only bant.budget is as it was sent"] == [receipt.message for receipt in cycle.reconciled]
+    assert {"north": ("Another", "no"), "south": ("Another", "no")} == {
+        name: (fields["name"], fields["bant.budget"]) for name, fields in deals.items()
+    }
+
+
+def test_a_connection_that_was_left_out_is_left_alone() -> None:
+    """What is unclear there waits until the connection is back in the settings."""
+    bench, _ = unclear("drop_after", name="New")
+    settings = bench.workspace.project.settings
+    north = {"north": settings.connections["north"]}
+    alone = bench.again(settings.model_copy(update={"connections": north, "sync": ()}))
+
+    assert () == reconcile(alone.workspace, "r3")
+    assert 1 == len(alone.workspace.store.journal.unsettled())
+
+
+def test_a_creation_that_is_found_late_undoes_nothing() -> None:
+    """The deal was found by its key and kept in step before its creation could be looked up; that stands."""
+    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    bench.crms["south"].faults.append("drop_after")
+    for name in ("Rollout", "Second", "Third", "Third"):
+        if name != "Rollout":
+            bench.crms["north"].edit_deal(north, name=name)
+        bench.crms["south"].blind = int(name == "Second")
+        run_cycle(bench.workspace, f"r-{bench.clock.now():%H%M}")
+        bench.clock.sleep(600)
+    rows = [entry for entry in bench.workspace.store.journal.entries() if entry.message.startswith("south: too many")]
+
+    assert rows, "the creation was still unclear while the deal was kept in step"
+    assert ["Third"] == [crm.deal(crm.deal_ids()[0]).fields["name"] for crm in bench.crms.values()][1:]
+    assert "Third" == bench.crms["north"].deal(north).fields["name"]
+
+
+@pytest.mark.parametrize(("touched", "stage"), [(False, "closing"), (True, "qualification")])
+def test_a_deal_that_was_made_in_the_first_stage_and_not_moved_on_is_nobodys_edit(*, touched: bool, stage: str) -> None:
+    """Where nobody touched it since, it goes on to its stage; where somebody did, what they left it at counts."""
+    newest = [{"name": "main", "between": TWO, "create": ["south"], "fields": {"*": {"conflict": "newest"}}}]
+    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=newest)
+    bench.crms["north"].create_deal("Rollout", stage="closing")
+    south = bench.crms["south"]
+    south.faults.append("drop_after")
+    run_cycle(bench.workspace, "r1")
+    bench.clock.sleep(600)
+    (made,) = south.named("Rollout")
+    updated = bench.clock.now() if touched else made.created_at
+    assert updated is not None
+    south.records[made.ref] = replace(made, position=at("qualification"), updated_at=updated, version="made")
+    south.changed[made.ref] = max(south.changed.values()) + 1
+    for run in ("r2", "r3"):
+        run_cycle(bench.workspace, run)
+        bench.clock.sleep(600)
+
+    assert {at(stage)} == {crm.named("Rollout")[0].position for crm in bench.crms.values()}
+
+
+def test_an_update_that_the_crm_rounded_was_done() -> None:
+    """It holds what it made of the amount; else it would seem to be somebody's edit, and win."""
+    bench, ids = unclear("drop_after", amount=Money(Decimal("10.125"), "EUR"))
+    south = bench.crms["south"]
+    record = south.deal(ids["south"])
+    south.records[record.ref] = replace(record, fields={**record.fields, "amount": Money(Decimal("10.13"), "EUR")})
+
+    assert [Outcome.APPLIED] == [receipt.outcome for receipt in reconcile(bench.workspace, "r3")]
+
+
+def test_of_an_update_that_did_not_arrive_nothing_was_rounded() -> None:
+    """A person enters what a CRM might have made of the amount: it is an edit, as the name that went with it is not."""
+    bench, ids = unclear("drop_before", name="New", amount=Money(Decimal("10.75"), "EUR"))
+    bench.crms["south"].edit_deal(ids["south"], amount=Money(Decimal(11), "EUR"))
+    cycle = run_cycle(bench.workspace, "r3")
+    deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
+
+    assert ["read back: it was not done"] == [receipt.message for receipt in cycle.reconciled]
+    assert {("New", Money(Decimal(11), "EUR"))} == {(fields["name"], fields["amount"]) for fields in deals.values()}
+
+
+def test_a_value_that_was_there_before_is_none_that_a_crm_rounded() -> None:
+    """The write did not arrive. What stood there looks like a form of what was sent, and stands for nothing."""
+    bench, ids = unclear("drop_before", amount=Money(Decimal(100), "EUR"))
+    reconcile(bench.workspace, "r3")
+    run_cycle(bench.workspace, "r4")
+    bench.clock.sleep(600)
+    bench.crms["north"].edit_deal(ids["north"], amount=Money(Decimal("100.25"), "EUR"), name="New")
+    bench.crms["south"].faults.append("drop_before")
+    for run in ("r5", "r6", "r7"):
+        run_cycle(bench.workspace, run)
+        bench.clock.sleep(600)
+    deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
+
+    assert dict.fromkeys(TWO, ("New", Money(Decimal("100.25"), "EUR"))) == {
+        name: (fields["name"], fields["amount"]) for name, fields in deals.items()
+    }
