@@ -10,8 +10,8 @@ from tests.integration.test_two_way import HOUR, crm, linked, run
 
 from crmbridge.model.changes import Cause, Outcome
 from crmbridge.model.values import Money, Value
-from crmbridge.services.answers.explained import InStep
 from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.explanation import InStep
 from crmbridge.services.runs.running import run_plan
 from crmbridge.testing.workspaces import Bench
 
