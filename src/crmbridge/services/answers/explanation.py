@@ -50,6 +50,14 @@ class SyncedField(Struct, frozen=True, kw_only=True):
         return InStep.HELD if self.held else InStep.WAITING
 
 
+class Absent(StrEnum):
+    """Why a deal is not in a CRM with which the settings keep it in step."""
+
+    NOT_NAMED = "not_named"  # `create` does not name that connection
+    CLOSED = "closed"  # only open deals are made
+    NOT_YET = "not_yet"  # the next run makes it, or something waits for a person
+
+
 class Asked(StrEnum):
     """When a rule is asked."""
 
@@ -134,6 +142,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     wanted: tuple[Change, ...]  # what the bindings ask for; nothing for an earlier moment
     actions: Mapping[str, str]  # finding id -> the binding's action
     fields: tuple[SyncedField, ...]
+    absent: Mapping[str, Absent]  # by connection
     waiting: tuple[Waiting, ...]
     journal: tuple[JournalEntry, ...]
     at: datetime | None = None  # the earlier moment that was asked for
