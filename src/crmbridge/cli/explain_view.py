@@ -32,6 +32,7 @@ _APART = {
 _ABSENT = {
     Absent.NOT_NAMED: "absent_not_named",
     Absent.CLOSED: "absent_closed",
+    Absent.BESIDE: "absent_beside",
     Absent.NOT_YET: "absent_not_yet",
 }
 _TITLES = {Asked.TO_LEAVE: "to_leave", Asked.ON_ENTRY: "on_entry", Asked.LEFT_BEHIND: "left_behind"}

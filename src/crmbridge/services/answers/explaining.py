@@ -241,8 +241,9 @@ def _absent(workspace: Workspace, deal: Record, there: Collection[str]) -> dict[
     settings = workspace.project.settings
     entry = next((sync for sync in settings.sync if deal.ref.connection in sync.between), None)
     lacking = [name for name in entry.between if name not in there] if entry else []
-    closed = Absent.NOT_YET if is_open(deal) else Absent.CLOSED
-    return {name: closed if entry and name in entry.create else Absent.NOT_NAMED for name in lacking}
+    beside = workspace.mapper(deal.ref.connection).is_beside(deal.position)
+    made = Absent.CLOSED if not is_open(deal) else Absent.BESIDE if beside else Absent.NOT_YET
+    return {name: made if entry and name in entry.create else Absent.NOT_NAMED for name in lacking}
 
 
 def _fields(workspace: Workspace, linked: tuple[Record, ...], waiting: Sequence[Waiting]) -> tuple[SyncedField, ...]:

@@ -55,6 +55,7 @@ class Absent(StrEnum):
 
     NOT_NAMED = "not_named"  # `create` does not name that connection
     CLOSED = "closed"  # only open deals are made
+    BESIDE = "beside"  # only deals of the pipeline that is mapped are made
     NOT_YET = "not_yet"  # the next run makes it, or something waits for a person
 
 
