@@ -254,8 +254,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a merged deal is not followed",
         "crmbridge.services.sync.syncing",
-        "    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}\n",
-        "    survivors: set[Ref] = set()\n",
+        "    survivors = [end for part in chunks(deals) for end in follow_merged(workspace, part)]\n",
+        "    survivors: list[Ref] = []\n",
     ),
     Bug(
         "a company is not brought along",
