@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from tests.unit.services.able import TWO, able_bench
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.model.changes import Action, Cause, Outcome, Plan
+from crmbridge.model.changes import Action, Cause, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, is_empty
@@ -18,6 +19,7 @@ from crmbridge.services.by_hand.undoing import find_run, plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.runs.running import Ran, run_apply
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import FakeCrm, at
 from crmbridge.testing.workspaces import Bench, make_bench
 
@@ -255,6 +257,23 @@ def test_what_is_still_unclear_is_named_and_not_undone() -> None:
     bench.crms["south"].faults.append("drop_after")
     run = cycle(bench).run
     plan = plan_undo(bench.workspace, find_run(bench.workspace, run))
+
+    assert ((), [Cause.UNCLEAR]) == (plan.changes, [item.cause for item in plan.blocked])
+
+
+def test_what_a_killed_run_had_begun_is_named_and_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its intents are in the journal, and nothing says yet what came of them; the next run reads that back."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+
+    def killed(_adapter: FakeAdapter, _changes: Sequence[Change]) -> tuple[Receipt, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeAdapter, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cycle(bench)
+    (run, *_) = bench.workspace.store.runs.runs(1)
+    plan = plan_undo(bench.workspace, run)
 
     assert ((), [Cause.UNCLEAR]) == (plan.changes, [item.cause for item in plan.blocked])
 
