@@ -143,6 +143,22 @@ def test_a_move_that_the_process_forbids_is_not_made_again(store: StateStore) ->
     assert 7 == cycle.exit_code()
 
 
+@pytest.mark.parametrize(
+    ("stage", "reason"),
+    [("proposal", "name changed in north; stage changed in north"), ("closing", "name changed in north")],
+)
+def test_an_update_says_why_of_just_what_it_writes(store: StateStore, stage: str, reason: str) -> None:
+    """Of a move that is allowed as well; not of one that waits for a person."""
+    bench = linked_bench(store)
+    north, _ = two_deals(bench)
+    bench.crms["north"].move_deal(north, stage)
+    bench.crms["north"].edit_deal(north, name="Rollout and more")
+    plan = run(bench).plan
+
+    assert plan is not None
+    assert [reason] == [change.reason for change in plan.changes]
+
+
 def test_a_forbidden_move_is_told_as_it_was_made(store: StateStore) -> None:
     """Not as the way from where the other deal stands, which may be back or allowed."""
     bench = linked_bench(store, **conflict("newest"))

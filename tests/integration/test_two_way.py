@@ -165,7 +165,16 @@ def test_a_company_that_gets_a_domain_brings_its_deals_together() -> None:
     assert (0, [2]) == (before, [len(refs) for refs in deals])
 
 
-def test_notes_are_copied_one_way_once() -> None:
+@pytest.mark.parametrize(
+    "ours",
+    [
+        "Rule not met\n[crmbridge:abc]",
+        "Rule not met\n\n[crmbridge:abc] Call them",  # a person wrote on
+        "Rule not met\n\ncrmbridge:abc",  # as Pipedrive and Salesforce keep it
+        "Rule not met\n\ncrmbridge:note:abc\nCall them",
+    ],
+)
+def test_notes_are_copied_one_way_once(ours: str) -> None:
     """What people write in one CRM is copied to the others; what crmbridge wrote there is not."""
     bench = able_bench(
         **entry(notes="from: north"),
@@ -177,12 +186,25 @@ def test_notes_are_copied_one_way_once() -> None:
     north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
     run(bench)
     add(bench, "north", Kind.NOTE, "n1", body="They want it in May", deals=(north,))
-    add(bench, "north", Kind.NOTE, "n2", body="Rule not met\n[crmbridge:abc]", deals=(north,))
+    add(bench, "north", Kind.NOTE, "n2", body=ours, deals=(north,))
     cycles = [run(bench), run(bench)]
     south = only(bench, "south").ref.id
 
     assert ["They want it in May"] == [n.fields["body"] for n in bench.crms["south"].hanging_on(south, Kind.NOTE)]
     assert [1, 0] == [len(cycle.plan.changes) for cycle in cycles if cycle.plan]
+
+
+@pytest.mark.parametrize("body", ["crmbridge: who looks after it?", "As crmbridge:deal says, they wait", "[crm] Call"])
+def test_what_only_speaks_of_crmbridge_is_copied(body: str) -> None:
+    """A person wrote it."""
+    kinds = {"adapter": "fake", "kinds": ["user", "company", "contact", "deal", "note"]}
+    bench = able_bench(**entry(notes="from: north"), connections={"north": kinds, "south": kinds})
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    add(bench, "north", Kind.NOTE, "n1", body=body, deals=(north,))
+    run(bench)
+
+    assert [body] == [n.fields["body"] for n in bench.crms["south"].hanging_on(only(bench, "south").ref.id, Kind.NOTE)]
 
 
 # ── Deletions ───────────────────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,7 @@ from crmbridge.model.changes import (
     change_id,
     edits_of,
 )
-from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, is_empty, show
 
@@ -59,9 +59,7 @@ def sync_updates(
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
         for part in _together(list(zip(edits, merged.reasons[ref], strict=True)), bases[ref]):
-            why = intern(APART.join(reason for _, reason in part))  # very many changes have the same one
-            some = [edit for edit, _ in part]
-            update, stopped = _update(link, deals[ref], some, viewers[ref.connection], forbidden, why=why)
+            update, stopped = _update(link, deals[ref], part, viewers[ref.connection], forbidden)
             blocked += stopped
             if update is not None:
                 changes.append(update)
@@ -78,17 +76,16 @@ def _together(edits: list[Reasoned], base: Mapping[str, Value]) -> Iterable[list
 def _update(
     link: str,
     deal: Record,
-    edits: Iterable[FieldEdit],
+    edits: Iterable[Reasoned],
     viewer: Viewer,
     forbidden: Callable[[str], str],
-    *,
-    why: str,
 ) -> tuple[Change | None, list[Blocked]]:
     """Make the update of one deal, and say what of the edits can't be made."""
     kept: list[FieldEdit] = []
+    reasons: list[str] = []
     blocked: list[Blocked] = []
     position = None
-    for edit in edits:
+    for edit, reason in edits:
         native = viewer.native(edit, deal)
         there = viewer.position(edit.after, deal.position) if edit.name == STAGE else None
         if edit.name in AROUND and edit.name not in viewer.writes:
@@ -99,23 +96,24 @@ def _update(
             blocked.append(_forbidden(link, deal.ref, edit, why))
         else:
             kept.append(native)
+            reasons.append(reason)
             position = there or position
     if not kept:
         return None, blocked
-    # Its id has the same parts as `_change` gives it.
+    parts = (link, deal.ref.id, deal.version, *_where(position))  # as `_change` has them
     change = Change(
-        id=change_id(Action.UPDATE, deal.ref.connection, link, deal.ref.id, deal.version, edits=tuple(kept)),
+        id=change_id(Action.UPDATE, deal.ref.connection, *parts, edits=tuple(kept)),
         action=Action.UPDATE,
         origin=Origin.SYNC,
         connection=deal.ref.connection,
         target=deal.ref,
         edits=tuple(kept),
-        reason=why,
+        reason=intern(APART.join(reasons)),  # very many changes have the same one
         position=position,
         position_before=deal.position if position else None,
         expects=deal.version,
         link=link,
-        linked=tuple(edit.name for edit in kept if edit.name in AROUND),
+        linked=tuple([edit.name for edit in kept if edit.name in AROUND]),
     )
     return change, blocked
 
@@ -220,7 +218,7 @@ def renamed(change: Change) -> Change:
 
 def _creation(change: Change) -> Change:
     """Give a creation its id. Its key is part of it, which tells it from those that came before it."""
-    parts = (change.link or "", change.key or "")
+    parts = (change.link or "", change.key or "", *_where(change.position))
     return replace(change, id=change_id(Action.CREATE, change.connection, *parts, edits=change.edits))
 
 
@@ -231,7 +229,13 @@ def _change(change: Change, again: int | None = None) -> Change:
     """
     target = change.target.id if change.target else ""
     parts = (change.link or "", target, change.expects or "", *((str(again),) if again is not None else ()))
+    parts += _where(change.position)
     return replace(change, id=change_id(change.action, change.connection, *parts, edits=change.edits))
+
+
+def _where(position: Position | None) -> tuple[str, ...]:
+    """Give what the id of a change has of where it moves a deal: a stage that was mapped wrongly is tried anew."""
+    return (position.pipeline, position.stage) if position else ()
 
 
 def _no_counterpart(link: str, ref: Ref, edit: FieldEdit) -> Blocked:
@@ -315,21 +319,19 @@ def _without_contradictions(
     changes: Sequence[Change], ended: Collection[str], link_of: Mapping[Ref, str]
 ) -> list[Change]:
     """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
-    enforced: dict[Ref, set[str]] = {}
+    once: dict[str, Change] = {}
+    enforced: dict[Ref | None, set[str]] = {}
     for change in changes:
-        acts = change.origin is Origin.ENFORCE and change.action is Action.UPDATE and change.id not in ended
-        if acts and change.target is not None:
+        once.setdefault(change.id, change)
+        if change.origin is Origin.ENFORCE and change.action is Action.UPDATE and change.id not in ended:
             enforced.setdefault(change.target, set()).update(edit.name for edit in change.edits)
+    if not enforced:
+        return list(once.values())
     # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back.
-    back = {link_of[ref] for ref, names in enforced.items() if ref in link_of and STAGE in names}
-    seen: set[str] = set()
+    back = {link_of[ref] for ref, names in enforced.items() if ref and ref in link_of and STAGE in names}
     kept: list[Change] = []
-    for change in changes:
-        if change.id in seen:
-            continue
-        seen.add(change.id)
-        own = enforced.get(change.target, set()) if change.target else set()
-        taken = own | ({STAGE} if change.link in back else set())
+    for change in once.values():
+        taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
         if rest is not None:
             kept.append(rest)
@@ -360,6 +362,7 @@ def without(change: Change, names: Collection[str]) -> Change | None:
         replace(
             change,
             edits=rest,
+            reason=APART.join(dict.fromkeys(reason_of(change, edit.name) for edit in rest)),
             linked=tuple(name for name in change.linked if name not in names),
             position=change.position if stays else None,
             position_before=change.position_before if stays else None,

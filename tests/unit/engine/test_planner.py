@@ -171,10 +171,12 @@ def field_change(origin: Origin, *edits: FieldEdit) -> Change:
 def test_enforcement_wins_over_sync_about_a_field() -> None:
     """Two values for one field of one deal are never in one plan; the other fields of the sync go on."""
     enforced = field_change(Origin.ENFORCE, FieldEdit("source", "a", "b"))
-    synced = field_change(Origin.SYNC, FieldEdit("source", "a", "c"), FieldEdit("name", "old", "new"))
+    both = field_change(Origin.SYNC, FieldEdit("source", "a", "c"), FieldEdit("name", "old", "new"))
+    synced = replace(both, reason="source changed in south; name changed in south")
     plan = plan_of(synced, enforced)
 
     assert {
         Origin.ENFORCE: (FieldEdit("source", "a", "b"),),
         Origin.SYNC: (FieldEdit("name", "old", "new"),),
     } == {change.origin: change.edits for change in plan.changes}
+    assert ["name changed in south"] == [change.reason for change in plan.changes if change.origin is Origin.SYNC]
