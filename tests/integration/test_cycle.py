@@ -408,6 +408,21 @@ def test_a_deal_that_skipped_a_rule_can_be_set_back(store: StateStore) -> None:
     assert {} == second.applied.counts
 
 
+def test_the_counterpart_of_a_deal_that_is_set_back_is_never_moved(store: StateStore) -> None:
+    """Else it went forward and back again, and whatever its CRM does then with a deal had been done."""
+    bench = make_bench(
+        parts={"north": (0, 0), "south": (0, 0)},
+        store=store,
+        enforce=[{"rule": "qualification.bant", "action": "revert"}],
+    )
+    ref = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    run(bench)
+    bench.crms["north"].move_deal(ref.id, "proposal")
+    applied = [cycle.applied.done for cycle in (run(bench), run(bench), run(bench))]
+
+    assert [[ref], [], []] == [[change.target for change, _ in done] for done in applied]
+
+
 def test_a_plugin_can_veto_and_observe(store: StateStore) -> None:
     """A vetoed change is refused with the plugin's reason and not sent; an observer that fails costs nothing."""
     seen: list[int] = []

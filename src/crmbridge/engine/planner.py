@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from sys import intern
+from types import MappingProxyType
 
 from crmbridge.engine.forms import was_refused
 from crmbridge.engine.matching import PREFIX, external_key, link_id, natural_key
@@ -31,6 +32,7 @@ from crmbridge.model.values import Value, is_empty, show
 Reasoned = tuple[FieldEdit, str]  # an edit, and why it is made
 APART = "; "  # stands between the reasons of several edits
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again
+_ENDED = {Outcome.APPLIED, Outcome.REFUSED}  # it did, or a person decides
 # What others wait for comes first: companies before contacts before deals.
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
 ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
@@ -111,7 +113,7 @@ def _update(
         position_before=deal.position if position else None,
         expects=deal.version,
         link=link,
-        linked=tuple(edit.name for edit in kept if edit.name in AROUND),
+        linked=tuple([edit.name for edit in kept if edit.name in AROUND]),
     )
     return change, blocked
 
@@ -267,15 +269,18 @@ def assemble(
     made_at: datetime,
     settings: str,
     cursors: Mapping[str, str],
+    link_of: Mapping[Ref, str] = MappingProxyType({}),
 ) -> Plan:
     """Put changes in order and leave out what was done, refused or is unclear already.
 
     `outcomes` has the last outcome of every change id that has one, `unclear` what was sent and has no clear outcome:
     nothing with the same key is sent before that is known. An enforced change of stage wins over what sync wants with
-    the same deal's stage.
+    the stage of any deal of the same link, which `link_of` names.
     """
     waiting = {(e.change.connection, e.change.key or e.change.id): e for e in unclear}
-    wanted = _without_contradictions(sorted(changes, key=_place_in_order))
+    # What was made, or is refused, is in no plan, so it keeps nothing else from being written.
+    ended = {id_ for id_, entry in outcomes.items() if entry.outcome in _ENDED}
+    wanted = _without_contradictions(sorted(changes, key=_place_in_order), ended, link_of)
     kept: list[Change] = []
     stopped = list(blocked)
     for change in wanted:
@@ -310,21 +315,23 @@ def _place_in_order(change: Change) -> tuple[str, int, str, str]:
     return (change.connection, rank, change.target.id if change.target else "", change.id)
 
 
-def _without_contradictions(changes: Sequence[Change]) -> list[Change]:
+def _without_contradictions(
+    changes: Sequence[Change], ended: Collection[str], link_of: Mapping[Ref, str]
+) -> list[Change]:
     """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
-    enforced: dict[str, set[str]] = {}
+    once: dict[str, Change] = {}
+    enforced: dict[Ref | None, set[str]] = {}
     for change in changes:
-        if change.origin is Origin.ENFORCE and change.action is Action.UPDATE:
-            enforced.setdefault(str(change.target), set()).update(edit.name for edit in change.edits)
-    # A stage that is set back is set back for the whole link; the other sides follow in the next run.
-    back = {c.link for c in changes if c.link and STAGE in enforced.get(str(c.target), ())}
-    seen: set[str] = set()
+        once.setdefault(change.id, change)
+        if change.origin is Origin.ENFORCE and change.action is Action.UPDATE and change.id not in ended:
+            enforced.setdefault(change.target, set()).update(edit.name for edit in change.edits)
+    if not enforced:
+        return list(once.values())
+    # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back.
+    back = {link_of[ref] for ref, names in enforced.items() if ref and ref in link_of and STAGE in names}
     kept: list[Change] = []
-    for change in changes:
-        if change.id in seen:
-            continue
-        seen.add(change.id)
-        taken = enforced.get(str(change.target), set()) | ({STAGE} if change.link in back else set())
+    for change in once.values():
+        taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
         if rest is not None:
             kept.append(rest)
