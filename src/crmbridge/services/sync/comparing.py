@@ -232,9 +232,14 @@ class Part(Struct):
         sides: Mapping[Ref, Side],
         updates: Iterable[Change],
     ) -> None:
-        """Plan the counterparts that are missing where the settings let them be created; of open deals only."""
+        """Plan the counterparts that are missing where the settings let them be created.
+
+        Of open deals only, and of none in another pipeline than the one that is mapped.
+        """
         first = next(iter(sides), None)
-        if first is None or not is_open(self.around.deals[first]):
+        if first is None or not is_open(deal := self.around.deals[first]):
+            return
+        if self.around.viewers[first.connection].mapper.is_beside(deal.position):
             return
         taken = {ref.connection for ref in members}
         edits = (dict(canonical_edits(c, self.around.viewers[c.connection])) for c in updates if c.target == first)
@@ -249,9 +254,7 @@ class Part(Struct):
             if connection not in taken:
                 again = [lost for lost in with_lost(base, ()) if lost.startswith(f"{connection}:")]
                 target = self.around.viewers[connection]
-                change, lacking = create_counterpart(
-                    self.around.deals[first], view, link=link, target=target, again=again
-                )
+                change, lacking = create_counterpart(deal, view, link=link, target=target, again=again)
                 self.blocked += lacking
                 self.changes += [change] if change else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from crmbridge.engine.matching import PREFIX
@@ -11,6 +12,9 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.links.associations import hanging_on
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
+
+# A marker stands in brackets or, as some adapters write it, on a line of its own; people may have written around it.
+_OURS = re.compile(rf"\[{PREFIX}\S|^\s*{PREFIX}\S+\s*$", re.MULTILINE)
 
 
 def copied_notes(workspace: Workspace, entry: Sync, link: str, deals: Sequence[Ref]) -> list[Change]:
@@ -28,4 +32,4 @@ def copied_notes(workspace: Workspace, entry: Sync, link: str, deals: Sequence[R
 
 def _is_ours(note: Record) -> bool:
     """Tell whether a note carries a marker of ours: what crmbridge wrote in one CRM is no news for the others."""
-    return f"[{PREFIX}" in str(note.fields.get("body"))
+    return _OURS.search(str(note.fields.get("body"))) is not None
