@@ -18,7 +18,8 @@ from crmbridge.services.by_hand.undoing import find_run, plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.runs.running import Ran, run_apply
-from crmbridge.testing.fake_crm import FakeCrm, at
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench, make_bench
 
 
