@@ -127,7 +127,7 @@ BUGS: tuple[Bug, ...] = (
     # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
     Bug(
         "an echo is not recognised",
-        APPLYING,
+        "crmbridge.services.apply.settling",
         "    bases = bases_after(viewers, written)\n    for _, ref in created:",
         "    bases = {ref: {} for _, ref in written}\n    for _, ref in created:",
     ),
