@@ -12,6 +12,7 @@ from crmbridge.model.changes import Action, Cause, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
+from crmbridge.settings import Settings
 from crmbridge.testing.fake_crm import FakeCrm
 
 # ── What hangs on a deal ────────────────────────────────────────────────────────────────────────────────
@@ -164,7 +165,16 @@ def test_a_company_that_gets_a_domain_brings_its_deals_together() -> None:
     assert (0, [2]) == (before, [len(refs) for refs in deals])
 
 
-def test_notes_are_copied_one_way_once() -> None:
+@pytest.mark.parametrize(
+    "ours",
+    [
+        "Rule not met\n[crmbridge:abc]",
+        "Rule not met\n\n[crmbridge:abc] Call them",  # a person wrote on
+        "Rule not met\n\ncrmbridge:abc",  # as Pipedrive and Salesforce keep it
+        "Rule not met\n\ncrmbridge:note:abc\nCall them",
+    ],
+)
+def test_notes_are_copied_one_way_once(ours: str) -> None:
     """What people write in one CRM is copied to the others; what crmbridge wrote there is not."""
     bench = able_bench(
         **entry(notes="from: north"),
@@ -176,12 +186,25 @@ def test_notes_are_copied_one_way_once() -> None:
     north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
     run(bench)
     add(bench, "north", Kind.NOTE, "n1", body="They want it in May", deals=(north,))
-    add(bench, "north", Kind.NOTE, "n2", body="Rule not met\n[crmbridge:abc]", deals=(north,))
+    add(bench, "north", Kind.NOTE, "n2", body=ours, deals=(north,))
     cycles = [run(bench), run(bench)]
     south = only(bench, "south").ref.id
 
     assert ["They want it in May"] == [n.fields["body"] for n in bench.crms["south"].hanging_on(south, Kind.NOTE)]
     assert [1, 0] == [len(cycle.plan.changes) for cycle in cycles if cycle.plan]
+
+
+@pytest.mark.parametrize("body", ["crmbridge: who looks after it?", "As crmbridge:deal says, they wait", "[crm] Call"])
+def test_what_only_speaks_of_crmbridge_is_copied(body: str) -> None:
+    """A person wrote it."""
+    kinds = {"adapter": "fake", "kinds": ["user", "company", "contact", "deal", "note"]}
+    bench = able_bench(**entry(notes="from: north"), connections={"north": kinds, "south": kinds})
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    add(bench, "north", Kind.NOTE, "n1", body=body, deals=(north,))
+    run(bench)
+
+    assert [body] == [n.fields["body"] for n in bench.crms["south"].hanging_on(only(bench, "south").ref.id, Kind.NOTE)]
 
 
 # ── Deletions ───────────────────────────────────────────────────────────────────────────────────────────
@@ -289,6 +312,28 @@ def test_a_mass_deletion_stops_at_the_cap() -> None:
     assert (5, 7) == (len(bench.crms["south"].deal_ids()), held.exit_code())
     assert [Cause.DELETE] * 3 == [item.cause for item in waiting]
     assert "3 deletions in south are more than the 2 allowed at once" in waiting[0].reason
+
+
+@pytest.mark.parametrize(("delete", "left"), [("archive", 2), ("unlink", 5)])
+def test_what_the_cap_holds_back_waits_until_it_is_raised(delete: str, left: int) -> None:
+    """However many runs come in between; then all of it is carried out, and nothing waits any more."""
+    few = {"records": 2, "percent": 0}
+    bench = able_bench(**entry(delete=delete, delete_cap=few))
+    deals = [bench.crms["north"].create_deal(f"Deal {n}", stage="qualification").id for n in range(5)]
+    run(bench)
+    for deal in deals[:3]:
+        bench.crms["north"].delete_deal(deal)
+    held = [(run(bench).exit_code(), len(bench.workspace.store.waiting.all())) for _ in range(3)]
+    project = bench.workspace.project
+    more = Settings.model_validate(
+        {**project.settings.model_dump(mode="json"), **entry(delete=delete, delete_cap={**few, "records": 3})}
+    )
+    bench = bench.again(more)
+    last = run(bench)
+
+    assert [(7, 3)] * 3 == held
+    assert (0, ()) == (last.exit_code(), bench.workspace.store.waiting.all())
+    assert left == len(bench.crms["south"].deal_ids())
 
 
 def test_an_empty_answer_deletes_nothing() -> None:

@@ -70,7 +70,7 @@ def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref]
                 reached.update(_deals_around(workspace, signed))
     for part in chunks(ref for ref in by_kind[Kind.NOTE] if ref.connection == entry.notes_source):
         reached |= index_hanging(workspace, part)
-    return sorted({*by_kind[Kind.DEAL], *reached})
+    return sorted(dict.fromkeys((*by_kind[Kind.DEAL], *reached)))  # in order already, but for the ones reached
 
 
 def sign(

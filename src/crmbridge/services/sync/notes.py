@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from crmbridge.engine.matching import PREFIX
@@ -12,6 +13,9 @@ from crmbridge.services.links.associations import hanging_on
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
+# A marker stands in brackets or, as some adapters write it, on a line of its own; people may have written around it.
+_OURS = re.compile(rf"\[{PREFIX}\S|^\s*{PREFIX}\S+\s*$", re.MULTILINE)
+
 
 def copied_notes(workspace: Workspace, entry: Sync, link: str, deals: Sequence[Ref]) -> list[Change]:
     """Plan the notes that the other deals of a link shall have; the ones that are there already are planned as well.
@@ -19,8 +23,7 @@ def copied_notes(workspace: Workspace, entry: Sync, link: str, deals: Sequence[R
     Their ids are the same each time, so what the journal says is done is not done again.
     """
     source = entry.notes_source
-    origin = next((ref for ref in deals if ref.connection == source), None)
-    if source is None or origin is None:
+    if source is None or (origin := next((ref for ref in deals if ref.connection == source), None)) is None:
         return []
     notes = hanging_on(workspace, [origin], Kind.NOTE).get(origin, [])
     by_people = [note for note in notes if not _is_ours(note)]
@@ -29,4 +32,4 @@ def copied_notes(workspace: Workspace, entry: Sync, link: str, deals: Sequence[R
 
 def _is_ours(note: Record) -> bool:
     """Tell whether a note carries a marker of ours: what crmbridge wrote in one CRM is no news for the others."""
-    return f"[{PREFIX}" in str(note.fields.get("body"))
+    return _OURS.search(str(note.fields.get("body"))) is not None

@@ -38,6 +38,7 @@ from crmbridge.services.links.linking import (
     sign_all,
 )
 from crmbridge.services.links.native_ids import in_links
+from crmbridge.services.sync.remapped_stages import follow_remapped
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Cap, Sync
 
@@ -93,13 +94,14 @@ def _reader(workspace: Workspace, entry: Sync) -> str:
 def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: Cap) -> None:
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
+    remembered = follow_remapped(workspace, viewers) if first else {}
     synced.looked.update(_asked_before(workspace, entry))
     synced.marks[reader], synced.between[reader] = mark, entry.between
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
         follow_merged(workspace, part)
     deals = deals_to_look_at(workspace, entry, pending, first=first)
-    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
-    deals = sorted({*deals, *survivors})
+    survivors = [end for part in chunks(deals) for end in follow_merged(workspace, part)]
+    deals = sorted(dict.fromkeys((*deals, *survivors)))  # in order already, but for the few survivors
     links, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
     unclear = bases_after(viewers, _unclear_updates(workspace, viewers))
     signing = signed_by(entry.match_rules("deal"))
@@ -113,8 +115,10 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
         unsigned_here = [ref for refs in around.links.values() for ref in refs if ref in unsigned]
         sign(workspace, entry, unsigned_here, around.deals, around.cuts)
         plan = _looked(workspace, entry, around, unclear, glance)
-        # Another deal may lead them now, so enforcement has to look at what is left, whenever this is killed.
-        workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
+        if plan.members:
+            # Another deal may lead them now, so enforcement has to look at what is left, whenever this is killed.
+            workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
+        plan.agreed |= remembered
         workspace.store.links.save(plan.members, plan.agreed)  # one without the other would make no sense later
         synced.looked.update(some)
         synced.looked.update(around.companions)
@@ -124,6 +128,8 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
         lost |= plan.outdone
         archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
         updates += (change for change in plan.changes if change.action is not Action.ARCHIVE)
+    if not links:
+        workspace.store.links.save_bases(remembered)
     synced.changes += _few_clears(workspace, entry, updates, lost, synced.blocked)
     count = _count_links(workspace) if archives or ends else 0
     kept, held = hold_back(archives, cap, count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from crmbridge.engine.views import SHARED, STAGE, Viewer
@@ -14,6 +15,7 @@ from crmbridge.model.records import Kind, Position, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter, Capabilities
 from crmbridge.sandbox import Sandbox
+from crmbridge.testing.simulation.notes import hung, notes_in
 from crmbridge.testing.simulation.sight import Sight
 
 Views = Mapping[Ref, Mapping[str, Value]]
@@ -27,6 +29,7 @@ class _Counted(NamedTuple):
     changes: Sequence[Change]
     before: Views
     names: Mapping[Kind, Mapping[str, str]]
+    hung: AbstractSet[tuple[Ref, str]]  # notes of ours, where some are written
 
 
 class Account:
@@ -130,14 +133,14 @@ class Account:
                 self._count_from_now(counted.changes)
 
     def _count_from_now(self, changes: Sequence[Change]) -> None:
-        self._counted = _Counted(changes, self._views(), self.sight.names)
+        self._counted = _Counted(changes, self._views(), self.sight.names, self._hung(changes))
         self._touched = set()
 
     def _count(self) -> None:
         """Count what was carried out since that began."""
         if self._counted is None:
             raise TypeError("nothing is being written")
-        changes, before, names = self._counted
+        changes, before, names, hung_before = self._counted
         self._forget()
         if any(change.kind in names for change in changes):
             self.sight.names = names_in(self.people)
@@ -145,7 +148,13 @@ class Account:
         keys = {record.key for ref, record in self.records.items() if ref not in before}
         made = {name for kind, known in self.sight.names.items() for i, name in known.items() if i not in names[kind]}
         self.effects.update(c.id for c in changes if self._carried_out(c, before, after, keys | made))
+        new = self._hung(changes) - hung_before
+        self.effects.update(c.id for c in changes if c.action is Action.NOTE and (c.target, c.key) in new)
         self.beyond += self._beside(changes, before, after)
+
+    def _hung(self, changes: Sequence[Change]) -> set[tuple[Ref, str]]:
+        """Give which of our notes hangs on which deal, if these changes are about notes."""
+        return hung(notes_in(self.people)) if any(change.action is Action.NOTE for change in changes) else set()
 
     def _carried_out(self, change: Change, before: Views, after: Views, made: set[str | None]) -> bool:
         match change.action:
@@ -205,6 +214,12 @@ class Account:
         made = next((ref for ref in self.records if ref not in known), None)
         self._touched.update({made} if made else ())
         return made
+
+    def write_note(self, native: str, body: str) -> Ref:
+        """Write a note on a deal, and give it."""
+        written = self.sandbox.state.add_note(native, body)
+        self._forget(Ref(self.connection, Kind.DEAL, native))
+        return Ref(self.connection, Kind.NOTE, written)
 
     def delete(self, native: str) -> None:
         """Delete a deal."""

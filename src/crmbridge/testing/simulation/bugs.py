@@ -254,8 +254,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a merged deal is not followed",
         "crmbridge.services.sync.syncing",
-        "    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}\n",
-        "    survivors: set[Ref] = set()\n",
+        "    survivors = [end for part in chunks(deals) for end in follow_merged(workspace, part)]\n",
+        "    survivors: list[Ref] = []\n",
     ),
     Bug(
         "a company is not brought along",
@@ -300,6 +300,44 @@ BUGS: tuple[Bug, ...] = (
         UNDOING,
         "    if record is not None and (why := _edited_since(scene, entry, record)):\n",
         "    if record is not None and (why := '') == 'no':\n",
+    ),
+    # ── Notes ───────────────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "a note of our own is copied on",
+        "crmbridge.services.sync.notes",
+        '    return _OURS.search(str(note.fields.get("body"))) is not None\n',
+        "    return False\n",
+    ),
+    Bug(
+        "a note that comes after its deal is not copied",
+        "crmbridge.services.links.linking",
+        "by_kind[Kind.NOTE] if ref.connection == entry.notes_source)",
+        "by_kind[Kind.NOTE] if False)",
+    ),
+    Bug(
+        "a note that may have been written is written again",
+        RECONCILING,
+        "    found = workspace.adapter(change.connection).find(change.kind,",
+        "    found = None if change.action is Action.NOTE else workspace.adapter(change.connection).find(change.kind,",
+    ),
+    # ── Stages ──────────────────────────────────────────────────────────────────────────────────────────
+    Bug(
+        "a move that the process forbids is followed",
+        "crmbridge.services.sync.comparing",
+        "                return why_not(self.workspace,",
+        "                return '' and why_not(self.workspace,",
+    ),
+    Bug(
+        "a stage that means something else moves its deals",
+        "crmbridge.services.sync.syncing",
+        "follow_remapped(workspace, viewers) if first else {}",
+        "{}",
+    ),
+    Bug(
+        "what a stage means now is to be what all deals are in",
+        "crmbridge.services.sync.remapped_stages",
+        "values[0] if all(same(value, values[0]) for value in values) else APART",
+        "next(iter(now.values()))",
     ),
     # ── Settings that change ────────────────────────────────────────────────────────────────────────────
     Bug(

@@ -49,6 +49,11 @@ class Changing:
         for ref in sorted(seen.deals()):
             seen.edited(ref, LATER, fresh=True)
 
+    def leave_out(self) -> Project:
+        """Leave out a connection, where that can be done, or change another thing; give the project that follows."""
+        said = self._leave_out_connection()
+        return self._made(said) if said else self.change()
+
     def change(self) -> Project:
         """Change one thing, and give the project that follows."""
         does: tuple[Callable[[], str], ...] = (
@@ -64,6 +69,11 @@ class Changing:
         self._now = copy.deepcopy(self._whole)
         self._now["sync"][0]["fields"] = self._entry["fields"] = fields
         return self._made("puts everything back")
+
+    @property
+    def now(self) -> dict[str, Any]:
+        """The settings as they are now."""
+        return self._now
 
     @property
     def _entry(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from crmbridge.testing.simulation.people import EDITED, People
 from crmbridge.testing.simulation.witness import Witness
 
 OFTEN = 0.3  # how often somebody deletes a linked deal where others may
+CAPPED = 0.9  # the same where a cap is so small that it may hold that back
 
 
 class Deleting:
@@ -31,7 +32,7 @@ class Deleting:
 
     def after(self, run: str, *, edits: float = 0.0) -> None:
         """Delete a deal after this run, or none; `edits` is how often somebody edits a counterpart of it then."""
-        if self._rng.random() >= OFTEN:
+        if self._rng.random() >= (CAPPED if self._seen.entry.delete_cap.percent == 0 else OFTEN):
             return
         deals = self._seen.deals()
         linked = sorted({ref for refs in self._seen.links().values() if len(refs) > 1 for ref in refs if ref in deals})

@@ -13,6 +13,8 @@ from crmbridge.model.values import Money, Value, show
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.diary import Diary
+from crmbridge.testing.simulation.note_writers import NoteWriters
+from crmbridge.testing.simulation.notes import NOTE
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.witness import Witness
 
@@ -40,6 +42,7 @@ class People:
         self._named = 0
         self.also: tuple[str, ...] = ()  # what people edit besides
         self.currencies: tuple[str, ...] = ("EUR",)
+        self.note_writers = NoteWriters(accounts, seen, rng, diary)
 
     def act(self, away: frozenset[str] = frozenset()) -> None:
         """Do one thing that a person would do, in any CRM but those in `away`."""
@@ -186,6 +189,9 @@ class People:
             self._hang(ref, name)
             return
         self._attention = (ref, name)
+        if name == NOTE:
+            self.note_writers.write(ref)
+            return
         self.set(ref, name, self._value(self._accounts[ref.connection], name, self._seen.values_seen(ref, name)))
 
     def set(self, ref: Ref, name: str, value: Value) -> None:

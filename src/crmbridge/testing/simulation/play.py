@@ -24,18 +24,19 @@ from crmbridge.services.by_hand.undoing import plan_undo
 from crmbridge.services.runs.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.runs.planning import Part
 from crmbridge.services.workspace import Project, Workspace
+from crmbridge.testing.simulation.acts import go_through
 from crmbridge.testing.simulation.afterwards import Afterwards
 from crmbridge.testing.simulation.beside import Beside
-from crmbridge.testing.simulation.changing import Changing, edit_apart
 from crmbridge.testing.simulation.deleting import Deleting
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
 from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
+from crmbridge.testing.simulation.meanings import Meanings
+from crmbridge.testing.simulation.noting import Noting
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
-from crmbridge.testing.simulation.resting import come_to_rest
-from crmbridge.testing.simulation.scene import LATER, Scene, make_scene, usual_settings
+from crmbridge.testing.simulation.scene import Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.state import State
 from crmbridge.testing.simulation.telling import tell_changes, tell_end
@@ -46,8 +47,6 @@ from crmbridge.testing.simulation.witness import Witness
 LEAN = 0.7  # how many plays are about users and deals alone, which saves half of the requests
 MERGES = 0.2  # in how many plays somebody merges linked deals at the end
 NEW_IDS = 0.5  # how many plays have CRMs in which merged deals become a third one
-CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
-AFTERWARDS = 0.15  # in how many plays somebody goes on when all is calm
 
 
 class Weather(Struct, frozen=True):
@@ -79,12 +78,14 @@ class Play:
     name: str = ""  # of the last run that did not begin beside another one
     kills: int = 0
     scene: Scene = field(init=False)
-    raw: Mapping[str, Any] = field(default_factory=dict)  # the settings that the play begins with, as a file has them
+    raw: Mapping[str, Any] = field(default_factory=dict)  # the settings with nothing left out, as a file has them
     project: Project = field(init=False)  # with the settings as they are now
     seen: Witness = field(init=False)
     oracle: Oracle = field(init=False)
     people: People = field(init=False)
     deleting: Deleting = field(init=False)
+    noting: Noting = field(init=False)
+    meanings: Meanings = field(init=False)
     process: Process = field(init=False)  # the one that is at work
     beside: Beside = field(init=False)
     journal: bytes = b""
@@ -284,66 +285,12 @@ def simulate(seed: int, diary: Diary | None = None, state: State | None = None) 
     play.beside = Beside(play, beside)
     with _seeded(seed), _on_stage(play, state):
         try:
-            _go_through(play)
+            go_through(play)
         except AssertionError as error:
             play.diary.note("oracle", str(error))
             raise AssertionError(f"seed {seed} ({play.policy}): {error}") from error
         play.journal = journal_of(cast("StateStore", play.scene.state))
     return play
-
-
-def _go_through(play: Play) -> None:
-    for _ in range(play.rng.choice((1, 1, 2, 3))):
-        if play.rng.random() < 0.3:
-            play.settle_conflicts()
-        for _ in range(play.rng.randint(0, 4)):
-            play.people.act()
-        play.disturb()
-        plan = play.run()
-        if play.seen.entry.delete == "archive":
-            play.deleting.after(play.name)
-        if play.rng.random() < 0.3:
-            play.calm()
-            if plan is not None and play.rng.random() < 0.4:
-                play.undo(play.name)
-    play.merge_linked()
-    play.calm()
-    _come_to_rest(play)
-    if play.later.random() < AFTERWARDS:
-        play.go_on()
-        _come_to_rest(play)
-    if play.settings.random() < CHANGED:
-        _change_settings(play)
-        _come_to_rest(play)
-
-
-def _change_settings(play: Play) -> None:
-    """Let somebody change the settings, one thing after the other, while people go on; in the end all is back."""
-    changing = Changing(play.scene.accounts, play.raw, play.seen, play.settings, play.diary)
-    play.seen.twins.clear()  # people rename them now, and delete one
-    play.people.also, play.people.currencies = (LATER, LATER), ("EUR", "USD")
-    for _ in range(play.settings.choice((1, 1, 2, 3))):
-        play.take_up(changing.change())
-        if play.seen.left_out.connections:
-            people = People(play.scene.accounts, play.seen, play.scene.clock, play.settings, play.diary)
-            edit_apart(people, play.seen, play.scene.clock, play.settings)
-        for _ in range(play.rng.randint(0, 4)):
-            play.people.act()
-        play.disturb()
-        play.run()
-        if play.settings.random() < 0.5:
-            play.calm()
-    play.take_up(changing.restore())
-    play.deleting.after(play.name, edits=0.5)
-    for _ in range(play.rng.randint(0, 2)):
-        play.people.act()
-    play.calm()
-
-
-def _come_to_rest(play: Play) -> None:
-    """Run until nothing is written any more, and let the oracle judge."""
-    plan = come_to_rest(play.run, lambda: play.writes)
-    play.oracle.judge(plan)
 
 
 @contextlib.contextmanager
@@ -381,6 +328,7 @@ def _on_stage(play: Play, state: State | None) -> Iterator[None]:
             for account in scene.accounts.values():
                 account.let_merges_make_new_ids()
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
+        play.noting, play.meanings = Noting(play.seed), Meanings(play.seed)
         play.deleting = Deleting(scene.accounts, play.seen, scene.clock, play.diary, play.seed)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from crmbridge.engine.mapping import StageMapper
 from crmbridge.engine.views import COMPANY, CONTACTS, OWNER, Viewer
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Record, Ref
@@ -38,6 +39,11 @@ class Sight:
     def show(self, field: str) -> None:
         """Show one more field."""
         self.viewer = replace(self.viewer, fields=(*self.viewer.fields, field))
+        self._last.clear()
+
+    def read_stages_by(self, mapper: StageMapper) -> None:
+        """Read the CRM's stages otherwise from now on."""
+        self.viewer = replace(self.viewer, mapper=mapper)
         self._last.clear()
 
     def shown(self, name: str, native: Value) -> Value:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Ref
+from crmbridge.testing.simulation.moving import check_move
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.verdicts import Edit, members
 from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
@@ -22,6 +24,8 @@ def check_sources(seen: Witness, change: Change) -> None:
         told = told or seen.may_be_ours(change.link, change.target, name)
         assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
         _check_policy(seen, change.target, name)
+        if name == STAGE:
+            check_move(change, value, edits)
 
 
 def _check_policy(seen: Witness, target: Ref, name: str) -> None:

@@ -119,6 +119,11 @@ class Witness:
         self.edits.append(Edit(self.count, ref, name, self.value(ref, name), before, fresh, at=at))
         self.touched[ref].append(self.count)
 
+    def noted(self, ref: Ref) -> None:
+        """Note that somebody wrote a note on a deal, which may make the deal itself a newer one."""
+        self.count += 1
+        self.touched[ref].append(self.count)
+
     def value(self, ref: Ref, name: str) -> Value:
         """Give what a field holds now, as sync sees it."""
         return self.view(ref).get(name)

@@ -27,6 +27,7 @@ MARKS = {
     Judgement.UNKNOWN: ("warn", "unknown_rule"),
     Judgement.NOT_APPLICABLE: ("dim", "not_applicable"),
 }
+_APART = {InStep.WAITING: "waits_for_run", InStep.HELD: "waits_for_person", InStep.CONFLICT: "is_conflict"}
 TITLES = {
     When.TO_LEAVE: "rules_to_leave",
     When.ON_ENTRY: "rules_on_entry",
@@ -162,6 +163,6 @@ def _apart(
 
     connections = [record.ref.connection for record in linked]
     sides = [(each, written(field.now[each]) if each in field.now else NOTHING) for each in connections]
-    state = t("is_conflict" if field.state is InStep.CONFLICT else "waits_for_run")
+    state = t(_APART[field.state])
     agreed = ", ".join(dict.fromkeys(map(written, field.base.values()))) or NOTHING
     return field_label(site, field.name, t), state, sides, agreed

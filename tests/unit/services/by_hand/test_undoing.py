@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from tests.unit.services.able import TWO, able_bench
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.model.changes import Action, Cause, Outcome, Plan
+from crmbridge.model.changes import Action, Cause, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, is_empty
@@ -18,6 +19,7 @@ from crmbridge.services.by_hand.undoing import find_run, plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.runs.running import Ran, run_apply
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench, make_bench
@@ -260,6 +262,23 @@ def test_what_is_still_unclear_is_named_and_not_undone() -> None:
     assert ((), [Cause.UNCLEAR]) == (plan.changes, [item.cause for item in plan.blocked])
 
 
+def test_what_a_killed_run_had_begun_is_named_and_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its intents are in the journal, and nothing says yet what came of them; the next run reads that back."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+
+    def killed(_adapter: FakeAdapter, _changes: Sequence[Change]) -> tuple[Receipt, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeAdapter, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cycle(bench)
+    (run, *_) = bench.workspace.store.runs.runs(1)
+    plan = plan_undo(bench.workspace, run)
+
+    assert ((), [Cause.UNCLEAR]) == (plan.changes, [item.cause for item in plan.blocked])
+
+
 def test_what_a_later_run_found_out_to_be_done_is_undone() -> None:
     """It belongs to the run that sent it."""
     bench, ids = linked()
@@ -320,12 +339,13 @@ def test_a_connection_that_archives_nothing_is_said() -> None:
 
 
 def test_a_run_is_found_by_the_start_of_its_id() -> None:
-    """When that is one run only; else the ones that fit are named."""
+    """When that is one run only, or its whole id; else the ones that fit are named."""
     bench = able_bench()
-    for run in ("20260610-a", "20260610-b", "20260611"):
+    for run in ("20260610-a", "20260610-ab", "20260611-c"):
         bench.workspace.store.runs.start(Run(id=run, command="run", started_at=bench.clock.now()))
 
-    assert "20260611" == find_run(bench.workspace, "20260611").id
+    assert "20260611-c" == find_run(bench.workspace, "20260611").id
+    assert "20260610-a" == find_run(bench.workspace, "20260610-a").id
     with pytest.raises(ConfigurationError, match="2 runs begin"):
         find_run(bench.workspace, "20260610")
     with pytest.raises(ConfigurationError, match="no run"):

@@ -116,8 +116,8 @@ class Hands(DealHands):
         return note
 
     def delete_note(self, native_id: str) -> None:
-        """Delete a note."""
-        self.delete("ContentNote", native_id, by=self.human)
+        """Delete a note, or a task that stands for one."""
+        self.delete("Task" if native_id.startswith("00T") else "ContentNote", native_id, by=self.human)
 
     def merge(self, table: str, winner: str, loser: str) -> None:
         """Merge an account or contact into another; what points to it moves over."""

@@ -1,0 +1,62 @@
+"""Stages that get another meaning in the settings: two change places in a CRM, or one stands for another from then."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from crmbridge.engine.mapping import stage_mapper
+from crmbridge.engine.views import STAGE
+from crmbridge.services.workspace import Project
+from crmbridge.testing.simulation.accounts import Account
+from crmbridge.testing.simulation.diary import Diary
+from crmbridge.testing.simulation.people import STAGES
+from crmbridge.testing.simulation.scene import make_project
+from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
+
+OFTEN = 0.025  # in how many plays stages get another meaning
+
+
+class Meanings:
+    """Who says that a CRM's stages mean something else. The rest of a history does not depend on it.
+
+    The deals that stand there have not moved: nothing is written for it, and sides that differ from then on may, until
+    somebody moves one of them.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(f"meanings {seed}")  # noqa: S311  a seeded play, not a secret
+        self.is_played = self.rng.random() < OFTEN
+
+    def change(self, raw: Mapping[str, Any], accounts: Mapping[str, Account], seen: Witness, diary: Diary) -> Project:
+        """Give two stages of a CRM another meaning in the settings, and give the project that follows."""
+        name = self.rng.choice(sorted(accounts))
+        standing = sorted({str(stage) for ref in seen.deals() if (stage := seen.value(ref, STAGE)) in STAGES})
+        stages: dict[str, Any] = raw["stages"][name]["map"]
+        one = self.rng.choice(standing or STAGES)
+        other = self.rng.choice([stage for stage in STAGES if stage != one])
+        if self.rng.random() < 0.6:
+            stages[one], stages[other] = stages[other], stages[one]
+            diary.note("a person", f"changes the settings: {one} and {other} of {name} change places")
+        else:
+            stages[other] = [*_natives(stages[other]), *_natives(stages.pop(one))]
+            diary.note("a person", f"changes the settings: what was {one} in {name} is {other}")
+        project = make_project(raw)
+        mapper = stage_mapper(name, project.process, project.settings.stages[name])
+        accounts[name].sight.read_stages_by(mapper)
+        _part(seen)
+        return project
+
+
+def _natives(said: Any) -> list[str]:
+    return list(said) if isinstance(said, list | tuple) else [said]
+
+
+def _part(seen: Witness) -> None:
+    """Note that nobody has moved a deal since: what stands there now is what each side may keep."""
+    links = seen.links()
+    linked = {ref for refs in seen.members.values() for ref in refs}  # those that were merged away as well
+    seen.edits = [edit for edit in seen.edits if edit.name != STAGE or edit.ref not in linked]
+    for link, refs in links.items():
+        seen.agreed[link, STAGE] = seen.in_step[link, STAGE] = Agreed(seen.count, NOTHING, refs)
