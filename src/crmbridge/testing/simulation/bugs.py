@@ -310,7 +310,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a note that comes after its deal is not copied",
-        "crmbridge.services.links.linking",
+        "crmbridge.services.links.signing",
         "by_kind[Kind.NOTE] if ref.connection == entry.notes_source)",
         "by_kind[Kind.NOTE] if False)",
     ),
