@@ -127,7 +127,7 @@ BUGS: tuple[Bug, ...] = (
     # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
     Bug(
         "an echo is not recognised",
-        APPLYING,
+        "crmbridge.services.apply.settling",
         "    bases = bases_after(viewers, written)\n    for _, ref in created:",
         "    bases = {ref: {} for _, ref in written}\n    for _, ref in created:",
     ),
@@ -310,7 +310,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a note that comes after its deal is not copied",
-        "crmbridge.services.links.linking",
+        "crmbridge.services.links.signing",
         "by_kind[Kind.NOTE] if ref.connection == entry.notes_source)",
         "by_kind[Kind.NOTE] if False)",
     ),

@@ -20,7 +20,8 @@ from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.runs.running import Ran, run_apply
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import FakeCrm, at
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench, make_bench
 
 
