@@ -324,8 +324,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a move that the process forbids is followed",
         "crmbridge.services.sync.comparing",
-        "                return why_not(self.workspace,",
-        "                return '' and why_not(self.workspace,",
+        "        return why_not(self.workspace,",
+        "        return '' and why_not(self.workspace,",
     ),
     Bug(
         "a stage that means something else moves its deals",
