@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,8 +12,9 @@ import pytest
 
 from crmbridge.adapting import course_of
 from crmbridge.model.courses import Course, Held
-from crmbridge.model.records import Record
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
+from crmbridge.ports import Page
 from crmbridge.sandbox import Faults, RequestLog, Sandbox, SandboxOptions, Served, VirtualClock, make_world
 from crmbridge.sandbox.world import FILLED_AFTER
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, Exemption, SuiteConfig
@@ -21,7 +22,8 @@ from crmbridge.testing.adapters.field_history import FieldHistoryTests
 from crmbridge.testing.adapters.suite import NOON
 from crmbridge.testing.adapters.workbench import CONNECTION
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeCrm
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import PIPELINE, STAGES
 
 NO_WIRE = "the fake has no wire that could break"
 
@@ -138,3 +140,32 @@ def test_a_history_that_is_not_true_is_caught(tmp_path: Path, lies: type[FakeAda
 
         with pytest.raises(AssertionError):
             test(lying) if caught_by.startswith("test_many") else test(lying, lying.open())
+
+
+class Alone(FakeAdapter):
+    """Speaks to a CRM on whose deals neither companies nor contacts hang."""
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        for page in super().pull(kind, since):
+            yield replace(page, records=tuple(map(_alone, page.records)))
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        return {ref: _alone(record) for ref, record in super().read(refs, fields=fields).items()}
+
+
+def _alone(record: Record) -> Record:
+    hanging = {"company", "contacts"} if record.ref.kind is Kind.DEAL else set[str]()
+    return replace(record, fields={name: value for name, value in record.fields.items() if name not in hanging})
+
+
+def test_a_crm_whose_deals_have_no_company_is_told_what_to_do(tmp_path: Path) -> None:
+    """Two tests ask for what hangs on deals, and say that they may be exempted; a deal is made without it."""
+    options = SandboxOptions(seed=11, deals=24, clock=VirtualClock(NOON))
+    with TestFakeCrm().workbench(options, tmp_path) as bench:
+        crm: Any = bench.hands
+        suite, adapter = TestFakeCrm(), Alone(crm)
+        for test in (suite.test_companies_are_linked, suite.test_contacts_are_linked):
+            with pytest.raises(AssertionError, match="exempt this test with that as the reason"):
+                test(bench, adapter)
+
+        suite.test_a_deal_is_created_whole(bench, adapter)

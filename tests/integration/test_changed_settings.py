@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.services.able import able_bench
 
+from crmbridge.cli.waiting_view import waiting_lines
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
@@ -66,6 +67,12 @@ class World:
         self._go_on({**self.usual, "connections": {**connections, name: entry}})
         crm, ref = self.bench.crms[name], self.ref(name)
         crm.records[ref] = replace(crm.records[ref], fields={**crm.records[ref].fields, field: value})
+
+    def map_stage(self, name: str, stage: str, native: str) -> None:
+        """Let a stage of the process stand for another one of a CRM."""
+        stages: Mapping[str, Any] = self.usual["stages"]
+        entry = {**stages[name], "map": {**stages[name]["map"], stage: native}}
+        self._go_on({**self.usual, "stages": {**stages, name: entry}})
 
     def _go_on(self, settings: Mapping[str, Any]) -> None:
         self.bench: Bench = self.bench.again(Settings.model_validate(settings))
@@ -380,3 +387,35 @@ def test_a_field_that_is_bound_to_another_one_is_compared_first(policy: str, cod
     ended = world.run()
 
     assert (["none", "none"], ["other", held], code) == (filled, world.held(FIELD), ended.exit_code())
+
+
+@pytest.mark.parametrize("makes", [False, True])
+def test_a_move_that_was_refused_for_a_wrong_stage_is_made_when_the_map_is_right(*, makes: bool) -> None:
+    """A typing error in the settings is mended there, and nobody has to touch the deal in its CRM."""
+    world = World(names=THREE[:2])
+    world.map_stage("south", "proposal", "propposal")
+    if makes:
+        world.bench.crms["north"].create_deal("Another", stage="proposal")
+    else:
+        world.bench.crms["north"].move_deal(world.ref("north").id, "proposal")
+    wrong, still = world.run(), world.run()
+    world.map_stage("south", "proposal", "proposal")
+    right, after = world.run(), world.run()
+    stages = {deal.position.stage for deal in map(world.bench.crms["south"].deal, world.bench.crms["south"].deal_ids())}
+
+    assert [{"refused": 1}, {}, {"applied": 1}, {}] == [dict(c.applied.counts) for c in (wrong, still, right, after)]
+    assert [7, 7, 0, 0] == [cycle.exit_code() for cycle in (wrong, still, right, after)]
+    assert stages == ({"qualification", "proposal"} if makes else {"proposal"})
+
+
+def test_what_could_not_be_made_is_said_to_wait_in_its_crm() -> None:
+    """It has no id there."""
+    world = World(names=THREE[:2])
+    world.map_stage("south", "proposal", "propposal")
+    world.bench.crms["north"].create_deal("Another", stage="proposal")
+    world.run()
+    workspace = world.bench.workspace
+    lines = waiting_lines(workspace, workspace.store.waiting.all(), workspace.clock.now())
+    said = "".join(str(part) for line in lines for part in line)
+
+    assert "on south, waits for 10 minutes" in said

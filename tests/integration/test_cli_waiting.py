@@ -163,6 +163,11 @@ def test_the_counterpart_of_a_deal_that_was_merged_away_is_shown_with_what_it_ma
     assert ["south", "deal", lost["south"]] == unclear["record"]
     assert [["south", "deal", kept["south"]]] == unclear["candidates"]
     assert f"merge them in south, or: crmbridge links split south:{lost['south']}" in said.out
+    assert "Of another kind" not in said.out
+    assert (
+        "Of another kind: 1 record unclear; `crmbridge links --kind deal` lists"
+        in shop.call("links", "--kind", "company").out
+    )
 
 
 def test_names_from_a_crm_drive_no_terminal(shop: Shop) -> None:

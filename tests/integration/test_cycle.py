@@ -143,6 +143,22 @@ def test_a_move_that_the_process_forbids_is_not_made_again(store: StateStore) ->
     assert 7 == cycle.exit_code()
 
 
+@pytest.mark.parametrize(
+    ("stage", "reason"),
+    [("proposal", "name changed in north; stage changed in north"), ("closing", "name changed in north")],
+)
+def test_an_update_says_why_of_just_what_it_writes(store: StateStore, stage: str, reason: str) -> None:
+    """Of a move that is allowed as well; not of one that waits for a person."""
+    bench = linked_bench(store)
+    north, _ = two_deals(bench)
+    bench.crms["north"].move_deal(north, stage)
+    bench.crms["north"].edit_deal(north, name="Rollout and more")
+    plan = run(bench).plan
+
+    assert plan is not None
+    assert [reason] == [change.reason for change in plan.changes]
+
+
 def test_a_forbidden_move_is_told_as_it_was_made(store: StateStore) -> None:
     """Not as the way from where the other deal stands, which may be back or allowed."""
     bench = linked_bench(store, **conflict("newest"))
@@ -390,6 +406,21 @@ def test_a_deal_that_skipped_a_rule_can_be_set_back(store: StateStore) -> None:
     assert position is not None
     assert "qualification" == position.stage
     assert {} == second.applied.counts
+
+
+def test_the_counterpart_of_a_deal_that_is_set_back_is_never_moved(store: StateStore) -> None:
+    """Else it went forward and back again, and whatever its CRM does then with a deal had been done."""
+    bench = make_bench(
+        parts={"north": (0, 0), "south": (0, 0)},
+        store=store,
+        enforce=[{"rule": "qualification.bant", "action": "revert"}],
+    )
+    ref = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    run(bench)
+    bench.crms["north"].move_deal(ref.id, "proposal")
+    applied = [cycle.applied.done for cycle in (run(bench), run(bench), run(bench))]
+
+    assert [[ref], [], []] == [[change.target for change, _ in done] for done in applied]
 
 
 def test_a_plugin_can_veto_and_observe(store: StateStore) -> None:

@@ -10,6 +10,8 @@ from tests.integration.test_two_way import HOUR, crm, linked, run
 
 from crmbridge.model.changes import Cause, Outcome
 from crmbridge.model.values import Money, Value
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.explanation import InStep
 from crmbridge.services.runs.running import run_plan
 from crmbridge.testing.workspaces import Bench
 
@@ -65,6 +67,18 @@ def test_a_field_that_is_refused_does_not_hold_up_the_others() -> None:
     assert ("Renamed", None) == there
     assert [("amount", "refused before: over the limit")] == waiting(bench)
     assert 7 == third.exit_code()
+
+
+def test_explain_says_that_what_was_refused_waits_for_a_person() -> None:
+    """No run takes it up by itself."""
+    bench, north, _ = refusing({"name": "Renamed", "amount": DEAR})
+    run(bench)
+    before = {field.name: field.state for field in explain(bench.workspace, north).fields}
+    run(bench), run(bench)
+    after = {field.name: field.state for field in explain(bench.workspace, north).fields}
+
+    assert (InStep.HELD, InStep.HELD) == (before["amount"], before["name"])
+    assert (InStep.HELD, InStep.IN_STEP) == (after["amount"], after["name"])
 
 
 def test_what_is_refused_is_not_sent_again_and_again() -> None:

@@ -12,6 +12,7 @@ from crmbridge.model.changes import Action, Cause, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
+from crmbridge.settings import Settings
 from crmbridge.testing.fake_crm import FakeCrm
 
 # ── What hangs on a deal ────────────────────────────────────────────────────────────────────────────────
@@ -156,7 +157,7 @@ def test_a_company_that_gets_a_domain_brings_its_deals_together() -> None:
         bench.crms[name].create_deal("Rollout", stage="qualification", company="c")
     run(bench)
     before = len(bench.workspace.store.links.links())
-    crm(bench, "south")._put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
+    crm(bench, "south").put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
     bench.clock.advance(HOUR)
     run(bench)
     deals = [refs for refs in bench.workspace.store.links.links().values() if refs[0].kind is Kind.DEAL]
@@ -311,6 +312,28 @@ def test_a_mass_deletion_stops_at_the_cap() -> None:
     assert (5, 7) == (len(bench.crms["south"].deal_ids()), held.exit_code())
     assert [Cause.DELETE] * 3 == [item.cause for item in waiting]
     assert "3 deletions in south are more than the 2 allowed at once" in waiting[0].reason
+
+
+@pytest.mark.parametrize(("delete", "left"), [("archive", 2), ("unlink", 5)])
+def test_what_the_cap_holds_back_waits_until_it_is_raised(delete: str, left: int) -> None:
+    """However many runs come in between; then all of it is carried out, and nothing waits any more."""
+    few = {"records": 2, "percent": 0}
+    bench = able_bench(**entry(delete=delete, delete_cap=few))
+    deals = [bench.crms["north"].create_deal(f"Deal {n}", stage="qualification").id for n in range(5)]
+    run(bench)
+    for deal in deals[:3]:
+        bench.crms["north"].delete_deal(deal)
+    held = [(run(bench).exit_code(), len(bench.workspace.store.waiting.all())) for _ in range(3)]
+    project = bench.workspace.project
+    more = Settings.model_validate(
+        {**project.settings.model_dump(mode="json"), **entry(delete=delete, delete_cap={**few, "records": 3})}
+    )
+    bench = bench.again(more)
+    last = run(bench)
+
+    assert [(7, 3)] * 3 == held
+    assert (0, ()) == (last.exit_code(), bench.workspace.store.waiting.all())
+    assert left == len(bench.crms["south"].deal_ids())
 
 
 def test_an_empty_answer_deletes_nothing() -> None:

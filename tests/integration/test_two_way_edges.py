@@ -11,6 +11,8 @@ from tests.unit.services.able import able_bench
 from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
+from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.explanation import Absent
 from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.by_hand.resolving import conflicts, resolve, take
 from crmbridge.services.by_hand.undoing import find_run, plan_undo
@@ -48,7 +50,7 @@ def test_a_refused_company_waits_no_longer_once_it_is_there() -> None:
     bench.crms["south"].faults.append("refuse")
     run(bench)
     run(bench)
-    crm(bench, "north")._put(Kind.COMPANY, "c1", {**FIRM, "name": "Acme Limited"})
+    crm(bench, "north").put(Kind.COMPANY, "c1", {**FIRM, "name": "Acme Limited"})
     bench.clock.advance(HOUR)
     run(bench)
     run(bench)
@@ -138,7 +140,7 @@ def test_deals_that_get_linked_are_judged_once() -> None:
         native = bench.crms[name].create_deal("Rollout", stage="qualification", company="c").id
         bench.crms[name].move_deal(native, "proposal")
     run(bench)
-    crm(bench, "south")._put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
+    crm(bench, "south").put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
     bench.clock.advance(HOUR)
     run(bench)
     run(bench)
@@ -312,3 +314,16 @@ def test_a_deal_in_no_stage_of_the_process_waits_and_says_why() -> None:
 
     assert plan
     assert ["it stands in no stage of the process"] == [each.reason.split(";")[0] for each in plan.blocked]
+
+
+def test_a_deal_of_another_pipeline_is_nobodys_question() -> None:
+    """The settings name the one that is the process's; an account's renewals would wait for a person for ever."""
+    bench = able_bench(**entry())
+    north = crm(bench, "north").create_deal("Renewal", stage="qualification").id
+    ref = Ref("north", Kind.DEAL, north)
+    deal = crm(bench, "north").records[ref]
+    crm(bench, "north").records[ref] = replace(deal, position=Position("renewals", "due", Status.OPEN))
+    cycle = run(bench)
+
+    assert ((), (), 0) == (cycle.plan.changes, cycle.plan.blocked, cycle.exit_code()) if cycle.plan else False
+    assert {"south": Absent.BESIDE} == explain(bench.workspace, str(ref)).absent

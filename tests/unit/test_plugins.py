@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import logging
 import os
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pydantic import BaseModel
 
+from crmbridge.cli.main import commands
 from crmbridge.errors import ConfigurationError
 from crmbridge.hookspecs import hookimpl
 from crmbridge.plugins import BLOCK_VARIABLE, GROUP, AdapterSpec, SandboxSpec, SinkSpec, lazily, load_plugins
@@ -79,6 +82,24 @@ def test_an_installed_plugin_is_found(install: Install) -> None:
 
     assert (("tried_here", ("crmbridge_run_finished",)),) == load_plugins().names()
     assert () == load_plugins(installed=False).names()
+
+
+def test_what_plugins_offer_is_listed(install: Install) -> None:
+    """An indicator of a plugin is named by a process, so its name must be somewhere to be found."""
+    install(
+        "tried_here",
+        """
+        from crmbridge.hookspecs import hookimpl
+        from crmbridge.plugins import IndicatorSpec
+
+        @hookimpl
+        def crmbridge_indicators():
+            return [IndicatorSpec(name="big", title="Big deals", definition="", unit="count", sql="SELECT 1 AS value")]
+        """,
+    )
+    said = CliRunner().invoke(commands, ["plugins", "--json"])
+
+    assert [{"kind": "indicator", "name": "big", "summary": "Big deals"}] == json.loads(said.stdout)["result"]["offers"]
 
 
 def test_an_adapter_is_imported_when_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

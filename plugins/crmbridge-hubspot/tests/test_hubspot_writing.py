@@ -158,6 +158,30 @@ def test_a_batch_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRouter
 
 
 @pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ('[{"isValid":false,"message":"x was not one of the allowed options","error":"INVALID_OPTION","name":"stage"}]',
+         "stage: x was not one of the allowed options"),
+        ('[{"message":"a","name":"b"},{"message":"c","name":"d"},7,{"name":"e"}]', "b: a; d: c"),
+        ('[{"message":"cut', '[{"message":"cut'),
+        ("[[[" * 9000, "[[["),
+        ("nothing more", "nothing more"),
+        ("7", "7"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_each_value_is_said_in_words(
+    listed: str, said: str, hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """HubSpot puts a list of its own, in JSON, into the sentence; what is no such list stays as it is."""
+    body = {"category": "VALIDATION_ERROR", "message": f"Property values were not valid: {listed}"}
+    hubspot.post(path=f"{DEALS}/batch/update").mock(return_value=httpx.Response(400, json=body))
+    (receipt,) = open_adapter().write([make_update(1, name="x")])
+
+    assert f"HubSpot refused it (400): Property values were not valid: {said}" in receipt.message
+    assert receipt.message.endswith((said, "…"))
+
+
+@pytest.mark.parametrize(
     "trouble", [httpx.ReadTimeout("slow"), httpx.Response(502), httpx.Response(200, text="<html>")]
 )
 def test_an_unclear_batch_is_not_sent_again(

@@ -14,7 +14,7 @@ from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
 from crmbridge.model.lives import accepted
 from crmbridge.model.values import Value, show
-from crmbridge.services.answers.explanation import Asked, InStep
+from crmbridge.services.answers.explanation import Absent, Asked, InStep
 from crmbridge.services.answers.naming import Names
 
 if TYPE_CHECKING:
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 RECENT = 10  # journal rows shown
 _STATES = {SlaState.ON_TIME: Tone.GOOD, SlaState.AT_RISK: Tone.WARN, SlaState.BREACHED: Tone.BAD}
-_APART = {InStep.WAITING: ("waits_for_run", Tone.WARN), InStep.CONFLICT: ("is_conflict", Tone.BAD)}
+_APART = {
+    InStep.WAITING: ("waits_for_run", Tone.WARN),
+    InStep.HELD: ("waits_for_person", Tone.WARN),
+    InStep.CONFLICT: ("is_conflict", Tone.BAD),
+}
+_ABSENT = {
+    Absent.NOT_NAMED: "absent_not_named",
+    Absent.CLOSED: "absent_closed",
+    Absent.BESIDE: "absent_beside",
+    Absent.NOT_YET: "absent_not_yet",
+}
 _TITLES = {Asked.TO_LEAVE: "to_leave", Asked.ON_ENTRY: "on_entry", Asked.LEFT_BEHIND: "left_behind"}
 
 
@@ -140,10 +150,17 @@ def _measured(clock: SlaClock, process: Process, stage: str, say: Speech) -> str
 
 
 def _fields(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[Line]:
-    if not said.fields:
+    if not said.fields and not said.absent:
         return
-    apart = [field for field in said.fields if field.state is not InStep.IN_STEP]
     yield from _title(say("step_title"))
+    for connection, why in said.absent.items():
+        yield f"  {say(_ABSENT[why], connection=connection)}"
+    if said.fields:
+        yield from _compared(said, stages, say)
+
+
+def _compared(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[Line]:
+    apart = [field for field in said.fields if field.state is not InStep.IN_STEP]
     sides = [record.ref.connection for record in said.linked]
     yield f"  {say.counted('same_in', len(said.fields) - len(apart), sides=say('list').join(sides))}"
     rows: list[list[Part]] = []
@@ -192,7 +209,7 @@ def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
     for entry in entries[-RECENT:]:
         change = entry.change
         outcome = say.named("outcome", entry.outcome.value) if entry.outcome else say("no_outcome")
-        said_so = f"{edits_in_words(change, names, say)} {entry.message}".strip()
+        said_so = say("semicolon").join(filter(None, [edits_in_words(change, names, say), entry.message]))
         action = say.named("wrote", change.action.value)
         rows.append([moment(entry.at), change.connection, action, outcome, said_so])
     yield from table(rows, indent=2)

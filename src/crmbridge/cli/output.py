@@ -125,11 +125,24 @@ def _wrapped(before: list[Part], last: Part, columns: int | None, indent: int) -
         yield [*before, last]
         return
     if columns - used < NARROW:
-        yield before[:-1]
+        yield from _flowed(before[1:], columns, indent)
         before, used = [], indent + 4
     for number, text in enumerate(_lines_of(_text(last), max(columns - used, NARROW))):
         lead: list[Part] = before if before and number == 0 else [" " * used]
         yield [*lead, Tinted(text, last.tone) if isinstance(last, Tinted) else text]
+
+
+def _flowed(cells: list[Part], columns: int, indent: int) -> Iterator[Line]:
+    """Put cells, each with the gap behind it, into one line, or into several where they are wider than the screen."""
+    line: list[Part] = [" " * indent]
+    used = indent
+    for cell, gap in zip(cells[::2], cells[1::2], strict=True):
+        if len(line) > 1 and used + width(_text(cell)) > columns:
+            yield line[:-1]
+            line, used = [" " * (indent + 4)], indent + 4
+        line += [cell, gap]
+        used += width(_text(cell)) + width(_text(gap))
+    yield line[:-1]
 
 
 def _lines_of(text: str, columns: int) -> Iterator[str]:

@@ -84,7 +84,9 @@ def _standing(one: Waiting, now: datetime, say: Speech) -> Iterator[list[Part]]:
     """Say what it is, on which record, and for how long it has waited."""
     cause = one.item.cause
     tone = Tone.BAD if cause is Cause.CONFLICT else Tone.WARN
-    waits = say("standing", deal=one.item.deal, age=age(now - one.since, say))
+    deal = one.item.deal
+    where = deal if deal.id else deal.connection  # what was to be made there has no id yet
+    waits = say("standing", deal=where, age=age(now - one.since, say))
     yield [Tinted(say.named("cause", cause.value), tone), waits]
 
 

@@ -20,7 +20,7 @@ from crmbridge.model.checks import Check
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule, Process, Stage
-from crmbridge.model.values import reading
+from crmbridge.model.values import Value, is_empty, reading
 
 __all__ = [
     "Case",
@@ -32,6 +32,7 @@ __all__ = [
     "judge_stages",
     "judged",
     "may_turn",
+    "speaks_of_nothing",
     "turns_at",
     "verdict",
 ]
@@ -190,6 +191,11 @@ def may_turn(stage: Stage, process: Process) -> bool:
     return compiled_stage(stage, process).turns
 
 
+def speaks_of_nothing(template: str, judgement: Judgement, value: Value) -> bool:
+    """Tell whether a rule's words name a value that nobody filled in, so that they would say something odd."""
+    return judgement is Judgement.UNKNOWN and is_empty(value) and "{value}" in template
+
+
 def _own_words(message: Text, answer: Answer, case: Case) -> str:
     """Say it in the rule's own words."""
     template = message.in_language(case.language)
@@ -197,6 +203,8 @@ def _own_words(message: Text, answer: Answer, case: Case) -> str:
     more = f" ({answer.message})" if UNREAD in answer.missing else ""
     if "{" not in template:
         return f"{template}{more}"
+    if speaks_of_nothing(template, answer.judgement, answer.value):
+        return answer.message
     values = {
         "passed": str(answer.passed),
         "missing": case.names(answer.missing),

@@ -59,6 +59,7 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "uncovered-stage": ("warning", "a stage of the process without a counterpart in a mapped connection"),
         "one-sided-sync": ("warning", "connections kept in step of which only some have their stages mapped"),
         "idle-setting": ("warning", "something that a sync says and that nothing comes of as the rest stands"),
+        "blind-match": ("warning", "a sync that creates deals and can't find those that are there already"),
         "nobody-listed": ("warning", "a role that may approve or move deals, and that the settings list nobody for"),
         "unknown-language": ("warning", "a language that the process is not written in"),
     }

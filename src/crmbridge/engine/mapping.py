@@ -48,6 +48,10 @@ class StageMapper(Struct, frozen=True, kw_only=True):
         place = self.place(position)
         return place.stage is not None or place.status is not Status.OPEN
 
+    def is_beside(self, position: Position | None) -> bool:
+        """Tell whether a deal stands in another pipeline than the one that is mapped, which is not the process's."""
+        return position is not None and self.pipeline is not None and position.pipeline != self.pipeline
+
     def position(self, stage: str, current: Position | None = None) -> Position | None:
         """Say what to write so that a deal stands in a stage, `won` and `lost` included; None when it is not mapped.
 

@@ -100,9 +100,11 @@ def merge(
     that are gone or not kept in step now, and may be again later.
     """
     draft = _Draft(link, {} if decided is None else decided)
-    for name in sorted(set[str]().union(*(side.now for side in sides))):
+    for name in sorted(set[str]().union(*[side.now for side in sides])):
+        if _is_quiet(name, sides, draft.decided):
+            continue
         holders = [side for side in sides if name in side.now]
-        if len(holders) > 1 and not _is_quiet(name, holders, draft.decided) and (how := policy(name)).sync:
+        if len(holders) > 1 and (how := policy(name)).sync:
             _merge_field(name, holders, how, draft)
             if absent or len(holders) < len(sides):
                 without = {side.ref: side.base for side in sides if name not in side.now and name in side.base}
@@ -123,9 +125,11 @@ def owed(side: Side, policy: Policy, decided: Mapping[str, Value]) -> dict[str, 
 
 
 def _is_quiet(name: str, sides: Sequence[Side], decided: Mapping[str, Value]) -> bool:
-    """Tell whether everybody holds what was decided on, and is known to. This is what nearly all fields come to."""
+    """Tell whether all that have a field hold what was decided on, and are known to: nearly all fields come to this."""
     value = decided.get(name, _NOTHING)
     for side in sides:  # a loop, as making generators would cost more than all that is compared here
+        if name not in side.now:
+            continue
         if side.now[name] != value:
             return False
         if side.base is not decided and side.base.get(name, _NOTHING) != value:  # those alike are one object, mostly

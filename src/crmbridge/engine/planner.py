@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from sys import intern
+from types import MappingProxyType
 
 from crmbridge.engine.forms import was_refused
 from crmbridge.engine.matching import PREFIX, external_key, link_id, natural_key
@@ -24,13 +25,14 @@ from crmbridge.model.changes import (
     change_id,
     edits_of,
 )
-from crmbridge.model.records import Kind, Record, Ref, Status
+from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, is_empty, show
 
 Reasoned = tuple[FieldEdit, str]  # an edit, and why it is made
 APART = "; "  # stands between the reasons of several edits
 AGAIN = {Outcome.FAILED, Outcome.STALE}  # it did not happen, so it may be planned again
+_ENDED = {Outcome.APPLIED, Outcome.REFUSED}  # it did, or a person decides
 # What others wait for comes first: companies before contacts before deals.
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
 ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
@@ -57,9 +59,7 @@ def sync_updates(
     blocked = list(merged.blocked)
     for ref, edits in merged.edits.items():
         for part in _together(list(zip(edits, merged.reasons[ref], strict=True)), bases[ref]):
-            why = intern(APART.join(reason for _, reason in part))  # very many changes have the same one
-            some = [edit for edit, _ in part]
-            update, stopped = _update(link, deals[ref], some, viewers[ref.connection], forbidden, why=why)
+            update, stopped = _update(link, deals[ref], part, viewers[ref.connection], forbidden)
             blocked += stopped
             if update is not None:
                 changes.append(update)
@@ -76,17 +76,16 @@ def _together(edits: list[Reasoned], base: Mapping[str, Value]) -> Iterable[list
 def _update(
     link: str,
     deal: Record,
-    edits: Iterable[FieldEdit],
+    edits: Iterable[Reasoned],
     viewer: Viewer,
     forbidden: Callable[[str], str],
-    *,
-    why: str,
 ) -> tuple[Change | None, list[Blocked]]:
     """Make the update of one deal, and say what of the edits can't be made."""
     kept: list[FieldEdit] = []
+    reasons: list[str] = []
     blocked: list[Blocked] = []
     position = None
-    for edit in edits:
+    for edit, reason in edits:
         native = viewer.native(edit, deal)
         there = viewer.position(edit.after, deal.position) if edit.name == STAGE else None
         if edit.name in AROUND and edit.name not in viewer.writes:
@@ -97,23 +96,24 @@ def _update(
             blocked.append(_forbidden(link, deal.ref, edit, why))
         else:
             kept.append(native)
+            reasons.append(reason)
             position = there or position
     if not kept:
         return None, blocked
-    # Its id has the same parts as `_change` gives it.
+    parts = (link, deal.ref.id, deal.version, *_where(position))  # as `_change` has them
     change = Change(
-        id=change_id(Action.UPDATE, deal.ref.connection, link, deal.ref.id, deal.version, edits=tuple(kept)),
+        id=change_id(Action.UPDATE, deal.ref.connection, *parts, edits=tuple(kept)),
         action=Action.UPDATE,
         origin=Origin.SYNC,
         connection=deal.ref.connection,
         target=deal.ref,
         edits=tuple(kept),
-        reason=why,
+        reason=intern(APART.join(reasons)),  # very many changes have the same one
         position=position,
         position_before=deal.position if position else None,
         expects=deal.version,
         link=link,
-        linked=tuple(edit.name for edit in kept if edit.name in AROUND),
+        linked=tuple([edit.name for edit in kept if edit.name in AROUND]),
     )
     return change, blocked
 
@@ -218,7 +218,7 @@ def renamed(change: Change) -> Change:
 
 def _creation(change: Change) -> Change:
     """Give a creation its id. Its key is part of it, which tells it from those that came before it."""
-    parts = (change.link or "", change.key or "")
+    parts = (change.link or "", change.key or "", *_where(change.position))
     return replace(change, id=change_id(Action.CREATE, change.connection, *parts, edits=change.edits))
 
 
@@ -229,7 +229,13 @@ def _change(change: Change, again: int | None = None) -> Change:
     """
     target = change.target.id if change.target else ""
     parts = (change.link or "", target, change.expects or "", *((str(again),) if again is not None else ()))
+    parts += _where(change.position)
     return replace(change, id=change_id(change.action, change.connection, *parts, edits=change.edits))
+
+
+def _where(position: Position | None) -> tuple[str, ...]:
+    """Give what the id of a change has of where it moves a deal: a stage that was mapped wrongly is tried anew."""
+    return (position.pipeline, position.stage) if position else ()
 
 
 def _no_counterpart(link: str, ref: Ref, edit: FieldEdit) -> Blocked:
@@ -263,15 +269,18 @@ def assemble(
     made_at: datetime,
     settings: str,
     cursors: Mapping[str, str],
+    link_of: Mapping[Ref, str] = MappingProxyType({}),
 ) -> Plan:
     """Put changes in order and leave out what was done, refused or is unclear already.
 
     `outcomes` has the last outcome of every change id that has one, `unclear` what was sent and has no clear outcome:
     nothing with the same key is sent before that is known. An enforced change of stage wins over what sync wants with
-    the same deal's stage.
+    the stage of any deal of the same link, which `link_of` names.
     """
     waiting = {(e.change.connection, e.change.key or e.change.id): e for e in unclear}
-    wanted = _without_contradictions(sorted(changes, key=_place_in_order))
+    # What was made, or is refused, is in no plan, so it keeps nothing else from being written.
+    ended = {id_ for id_, entry in outcomes.items() if entry.outcome in _ENDED}
+    wanted = _without_contradictions(sorted(changes, key=_place_in_order), ended, link_of)
     kept: list[Change] = []
     stopped = list(blocked)
     for change in wanted:
@@ -306,21 +315,23 @@ def _place_in_order(change: Change) -> tuple[str, int, str, str]:
     return (change.connection, rank, change.target.id if change.target else "", change.id)
 
 
-def _without_contradictions(changes: Sequence[Change]) -> list[Change]:
+def _without_contradictions(
+    changes: Sequence[Change], ended: Collection[str], link_of: Mapping[Ref, str]
+) -> list[Change]:
     """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
-    enforced: dict[str, set[str]] = {}
+    once: dict[str, Change] = {}
+    enforced: dict[Ref | None, set[str]] = {}
     for change in changes:
-        if change.origin is Origin.ENFORCE and change.action is Action.UPDATE:
-            enforced.setdefault(str(change.target), set()).update(edit.name for edit in change.edits)
-    # A stage that is set back is set back for the whole link; the other sides follow in the next run.
-    back = {c.link for c in changes if c.link and STAGE in enforced.get(str(c.target), ())}
-    seen: set[str] = set()
+        once.setdefault(change.id, change)
+        if change.origin is Origin.ENFORCE and change.action is Action.UPDATE and change.id not in ended:
+            enforced.setdefault(change.target, set()).update(edit.name for edit in change.edits)
+    if not enforced:
+        return list(once.values())
+    # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back.
+    back = {link_of[ref] for ref, names in enforced.items() if ref and ref in link_of and STAGE in names}
     kept: list[Change] = []
-    for change in changes:
-        if change.id in seen:
-            continue
-        seen.add(change.id)
-        taken = enforced.get(str(change.target), set()) | ({STAGE} if change.link in back else set())
+    for change in once.values():
+        taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
         if rest is not None:
             kept.append(rest)
@@ -351,6 +362,7 @@ def without(change: Change, names: Collection[str]) -> Change | None:
         replace(
             change,
             edits=rest,
+            reason=APART.join(dict.fromkeys(reason_of(change, edit.name) for edit in rest)),
             linked=tuple(name for name in change.linked if name not in names),
             position=change.position if stays else None,
             position_before=change.position_before if stays else None,

@@ -69,34 +69,36 @@ class Viewer(Struct, frozen=True, kw_only=True, eq=False):
         """
         held = value or deal.fields.get
         names = self._shown if only is None else (*self._among(only), *self._always)
-        found: dict[str, Value] = {name: held(name) for name in names}
-        stage = self.stage(deal)
-        if stage is not None:
+        found: dict[str, Value] = {}
+        for name in names:
+            found[name] = None if is_empty(own := held(name)) else own
+        if (stage := self.stage(deal)) is not None:
             found[STAGE] = stage
         owner = held(OWNER)
         if is_empty(owner) or owner in self.users:
             found[OWNER] = self.users.get(str(owner))
         for name in self.around:
-            found.update(self._around(name, held(name)))
+            self._look_around(name, held(name), found)
         for problem in deal.problems:
             found.pop(problem.field, None)
-        return {name: None if is_empty(value) else value for name, value in found.items()}
+        return found
 
     def _among(self, names: Iterable[str]) -> list[str]:
         """Give those of these fields that are shown as the CRM holds them."""
         return [name for name in names if name in self.as_held]
 
-    def _around(self, name: str, value: Value) -> dict[str, Value]:
+    def _look_around(self, name: str, value: Value, found: dict[str, Value]) -> None:
         """Name what hangs on a deal by links; a company without one can't be told of, a contact is left out."""
-        kind = AROUND[name]
         if is_empty(value):
-            return {name: None}
+            found[name] = None
+            return
         natives = value if isinstance(value, tuple) else (str(value),)
-        refs = [Ref(self.connection, kind, native) for native in natives]
-        links = tuple(sorted(self.links[ref] for ref in refs if ref in self.links))
+        refs = [Ref(self.connection, AROUND[name], native) for native in natives]
+        links = sorted([self.links[ref] for ref in refs if ref in self.links])
         if name == CONTACTS:
-            return {name: links}
-        return {name: links[0]} if links else {}
+            found[name] = tuple(links) or None
+        elif links:
+            found[name] = links[0]
 
     def stage(self, deal: Record) -> str | None:
         """Name the deal's stage, `won` or `lost`; None when its position has no counterpart in the process."""

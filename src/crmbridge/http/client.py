@@ -68,6 +68,10 @@ def _never(_reply: Reply) -> bool:
     return False
 
 
+def _by_status(_reply: Reply) -> CrmbridgeError | None:
+    return None
+
+
 def _nothing(_headers: Mapping[str, str]) -> Iterable[Usage]:
     return ()
 
@@ -75,12 +79,13 @@ def _nothing(_headers: Mapping[str, str]) -> Iterable[Usage]:
 class Dialect(Struct, frozen=True, kw_only=True):
     """How one vendor talks: what its replies mean beyond their status codes.
 
-    `judge` turns error bodies into errors. `expired` knows the reply to an expired session; the look-alikes that
-    signing in anew can't mend are not among them. `meter` reads what a reply's headers say of the rates. `failed` knows
-    the errors that come with a 2xx, as JSON-RPC and GraphQL send them; `judge` must then have a word for each.
+    `judge` turns error bodies into errors, and gives None where the status code says enough. `expired` knows the reply
+    to an expired session; the look-alikes that signing in anew can't mend are not among them. `meter` reads what a
+    reply's headers say of the rates. `failed` knows the errors that come with a 2xx, as JSON-RPC and GraphQL send
+    them; `judge` must then have a word for each.
     """
 
-    judge: Judge
+    judge: Judge = _by_status
     expired: Callable[[Reply], bool] = _never
     meter: Meter = _nothing
     failed: Callable[[Reply], bool] = _never

@@ -11,6 +11,7 @@ from crmbridge.engine.checks import Case, verdict
 from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.compiled import compiled_check, compiled_rule
 from crmbridge.manual.speech import Speech
+from crmbridge.model.findings import Judgement
 from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.model.values import Value
 
@@ -26,6 +27,7 @@ class Again(NamedTuple):
     passed: int
     missing: tuple[str, ...]
     value: Value
+    judgement: Judgement
 
 
 def rule_of(rule_id: str, process: Process) -> tuple[Stage, ExitRule] | None:
@@ -51,7 +53,7 @@ def again(
         english, answer = verdict(compiled, code, case), compiled.say(JUDGEMENTS[code & 3], code >> 2, case)
     except (ArithmeticError, ValueError):  # what Python raises for dates and numbers that nobody can count with
         return None
-    return Again(english.message, answer.passed, tuple(answer.missing), answer.value)
+    return Again(english.message, answer.passed, tuple(answer.missing), answer.value, answer.judgement)
 
 
 def _zone(stage: Stage, process: Process) -> tzinfo:

@@ -13,6 +13,7 @@ from datetime import datetime
 from markupsafe import Markup, escape
 from msgspec import Struct
 
+from crmbridge.engine.checks import speaks_of_nothing
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.moves import Illegal
 from crmbridge.engine.rules.case import quote
@@ -158,7 +159,8 @@ def _broken(
     """Say it in the rule's own words where it has some in this language, else what must hold, and what is there."""
     if rule.message is not None and of.speech.tongue(rule.message) is None:
         template = rule.message.in_language(of.speech.language)
-        if sure or fill(template, dict.fromkeys(_FILLED, "")) == template:
+        odd = sure is not None and speaks_of_nothing(template, sure.judgement, sure.value)
+        if not odd and (sure or fill(template, dict.fromkeys(_FILLED, "")) == template):
             own = escape(fill(template, _filled(sure, of)) if sure else template)
             return own if own.endswith(_ENDS) else own + of.words("stop")
     holds = [of.words("told_value", x=of.name(name), y=of.value(value)) for name, value in sorted(seen.items())]

@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct, field
 
 from crmbridge.model.records import Kind, Position, Ref
@@ -192,12 +193,22 @@ class JournalEntry(Struct, frozen=True, kw_only=True):
 
 
 _one_text = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
+_same_text = msgspec.json.Encoder().encode  # where all of it is plain ASCII, in a fifth of the time
 
 
 def change_id(action: Action, connection: str, *parts: str, edits: tuple[FieldEdit, ...] = ()) -> str:
     """Make the stable id of a change from what makes it that change: same inputs, same id."""
     body = [action, connection, *parts, [[e.name, to_json(e.before), to_json(e.after)] for e in edits]]
-    return hashlib.sha256(_one_text(body).encode()).hexdigest()[:16]
+    return hashlib.sha256(_identifying(body)).hexdigest()[:16]
+
+
+def _identifying(body: list[Any]) -> bytes:
+    try:
+        text = _same_text(body)
+    except UnicodeEncodeError:  # half a surrogate pair, which only ASCII can hold
+        return _one_text(body).encode()
+    # DEL is the one character of ASCII that the two write otherwise.
+    return text if text.isascii() and b"\x7f" not in text else _one_text(body).encode()
 
 
 def edits_of(before: Fields, after: Fields) -> tuple[FieldEdit, ...]:

@@ -89,12 +89,13 @@ class Cut(Mapping[str, Value]):
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """Give one value, or the default where there is none."""
-        if name in self._values:
-            return self._values[name]
-        held = self.row[self._cutter.places[name]] if name in self._cutter.places else self._cutter.missing
-        if held is self._cutter.missing:
+        values, cutter = self._values, self._cutter
+        if name in values:
+            return values[name]
+        place = cutter.places.get(name)
+        if place is None or (held := self.row[place]) is cutter.missing:
             return default
-        value = self._values[name] = value_of(held)
+        value = values[name] = value_of(held)
         return value
 
     def __contains__(self, name: object) -> bool:

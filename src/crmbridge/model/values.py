@@ -251,6 +251,11 @@ def fields_from_text(text: str) -> StoredFields:
     return StoredFields(text)
 
 
+def read_at_once(text: str) -> dict[str, Value]:
+    """Read all of what `fields_to_text` wrote: of few fields, all of which are looked at."""
+    return {name: untagged(each) if type(each) is dict else each for name, each in _read(text).items()}
+
+
 def as_written(fields: Fields) -> Mapping[str, Any]:
     """Give fields as they are held. What is equal there says the same; what is not may still do so."""
     return fields.written if isinstance(fields, StoredFields) else fields

@@ -18,6 +18,7 @@ from crmbridge.ports import Waiting
 from crmbridge.store import schema
 from crmbridge.store.database import (
     Database,
+    Fixed,
     among,
     chunks,
     delete_among,
@@ -165,20 +166,19 @@ class SqlMatches:
 
     def put(self, signatures: Mapping[Ref, Collection[Signature]]) -> None:
         """Set the signatures of these refs in the place of those they had."""
-        wanted = {
-            (ref.connection, ref.kind.value, storable(ref.id)): {_digest(each): each for each in found}
-            for ref, found in signatures.items()
-        }
         with self._database.write() as open_:
-            held = _held_digests(open_, signatures)
-            other = {key: found for key, found in wanted.items() if found.keys() != held.get(key, _NO_DIGESTS)}
-            for (connection, kind), ids in _grouped(key for key in other if key in held).items():
-                delete_among(open_, _matches, "id", ids, {"connection": connection, "kind": kind})
-            rows = [
-                (digest, *key, storable(each.rule), json_text(each.text))
-                for key, found in other.items()
-                for digest, each in found.items()
-            ]
+            rows: list[tuple[str, ...]] = []
+            for connection, kind, ids in by_kind(signatures):
+                of = {"connection": connection, "kind": kind.value}
+                held = _held_digests(open_, ids, of)
+                wanted = {storable(id_): _digests(signatures[Ref(connection, kind, id_)]) for id_ in ids}
+                other = {id_: found for id_, found in wanted.items() if found.keys() != held.get(id_, _NO_DIGESTS)}
+                delete_among(open_, _matches, "id", [id_ for id_ in other if id_ in held], of)
+                rows += [
+                    (digest, *of.values(), id_, storable(each.rule), json_text(each.text))
+                    for id_, found in other.items()
+                    for digest, each in found.items()
+                ]
             upsert_written(open_, _matches, sorted(rows))  # as they lie in the table
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, tuple[Signature, ...]]:
@@ -219,22 +219,16 @@ def _held(open_: Connection, refs: Collection[Ref]) -> dict[Key, list[tuple[str,
 _NO_DIGESTS: frozenset[str] = frozenset()
 
 
-def _held_digests(open_: Connection, refs: Collection[Ref]) -> dict[Key, set[str]]:
-    """Give what tells the signatures of refs apart; the index has it, so nothing else is read."""
-    found: dict[Key, set[str]] = defaultdict(set)
-    columns = tuple(_matches_written.c["id", "digest"])
-    for connection, kind, ids in by_kind(refs):
-        of = {"connection": connection, "kind": kind.value}
-        for id_, digest in rows_among(open_, columns, "id", ids, of):
-            found[connection, kind.value, id_].add(digest)
+def _held_digests(open_: Connection, ids: Iterable[str], of: Fixed) -> dict[str, set[str]]:
+    """Give what tells the signatures of some records apart; the index has it, so nothing else is read."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for id_, digest in rows_among(open_, tuple(_matches_written.c["id", "digest"]), "id", ids, of):
+        found[id_].add(digest)
     return found
 
 
-def _grouped(keys: Iterable[Key]) -> dict[tuple[str, str], list[str]]:
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for connection, kind, id_ in keys:
-        groups[connection, kind].append(id_)
-    return groups
+def _digests(signatures: Iterable[Signature]) -> dict[str, Signature]:
+    return {_digest(each): each for each in signatures}
 
 
 def _digest(signature: Signature) -> str:

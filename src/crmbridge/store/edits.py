@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Edit, Kind, Position, Record, Ref, Status
-from crmbridge.model.values import fields_from_text, fields_to_text
+from crmbridge.model.values import fields_from_text, fields_to_text, read_at_once
 from crmbridge.store import schema
 from crmbridge.store.database import Database, rows_among, upsert_written
 from crmbridge.store.schema import as_written
@@ -111,5 +111,5 @@ def _read(row: Sequence[Any]) -> list[Edit]:
     """Read a row of the edits as it is stored."""
     *_, since, at, before, after = row
     first, last = datetime.fromisoformat(since), datetime.fromisoformat(at)
-    was, now = fields_from_text(before), fields_from_text(after)
+    was, now = read_at_once(before), read_at_once(after)
     return [Edit(field=name, since=first, at=last, before=was[name], after=now[name]) for name in sorted(was)]

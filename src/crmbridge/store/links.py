@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import Value, fields_from_text, fields_to_text
+from crmbridge.model.values import StoredFields, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
 from crmbridge.store import schema
 from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, run_among, upsert_written
-from crmbridge.store.record_rows import READ_NAMES, record_of
+from crmbridge.store.record_rows import READ_NAMES, record_at
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
@@ -26,11 +25,12 @@ _bases_written = as_written(_bases)
 _links_written = as_written(_links)
 _COLUMNS = tuple(_links_written.c["link", "connection", "kind", "id"])
 _ALL_LINKS = select(*_COLUMNS).order_by(*_COLUMNS)
-_IN_ORDER = itemgetter(0, 1, 2, 3)
+_REF = ("connection", "kind", "id")
+_UPDATED_AT = READ_NAMES.index("updated_at") - len(_REF)  # every record has it
 # Of a record that is not there, or gone, all is NULL.
 _AROUND = (
     f"SELECT {', '.join(f'links.{column.name}' for column in _COLUMNS)}, bases.fields, "  # noqa: S608  names of ours
-    f"{', '.join(f'records.{name}' for name in READ_NAMES)} FROM links "
+    f"{', '.join(f'records.{name}' for name in READ_NAMES if name not in _REF)} FROM links "
     "LEFT JOIN bases ON bases.connection = links.connection AND bases.kind = links.kind AND bases.id = links.id "
     "LEFT JOIN records ON records.connection = links.connection AND records.kind = links.kind "
     "AND records.id = links.id AND records.gone_at IS NULL"
@@ -54,29 +54,29 @@ class SqlLinks:
         found: dict[str, tuple[Ref, ...]] = {}
         with self._database.read() as open_:
             for part in chunks(sorted(map(storable, links))):
-                found |= _by_link(sorted(rows_among(open_, _COLUMNS, "link", part)))
+                found |= _by_link(rows_among(open_, _COLUMNS, "link", part))
         return found
 
     def around(self, links: Collection[str]) -> Linked:
         """Give the links of these ids, of those that there are, with their records and bases."""
-        read = functools.cache(fields_from_text)  # a link's records and the link itself mostly have the same base
         found: dict[str, list[Ref]] = defaultdict(list)
         records: dict[Ref, Record] = {}
         with self._database.read() as open_:
             of = {"connection": "", "kind": Kind.DEAL.value}
-            own = rows_among(open_, tuple(_bases_written.c), "id", sorted(links), of)
-            bases = {Ref(connection, Kind.DEAL, id_): read(text) for connection, _, id_, text in own}
+            rows = rows_among(open_, tuple(_bases_written.c["id", "fields"]), "id", sorted(links), of)
+            own = {id_: fields_from_text(text) for id_, text in rows}
+            bases = {Ref("", Kind.DEAL, id_): base for id_, base in own.items()}
             for part in chunks(sorted(map(storable, links))):
                 with run_among(open_, _AROUND, "link", part, {}) as result:
-                    rows = sorted(result.cursor.fetchall(), key=_IN_ORDER)
-                for link, connection, kind, id_, base, *record in rows:
+                    members = result.cursor.fetchall()
+                for link, connection, kind, id_, base, *record in members:
                     ref = ref_of(connection, kind, id_)
                     found[link].append(ref)
                     if base is not None:
-                        bases[ref] = read(base)
-                    if record[0] is not None:
-                        records[ref] = record_of(record, ref)
-        return Linked({link: tuple(refs) for link, refs in found.items()}, records, bases)
+                        bases[ref] = _read_like(own.get(link), base)
+                    if record[_UPDATED_AT] is not None:
+                        records[ref] = record_at(ref, record)
+        return Linked({link: tuple(sorted(found[link])) for link in sorted(found)}, records, bases)
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
         """Give the id of the link that each of these refs stands in, where it stands in one."""
@@ -116,11 +116,16 @@ class SqlLinks:
                 write_bases(open_, bases)
 
 
+def _read_like(other: StoredFields | None, text: str) -> StoredFields:
+    """Read a base. A link's records and the link itself mostly have the same one, which is then one object."""
+    return other if other is not None and other.text == text else fields_from_text(text)
+
+
 def _by_link(rows: Any) -> dict[str, tuple[Ref, ...]]:
     found: dict[str, list[Ref]] = defaultdict(list)
     for link, connection, kind, id_ in rows:
         found[link].append(ref_of(connection, kind, id_))
-    return {link: tuple(refs) for link, refs in found.items()}
+    return {link: tuple(sorted(found[link])) for link in sorted(found)}
 
 
 def _bases_of(open_: Connection, refs: Collection[Ref]) -> Rows:

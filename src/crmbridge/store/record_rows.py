@@ -20,14 +20,16 @@ READ_NAMES = (
 _STATUSES = {each.value: each for each in Status}
 
 
-def record_of(row: Sequence[Any], ref: Ref | None = None) -> Record:
-    """Read a row of `READ_NAMES`, of values as they are stored: SQLAlchemy's look at each costs more than the rest.
+def record_of(row: Sequence[Any]) -> Record:
+    """Read a row of `READ_NAMES`, of values as they are stored: SQLAlchemy's look at each costs more than the rest."""
+    return record_at(ref_of(*row[:3]), row[3:])
 
-    `ref` is the record's, where somebody has read it.
-    """
-    connection, kind, id_, key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
+
+def record_at(ref: Ref, row: Sequence[Any]) -> Record:
+    """Read what stands in a row of `READ_NAMES` beside the ref."""
+    key, version, created, updated, pipeline, stage, status, url, by, fields, problems = row
     return Record(
-        ref=ref or ref_of(connection, kind, id_),
+        ref=ref,
         fields=fields_from_text(fields),
         version=version,
         created_at=datetime.fromisoformat(created) if created else None,

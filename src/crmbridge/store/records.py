@@ -14,14 +14,24 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.ports import Page
 from crmbridge.store import schema
-from crmbridge.store.database import Database, Marked, among, next_mark, rows_among, upsert, upsert_written
+from crmbridge.store.database import (
+    Database,
+    Marked,
+    among,
+    chunks,
+    next_mark,
+    rows_among,
+    run_among,
+    upsert,
+    upsert_written,
+)
 from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
 from crmbridge.store.record_writing import moves_rows, record_rows, tombstone_row
 from crmbridge.store.refs import KINDS, by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
-from crmbridge.store.texts import storable
+from crmbridge.store.texts import read_ref, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
@@ -33,6 +43,8 @@ _CHANGED = Marked(
     "mark", ("fields", "pipeline", "stage", "status", "key", "created_at", "problems", "gone_at", "merged_into")
 )
 _GONE = Marked("mark", ("gone_at", "merged_into"))
+# Hardly any of those asked for is gone, so the database tells them apart.
+_TOMBSTONES = "SELECT id, gone_at, merged_into FROM (SELECT * FROM records WHERE gone_at IS NOT NULL) AS gone"
 _MOVED = list(_moves.c.keys()).index("deal")
 _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "ordinal")))
 _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("updated_at", "fields"))
@@ -157,13 +169,14 @@ class SqlRecords:
     def tombstones(self, refs: Collection[Ref]) -> dict[Ref, Tombstone]:
         """Give the tombstones of those of these refs that are gone."""
         found: dict[Ref, Tombstone] = {}
-        columns = _records.c["connection", "kind", "id", "gone_at", "merged_into"]
         with self._database.read() as open_:
             for connection, kind, ids in by_kind(refs):
-                for condition in among(_records.c.id, ids):
-                    query = select(*columns).where(_records.c.connection == connection, _records.c.kind == kind)
-                    for row in open_.execute(query.where(condition, _records.c.gone_at.is_not(None))):
-                        found[_ref(row)] = Tombstone(ref=_ref(row), at=row.gone_at, merged_into=row.merged_into)
+                of = {"connection": connection, "kind": kind.value}
+                for some in chunks(ids):
+                    with run_among(open_, _TOMBSTONES, "id", some, of) as rows:
+                        for id_, at, into in rows.cursor.fetchall():
+                            ref, survivor = Ref(connection, kind, id_), None if into is None else read_ref(into)
+                            found[ref] = Tombstone(ref=ref, at=datetime.fromisoformat(at), merged_into=survivor)
         return found
 
 

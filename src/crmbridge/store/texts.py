@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import iso
 
 _write = msgspec.json.Encoder().encode
@@ -51,3 +51,9 @@ def moment_texts(moments: Sequence[datetime]) -> Sequence[str]:
 def ref_text(ref: Ref) -> str:
     """Write a ref as connection/kind/id."""
     return storable(f"{ref.connection}/{ref.kind}/{ref.id}")
+
+
+def read_ref(text: str) -> Ref:
+    """Read what `ref_text` wrote. A connection's name has no slash, so it reads back without doubt."""
+    connection, kind, record = text.split("/", 2)
+    return Ref(connection, Kind(kind), record)

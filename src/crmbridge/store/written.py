@@ -10,8 +10,8 @@ from sqlalchemy import Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from crmbridge.model.records import Kind, Ref
-from crmbridge.store.texts import json_text, moment_text, storable
+from crmbridge.model.records import Ref
+from crmbridge.store.texts import json_text, moment_text, read_ref, ref_text, storable
 
 T = TypeVar("T")
 
@@ -66,18 +66,14 @@ class Json(Ordered[Any]):
 
 
 class RefText(Ordered[Ref]):
-    """A ref as connection/kind/id. A connection's name has no slash, so it reads back without doubt."""
+    """A ref as connection/kind/id."""
 
     cache_ok = True
 
-    def process_bind_param(self, value: Ref | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: Ref | None, dialect: Dialect) -> str | None:  # noqa: ARG002  the base's signature
         """Write a ref."""
-        text = None if value is None else f"{value.connection}/{value.kind}/{value.id}"
-        return Words().process_bind_param(text, dialect)
+        return None if value is None else ref_text(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Ref | None:  # noqa: ARG002  the base's signature
         """Read a ref."""
-        if value is None:
-            return None
-        connection, kind, record = value.split("/", 2)
-        return Ref(connection, Kind(kind), record)
+        return None if value is None else read_ref(value)

@@ -98,6 +98,25 @@ def test_colour_only_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not wants_colour(Terminal())
 
 
+def test_a_row_that_is_wider_than_the_terminal_breaks_between_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the middle of a word, wherever the terminal happens to end."""
+    monkeypatch.setattr("crmbridge.cli.output.screen_width", lambda: 40)
+    rows = [
+        ["breached", "Qualification, first touch", "6 of 5 days", "office", "due on Friday"],
+        ["a", "b", "c", "d", "e"],
+    ]
+    lines = ["".join(map(str, line)).rstrip() for line in table(rows, indent=2)]
+
+    assert [
+        "  breached  Qualification, first touch",
+        "      6 of 5 days  office",
+        "      due on Friday",
+        "  a         b",
+        "      c            d",
+        "      e",
+    ] == lines
+
+
 def test_chinese_is_wrapped_behind_its_punctuation(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has no spaces between its words; each line fits, and nothing is lost."""
     monkeypatch.setenv("COLUMNS", "60")

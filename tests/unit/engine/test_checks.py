@@ -198,6 +198,19 @@ def test_a_rule_that_holds_does_not_use_its_complaint() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "message", "said"),
+    [
+        ({}, "A discount of {value} % needs a name", "discount is empty, so this can't be decided."),
+        ({}, "Ask somebody", "Ask somebody"),
+        ({"discount": 11}, "A discount of {value} % needs a name", "A discount of 11 % needs a name"),
+    ],
+)
+def test_own_words_about_a_value_are_not_said_of_none(fields: dict[str, Any], message: str, said: str) -> None:
+    """ "A discount of (empty) %" would be no sentence."""
+    assert said == verdict(DISCOUNT, fields, message=message).message
+
+
+@pytest.mark.parametrize(
     "hostile", ["{missing}", "{0.__class__}", "{value.__init__.__globals__}", "%s {passed!r}", "a}{b", "\\1 \\g<0>"]
 )
 def test_a_crms_text_is_never_a_template(hostile: str) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from crmbridge.engine.deleting import ARCHIVED, UNDONE, Gone, Merges, hold_back, judge_gone, lacks
+from crmbridge.engine.deleting import ARCHIVED, HAD, UNDONE, Gone, Merges, hold_back, judge_gone, lacks, with_lost
 from crmbridge.model.changes import Action, Cause
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.settings import Cap
 from crmbridge.testing.factories import make_change, make_ref, make_tombstone
@@ -98,8 +98,23 @@ def test_a_deal_that_a_person_brings_back_after_an_undo_stays() -> None:
 
 @pytest.mark.parametrize("policy", ["never", "archive", "unlink"])
 def test_a_creation_that_was_undone_takes_nobody_with_it(policy: str) -> None:
-    """Its place stays taken: the deal that it was made for stays, and no new counterpart is made."""
+    """Its place stays taken: the deal that it was made for stays, and no new counterpart is made, whoever edits it."""
     assert Gone(members=ALL) == judged(SOUTH, marks={SOUTH: {UNDONE: True}}, policy=policy)
+    assert Gone(members=ALL) == judged(SOUTH, marks={SOUTH: {UNDONE: True}}, policy=policy, edited=(NORTH,))
+
+
+def test_what_was_not_read_yet_keeps_its_place() -> None:
+    """Nobody knows whether it is there, so what we took away for it is not made anew."""
+    marks = {SOUTH: {ARCHIVED: True}}
+    gone = {SOUTH: make_tombstone(connection="south")}
+
+    def members(tombstones: Mapping[Ref, Tombstone], *present: Ref) -> tuple[Ref, ...]:
+        found = judge_gone("l", ALL, tombstones, marks, present=present, edited=(), policy="archive", merges=Merges())
+        return found.members
+
+    assert ALL == members(gone)
+    assert ALL == members({}, NORTH, WEST)
+    assert (NORTH, WEST) == members(gone, NORTH, WEST)
 
 
 def test_everything_gone_asks_for_nothing() -> None:
@@ -120,12 +135,12 @@ def test_a_merge_into_a_deal_with_counterparts_of_its_own_is_told() -> None:
 
 def test_more_deletions_than_the_cap_are_held_back_as_a_whole() -> None:
     """A CRM that lost everything must not empty the others; the other connections are not concerned."""
-    many = [make_change(n, connection="south", action=Action.ARCHIVE) for n in range(4)]
+    many = [make_change(n, connection="south", action=Action.ARCHIVE, link=f"l{n}") for n in range(4)]
     few = [make_change(n, connection="west", action=Action.ARCHIVE) for n in range(3)]
     kept, held = hold_back([*many, *few], Cap(records=3, percent=0), links=1000)
 
     assert few == kept
-    assert [Cause.DELETE] * 4 == [item.cause for item in held]
+    assert [(change.link, change.target, Cause.DELETE) for change in many] == [(h.link, h.deal, h.cause) for h in held]
     assert "4 deletions in south are more than the 3 allowed at once" in held[0].reason
 
 
@@ -152,6 +167,26 @@ def test_nobody_is_asked_about_counterparts_that_are_gone() -> None:
 def test_a_deal_lacks_what_was_decided_on_and_never_got_there(spoken: str, *, owed: bool) -> None:
     """What a person said after the decision is an edit of its own, and is known by the base of its own deal."""
     assert owed == lacks({"name": "old"}, {"name": spoken}, {"name": "new"})
+
+
+def test_a_deal_lacks_nothing_that_it_never_had_or_that_nobody_decided_on() -> None:
+    """Its CRM may have no such field, or the others may differ: neither is a write that did not arrive."""
+    assert not lacks({}, {"name": "new"}, {"name": "new"})
+    assert not lacks({"name": "old"}, {"name": "new"}, {})
+
+
+def test_a_link_remembers_all_that_it_lost() -> None:
+    """However often one is made anew, its key tells it from each of those before, in whatever order they went."""
+    first = {HAD: with_lost({}, [SOUTH])}
+
+    assert with_lost(first, [WEST, SOUTH]) == with_lost({HAD: with_lost({}, [WEST])}, [SOUTH])
+    assert {str(SOUTH), str(WEST)} == set(with_lost(first, [WEST]))
+
+
+@pytest.mark.parametrize("policy", ["never", "unlink"])
+def test_an_edit_makes_no_difference_where_no_counterpart_would_follow(policy: str) -> None:
+    """Nothing is to be saved from a deletion, so what was deleted is not made anew."""
+    assert judged(NORTH, policy=policy) == judged(NORTH, policy=policy, edited=(WEST,))
 
 
 @pytest.mark.parametrize("mark", [ARCHIVED, UNDONE])

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crmbridge.engine.forms import Read, has_missed, missed, read, refused, sent, was_refused
+from crmbridge.engine.forms import Read, has_missed, missed, overwritten, read, refused, sent, was_refused
 from crmbridge.model.values import Money, Value
 
 CASES = [
@@ -76,6 +76,25 @@ def test_a_record_without_marks_stands_for_what_it_holds() -> None:
 
 
 THIRD, ROUNDED = Decimal("0.333333"), Decimal("0.33")
+
+
+def test_what_a_deal_was_made_with_is_looked_at_once_as_well() -> None:
+    """It had no version before. Its CRM kept it as it was, so what a person types later is no form of it."""
+    base = sent([("x", "Acme Ltd")], None)
+
+    assert "Acme Ltd" == look("Acme Ltd", base, "1").now["x"]
+    assert "ACME LTD" == look("ACME LTD", base, "2").now["x"]
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_what_was_taken_back_is_no_form_of_what_was_sent(*, looked: bool) -> None:
+    """An undo wrote something else there, as if a person had: also where that looks like a form."""
+    base = sent([("x", THIRD)], "1")
+    if looked:
+        look(ROUNDED, base, "2")
+    base.update(overwritten(["x"]))
+
+    assert ROUNDED == look(ROUNDED, base, "3").now["x"]
 
 
 def test_a_copy_from_before_the_write_that_may_be_a_form_is_no_edit() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmbridge.engine.forms import missed
-from crmbridge.engine.merge import APART, Merged, Side, decided_ref, merge
+from crmbridge.engine.merge import APART, Merged, Side, decided_ref, merge, owed
 from crmbridge.model.changes import Cause, Edited, FieldEdit
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
@@ -77,6 +77,42 @@ def test_a_decision_that_did_not_arrive_everywhere_is_written_again() -> None:
     merged = merge("link", sides, lambda _: FieldSync(), {"x": "new"})
 
     assert {"c": FieldEdit("x", "old", "new")} == edits(merged)
+
+
+def test_a_decision_that_got_to_nobody_who_is_left_is_written_everywhere() -> None:
+    """The deal that it came from is gone; nobody touched the others since."""
+    merged = merge("link", (side("b", "old", "old"), side("c", "old", "old")), lambda _: FieldSync(), {"x": "new"})
+
+    assert {"b": "new", "c": "new"} == after(merged)
+
+
+@pytest.mark.parametrize("policy", [{"conflict": "only_if_empty"}, {"direction": "from: a"}, {"direction": "from: b"}])
+def test_who_speaks_alone_or_only_fills_has_no_decision_to_repeat(policy: dict[str, str]) -> None:
+    """What all that are left hold is what they agree on."""
+    sides = (side("b", "old", "old"), side("c", "old", "old"))
+    merged = merge("link", sides, lambda _: FieldSync.model_validate(policy), {"x": "new"})
+
+    assert not merged.edits
+    assert {decided_ref("link"): {"x": "old"}} == merged.agreed
+
+
+def test_what_all_that_are_left_hold_since_is_agreed_on_instead() -> None:
+    """A person gave it to one of them after the decision, or they were free to differ before."""
+    edited = merge("link", (side("b", "old", "older"), side("c", "old", "old")), lambda _: FieldSync(), {"x": "new"})
+    apart = merge("link", (side("b", "old", "old"), side("c", "old", "old")), lambda _: FieldSync(), {"x": APART})
+
+    assert (not edited.edits, not apart.edits) == (True, True)
+    assert {make_ref(connection="b"): {"x": "old"}, decided_ref("link"): {"x": "old"}} == edited.agreed
+    assert {decided_ref("link"): {"x": "old"}} == apart.agreed
+
+
+def test_the_last_deal_of_a_link_is_owed_what_did_not_get_there() -> None:
+    """As far as it is kept in step, and nobody edited it there."""
+    now = {"lost": "old", "arrived": "new", "edited": "own", "free": "old", "apart": "old", "undecided": "old"}
+    last = Side(ref=make_ref(), now=now, base={**now, "edited": "old"}, updated_at=NOON)
+    decided = {**dict.fromkeys(("lost", "arrived", "edited", "free", "nowhere"), "new"), "apart": APART}
+
+    assert {"lost": "new"} == owed(last, lambda name: FieldSync(sync=name != "free"), decided)
 
 
 def test_an_edit_that_is_taken_back_meanwhile_is_a_later_edit() -> None:
@@ -151,6 +187,40 @@ def test_a_crm_that_never_had_a_field_misses_nothing_of_it() -> None:
     assert {ref: missed("x", {"x": "old"}) for ref in (left_out, away)} == {
         ref: fields for ref, fields in found.items() if ref in {never, left_out, away}
     }
+
+
+def test_a_deal_that_is_away_misses_what_all_others_agree_on() -> None:
+    """Though every deal that is there has the field: what people do there meanwhile may be older than that."""
+    away = make_ref(connection="away")
+    held = {"x": "old"}
+
+    for now in ("old", "new"):
+        sides = [side("a", "new", "old"), side("b", now, "old")]
+        assert missed("x", held) == merge("link", sides, lambda _: FieldSync(), held, {away: held}).agreed[away]
+
+
+def test_a_deal_that_is_away_misses_no_field_but_the_one_that_was_agreed_on() -> None:
+    """In the others it is no older than anybody."""
+    away, held = make_ref(connection="away"), {"x": "old", "y": "old"}
+    sides = [
+        Side(ref=make_ref(connection="a"), now={"x": "new", "y": "old"}, base=held, updated_at=NOON),
+        Side(ref=make_ref(connection="b"), now=held, base=held, updated_at=NOON),
+    ]
+    asked = [replace(one, base={**one.base, "y": "older"}) for one in sides]  # so that y is looked at as well
+
+    assert missed("x", held) == merge("link", asked, lambda _: FieldSync(), held, {away: held}).agreed[away]
+
+
+def test_edits_come_in_the_order_of_the_fields_names() -> None:
+    """They are part of the id of a change, which is the same whichever process plans it."""
+    names = [f"field_{letter}" for letter in "abcdefghij"]
+    old, new = dict.fromkeys(names, "old"), dict.fromkeys(names, "new")
+    sides = [
+        Side(ref=make_ref(connection="a"), now=new, base=old, updated_at=NOON),
+        Side(ref=make_ref(connection="b"), now=old, base=old, updated_at=NOON),
+    ]
+
+    assert names == [edit.name for edit in merge("link", sides, lambda _: FieldSync()).edits[make_ref(connection="b")]]
 
 
 def test_a_field_that_is_not_synced_is_left_alone() -> None:
@@ -370,6 +440,11 @@ def test_what_did_not_arrive_goes_again_but_not_over_what_others_changed() -> No
     sides = (side("a", "new", "new"), side("b", "old", "old"), side("c", "own", "old"))
 
     assert {"b": "new"} == after(merge_one_way(*sides, decided={"x": "new"}))
+
+
+def test_nothing_is_written_over_the_one_that_speaks() -> None:
+    """Also not what was decided on under another policy, and did not get there."""
+    assert not merge_one_way(side("a", "p", "p"), side("b", "q", "q"), decided={"x": "q"}).edits
 
 
 def test_a_deal_that_joins_gets_what_the_one_that_speaks_has() -> None:

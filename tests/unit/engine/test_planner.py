@@ -9,13 +9,19 @@ import pytest
 
 from crmbridge.engine.planner import assemble
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Origin, Outcome, Plan
+from crmbridge.model.records import Ref
 from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import make_change, make_position, make_ref
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 
-def plan_of(*changes: Change, done: dict[str, Outcome] | None = None, unclear: tuple[Change, ...] = ()) -> Plan:
+def plan_of(
+    *changes: Change,
+    done: dict[str, Outcome] | None = None,
+    unclear: tuple[Change, ...] = (),
+    link_of: dict[Ref, str] | None = None,
+) -> Plan:
     entries = {
         change.id: JournalEntry(
             seq=1, run="r", at=NOON, change=change, outcome=(done or {})[change.id], message="said no"
@@ -24,7 +30,16 @@ def plan_of(*changes: Change, done: dict[str, Outcome] | None = None, unclear: t
         if change.id in (done or {})
     }
     waiting = [JournalEntry(seq=2, run="r", at=NOON, change=change) for change in unclear]
-    return assemble(changes, (), outcomes=entries, unclear=waiting, made_at=NOON, settings="digest", cursors={})
+    return assemble(
+        changes,
+        (),
+        outcomes=entries,
+        unclear=waiting,
+        made_at=NOON,
+        settings="digest",
+        cursors={},
+        link_of=link_of or {},
+    )
 
 
 def test_the_order_does_not_depend_on_how_changes_were_found() -> None:
@@ -113,6 +128,42 @@ def test_enforcement_wins_over_sync_about_a_stage() -> None:
     assert [(FieldEdit("name", "old", "new"),)] == [c.edits for c in plan.changes if c.origin is Origin.SYNC]
 
 
+SOUTH = make_ref(2, connection="south")
+
+
+def test_the_counterpart_of_a_deal_that_is_set_back_does_not_follow_it_forward() -> None:
+    """It would stand for one run where nobody wants the deal; its other fields go on, and so do other links."""
+    enforced = stage_change(Origin.ENFORCE)
+    forward = replace(stage_change(Origin.SYNC, FieldEdit("name", "old", "new")), connection="south", target=SOUTH)
+    own, other = replace(forward, id="own", link="l"), replace(forward, id="other", link="m")
+    plan = plan_of(enforced, own, other, link_of={make_ref(1): "l"})
+
+    assert {"l": ["name"], "m": ["stage", "name"]} == {
+        change.link: [edit.name for edit in change.edits] for change in plan.changes if change.origin is Origin.SYNC
+    }
+
+
+def test_a_deal_that_is_only_given_to_another_takes_its_counterpart_along() -> None:
+    """A field that enforcement sets says nothing of the stage."""
+    enforced = field_change(Origin.ENFORCE, FieldEdit("owner", "1", "2"))
+    forward = replace(stage_change(Origin.SYNC), connection="south", target=SOUTH, link="l")
+
+    assert {enforced, forward} == set(plan_of(enforced, forward, link_of={make_ref(1): "l"}).changes)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "follows"),
+    [(Outcome.REFUSED, True), (Outcome.APPLIED, True), (Outcome.UNKNOWN, False), (Outcome.FAILED, False)],
+)
+def test_what_is_not_set_back_keeps_nothing_else_waiting(outcome: Outcome, *, follows: bool) -> None:
+    """A CRM that refuses to move a deal back leaves it where it is, so its counterpart gets there as well."""
+    enforced = stage_change(Origin.ENFORCE)
+    forward = replace(stage_change(Origin.SYNC), connection="south", target=SOUTH, link="l")
+    plan = plan_of(enforced, forward, done={enforced.id: outcome}, link_of={make_ref(1): "l"})
+
+    assert follows == (forward.edits in [change.edits for change in plan.changes if change.origin is Origin.SYNC])
+
+
 def field_change(origin: Origin, *edits: FieldEdit) -> Change:
     return make_change(origin.value, origin=origin, target=make_ref(1), edits=edits)
 
@@ -120,10 +171,12 @@ def field_change(origin: Origin, *edits: FieldEdit) -> Change:
 def test_enforcement_wins_over_sync_about_a_field() -> None:
     """Two values for one field of one deal are never in one plan; the other fields of the sync go on."""
     enforced = field_change(Origin.ENFORCE, FieldEdit("source", "a", "b"))
-    synced = field_change(Origin.SYNC, FieldEdit("source", "a", "c"), FieldEdit("name", "old", "new"))
+    both = field_change(Origin.SYNC, FieldEdit("source", "a", "c"), FieldEdit("name", "old", "new"))
+    synced = replace(both, reason="source changed in south; name changed in south")
     plan = plan_of(synced, enforced)
 
     assert {
         Origin.ENFORCE: (FieldEdit("source", "a", "b"),),
         Origin.SYNC: (FieldEdit("name", "old", "new"),),
     } == {change.origin: change.edits for change in plan.changes}
+    assert ["name changed in south"] == [change.reason for change in plan.changes if change.origin is Origin.SYNC]

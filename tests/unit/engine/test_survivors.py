@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crmbridge.engine.survivors import follow_merges
+from crmbridge.engine.survivors import follow_merges, left_over
+from crmbridge.model.records import Kind, Ref
 from crmbridge.testing.factories import make_ref
 
 
@@ -33,6 +34,24 @@ def test_a_survivor_takes_the_place_that_has_counterparts() -> None:
     assert {"l": (a, gone), "m": (c, there)} == follow_merges(left, {a: c, b: c}, {gone})
     assert {"l": (c, gone), "m": (b, there)} == follow_merges(left, {a: c, b: c}, {gone, there})
     assert {"l": (a, gone), "m": (c, there)} == follow_merges(left, {a: c, b: c}, likeness={"l": 1, "m": 2})
+
+
+def test_of_places_that_are_alike_the_first_by_name_is_taken() -> None:
+    """In whatever order the state gives them, so that every run says the same."""
+    a, b, c = make_ref("a"), make_ref("b"), make_ref("c")
+
+    for links in ({"l": (a,), "m": (b,)}, {"m": (b,), "l": (a,)}):
+        assert {"l": (c,), "m": (b,)} == follow_merges(links, {a: c, b: c})
+
+
+def test_what_is_left_of_a_merge_is_known_by_the_link_of_the_survivor() -> None:
+    """Of deals, of which each has a link of its own; one that was merged into a deal without a link left nothing."""
+    a, b, c, other = make_ref("a"), make_ref("b"), make_ref("c"), make_ref("x", connection="south")
+    firms = {name: Ref("north", Kind.COMPANY, name) for name in "pq"}
+    links = {"l": (a, other), "m": (b,), "p": (firms["p"],), "q": (firms["q"],)}
+
+    assert {"m": {"l"}} == left_over(links, {a: b, firms["p"]: firms["q"]})
+    assert {} == left_over(links, {a: c})
 
 
 def test_merges_in_a_circle_lead_nowhere() -> None:

@@ -170,10 +170,14 @@ def test_a_rules_own_words_are_told_with_what_they_name() -> None:
 
 @pytest.mark.parametrize(
     ("held", "words"),
-    [({}, "“(vazio)” não serve."), ({"plan": "{x}"}, "“{x}” não serve."), ({"plan": "B"}, "“B” não serve.")],
+    [
+        ({}, "O que precisa valer: Plano é “A”. No negócio consta: Plano: vazio."),
+        ({"plan": "{x}"}, "“{x}” não serve."),
+        ({"plan": "B"}, "“B” não serve."),
+    ],
 )
 def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> None:
-    """Or that there is none; what a CRM holds is not looked into."""
+    """What a CRM holds is not looked into. Of a value that is not there they have nothing to say."""
     message = {"en": "“{value}” won't do", "pt": "“{value}” não serve", "zh": "“{value}”不行"}
     of = process({"check": {"one_of": {"field": "plan", "values": ["A"]}}, "message": message, "on_unknown": "fail"})
 

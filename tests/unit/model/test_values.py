@@ -22,6 +22,7 @@ from crmbridge.model.values import (
     is_empty,
     iso,
     parse_iso,
+    read_at_once,
     reading,
     show,
     to_json,
@@ -192,7 +193,7 @@ def test_a_field_is_read_the_same_in_every_way(fields: dict[str, Value], others:
     names = [*fields, *others, *fields]
     read = [value_of(held) for held in map(reading(stored), names)]  # which may give it as it is stored
 
-    assert fields == dict(stored) == fields_from_json(fields_to_json(fields))
+    assert fields == dict(stored) == fields_from_json(fields_to_json(fields)) == read_at_once(fields_to_text(fields))
     assert [fields.get(name) for name in names] == read == [stored.get(name) for name in names]
     assert [type(fields.get(name)) for name in names] == [type(value) for value in read]
     assert list(map(fields.get, names)) == list(map(reading(fields), names))

@@ -8,12 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.errors import RefusedError, UnclearError
-from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.bodies import BODIES, to_html
 from crmbridge_hubspot.mapping import Terms
+from crmbridge_hubspot.replies import worded
 
 OPEN, DONE = "NOT_STARTED", "COMPLETED"
 
@@ -29,7 +29,7 @@ class Amending(Struct, frozen=True, kw_only=True):
         body = {"inputs": [{"id": ref.id, "properties": self._properties(change)}]}
         answer = self.api.write(self.api.paths.object("tasks", "/batch/update"), body)
         for error in answer.get("errors") or ():
-            raise RefusedError(f"HubSpot refused it: {tidy(str(error.get('message') or 'refused'))}")
+            raise RefusedError(f"HubSpot refused it: {worded(str(error.get('message') or 'refused'))}")
         if ref.id not in {str(each.get("id")) for each in answer.get("results") or ()}:
             raise UnclearError("HubSpot's answer does not speak of this task")
 

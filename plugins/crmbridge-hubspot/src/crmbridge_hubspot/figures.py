@@ -9,13 +9,13 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
-from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.mapping import COMPANY_BOUND
+from crmbridge_hubspot.replies import worded
 
 _OURS = frozenset(bound.name for bound in COMPANY_BOUND)
 
@@ -68,7 +68,7 @@ class Figures(Struct, frozen=True, kw_only=True):
 def _read(change: Change, answer: Mapping[str, Any]) -> Receipt:
     errors = [each for each in answer.get("errors") or () if isinstance(each, dict)]
     if errors:
-        said = tidy(str(errors[0].get("message") or errors[0].get("category") or "refused"))
+        said = worded(str(errors[0].get("message") or errors[0].get("category") or "refused"))
         return _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
     if not answer.get("results"):
         return _receipt(change, Outcome.UNKNOWN, "HubSpot's answer does not speak of this change")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ POLICIES = {"DAILY": timedelta(hours=1), "TEN_SECONDLY": timedelta(seconds=10), 
 WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the account"}
 # The network in front of HubSpot does not get through to it, or not safely: no smaller page helps, nor trying at once.
 UNREACHED, BROKEN = frozenset({522, 525, 526}), timedelta(minutes=5)
+VALUES = "Property values were not valid: "  # what follows is a list of its own, in JSON
 RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access token mends
 
 
@@ -39,10 +41,26 @@ class TooMuchError(RetryLaterError):
     """HubSpot answered a read with 5xx: fewer records may go."""
 
 
+def worded(message: str) -> str:
+    """Give HubSpot's message for people: of values that it does not take, each property with what is wrong with it."""
+    begins, _, listed = message.partition(VALUES)
+    try:
+        items = json.loads("[]" if begins else listed)
+    except (ValueError, RecursionError):  # it is cut, or nothing but words
+        items = []
+    named = [
+        item
+        for item in (items if isinstance(items, list) else ())
+        if isinstance(item, dict) and item.get("name") and item.get("message")
+    ]
+    said = "; ".join(f"{item['name']}: {item['message']}" for item in named)
+    return tidy(VALUES + said if said else message)
+
+
 def judge(reply: Reply) -> CrmbridgeError | None:
     """Tell what one of HubSpot's error bodies stands for ("Error handling"); every part of it may be missing."""
     body = _body(reply)
-    said = tidy(str(body.get("message") or reply.text))
+    said = worded(str(body.get("message") or reply.text))
     status = reply.status
     error: CrmbridgeError | None = None
     if status == 401:

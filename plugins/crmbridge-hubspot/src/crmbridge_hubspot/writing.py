@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
-from crmbridge.http.client import tidy
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
@@ -19,7 +18,7 @@ from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
 from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
-from crmbridge_hubspot.replies import TakenError
+from crmbridge_hubspot.replies import TakenError, worded
 
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
 TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
@@ -175,7 +174,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         """Read a change's receipt from an answer; None where it does not speak of the change."""
         error = next((each for each in errors if _speaks_of(each, change, alone=alone)), None)
         if error is not None:
-            said = tidy(str(error.get("message") or error.get("category") or "refused"))
+            said = worded(str(error.get("message") or error.get("category") or "refused"))
             taken = self._made_before(change, said) if error.get("category") == "CONFLICT" else None
             return taken or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)

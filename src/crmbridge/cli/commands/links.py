@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,8 @@ def _list(workspace: Workspace, text: str, kind: str, limit: int) -> Reply:
     from crmbridge.model.records import Kind  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.services.by_hand.linking import list_links, list_unclear  # noqa: PLC0415  the same
 
-    unclear = [one for one in list_unclear(workspace) if one.item.deal.kind == kind and _fits(one, text)]
+    every = [one for one in list_unclear(workspace) if _fits(one, text)]
+    unclear = [one for one in every if one.item.deal.kind == kind]
     listed = list_links(workspace, text, Kind(kind), limit)
     lines = [line for one in unclear for line in _unclear_lines(one)]
     rows: list[list[Part]] = [
@@ -75,12 +77,20 @@ def _list(workspace: Workspace, text: str, kind: str, limit: int) -> Reply:
     said = plural(listed.count, "link")
     more = f", of which {limit:,} are shown; name a part of a name to see others" if listed.count > limit else ""
     lines += [*([""] if rows else []), f"{said}{more}; {plural(len(unclear), 'record')} unclear."]
+    lines += _others_unclear(every, kind)
     result = {
         "links": [_form(one) for one in listed.links],
         "count": listed.count,
         "unclear": [_unclear_form(one) for one in unclear],
     }
     return Reply(result=result, lines=lines)
+
+
+def _others_unclear(every: Sequence[Unclear], kind: str) -> Iterator[Line]:
+    """Say where else something is unclear, as only one kind is listed."""
+    for other, count in sorted(Counter(one.item.deal.kind for one in every).items()):
+        if other != kind:
+            yield f"Of another kind: {plural(count, 'record')} unclear; `crmbridge links --kind {other}` lists them."
 
 
 def _fits(one: Unclear, text: str) -> bool:

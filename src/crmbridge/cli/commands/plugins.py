@@ -7,9 +7,9 @@ from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, dim, strong, table
 
 
-@as_command("plugins", examples=[("plugins", "adapters, sandboxes and sinks, and where they come from")])
+@as_command("plugins", examples=[("plugins", "what there is to choose from, and where it comes from")])
 def command(call: Call) -> Reply:  # noqa: ARG001  every command is given its call
-    """List the installed plugins, and the adapters, sandboxes and sinks that they offer.
+    """List the installed plugins, and the adapters, sandboxes, sinks and indicators that they offer.
 
     A plugin is left out with CRMBRIDGE_BLOCK_PLUGINS=NAME.
     """
@@ -20,6 +20,7 @@ def command(call: Call) -> Reply:  # noqa: ARG001  every command is given its ca
     offers = [("adapter", name, spec.summary) for name, spec in sorted(adapters.items())]
     offers += [("sandbox", name, spec.summary) for name, spec in sorted(sandboxes.items())]
     offers += [("sink", name, "") for name in sorted(plugins.sinks())]
+    offers += [("indicator", name, spec.title) for name, spec in sorted(plugins.indicators().items())]
     hooks = plugins.names()
     lines: list[Line] = [strong("Plugins")]
     lines += table([[name, dim(", ".join(used))] for name, used in hooks], indent=2) if hooks else ["  none"]

@@ -15,11 +15,12 @@ from crmbridge.engine.coherence.acting import (
 from crmbridge.engine.coherence.beside import roles_named
 from crmbridge.engine.coherence.process import RESERVED_STAGES
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
+from crmbridge.engine.matching import EXTERNAL_KEY, looks_at_company
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.rule_fields import deal_fields, segments
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
-from crmbridge.settings import Binding, MatchedKind, MatchRules, Settings, Sync
+from crmbridge.settings import USUAL_MATCH, Binding, MatchedKind, MatchRules, Settings, Sync
 from crmbridge.sink_settings import wrong_in
 
 
@@ -123,6 +124,20 @@ def _idle_rest(sync: Sync, settings: Settings) -> Iterator[tuple[Path, str]]:
     if source is not None and "note" not in (source.kinds or ()):
         sentence = f"{sync.notes_source} pulls no notes; write `kinds: [user, company, contact, deal, note]` there"
         yield ("notes",), sentence
+
+
+def check_blind_match(settings: Settings, _process: Process) -> Iterator[Issue]:
+    """Find syncs that create deals and can find none that is there, as no company of a connection is pulled."""
+    for i, sync in enumerate(settings.sync):
+        rules = [rule for rule in sync.match.get("deal", USUAL_MATCH["deal"]) if rule != EXTERNAL_KEY]
+        entries = {name: settings.connections[name] for name in sync.between if name in settings.connections}
+        blind = [name for name, entry in entries.items() if entry.kinds is not None and "company" not in entry.kinds]
+        if sync.create and blind and rules and all(map(looks_at_company, rules)):
+            sentence = (
+                f"{', '.join(blind)} pulls no companies, so no rule of `match` finds a deal that is there already, and "
+                "it would be made a second time; add company to `kinds`, or write `match: {deal: [external_key, name]}`"
+            )
+            yield issue(("sync", i, "create"), "blind-match", sentence)
 
 
 def check_shared(settings: Settings, _process: Process) -> Iterator[Issue]:
@@ -247,6 +262,7 @@ SETTINGS_CHECKS: tuple[Callable[[Settings, Process], Iterator[Issue]], ...] = (
     check_connection_fields,
     check_sync,
     check_idle,
+    check_blind_match,
     check_shared,
     check_one_sided,
     check_bindings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
 from crmbridge.ports import Waiting
 from crmbridge.services.answers.explanation import (
+    Absent,
     Asked,
     ExplainedClock,
     ExplainedRule,
@@ -32,6 +33,7 @@ from crmbridge.services.answers.explanation import (
 )
 from crmbridge.services.enforce.evaluating import evaluate_at, subject_of
 from crmbridge.services.links.gathering import make_viewers
+from crmbridge.services.links.linking import is_open
 from crmbridge.services.workspace import Workspace
 
 MOST_SHOWN = 10  # candidates named when a text fits several deals
@@ -103,6 +105,7 @@ class _Explaining(Struct, frozen=True, kw_only=True):
             wanted=() if self.at else judged.changes,
             actions={finding.id: judged.bound.get(finding.id, "audit") for finding in evaluation.findings},
             fields=_fields(self.workspace, self.linked, waiting),
+            absent=_absent(self.workspace, subject.deal, {ref.connection for ref in self.refs}),
             waiting=waiting,
             journal=self.workspace.store.journal.about(self.refs),
             at=self.at,
@@ -233,6 +236,16 @@ def _linked(workspace: Workspace, ref: Ref) -> tuple[Ref, ...]:
     return next(iter(links.get(set(links.of([ref]).values())).values()), (ref,))
 
 
+def _absent(workspace: Workspace, deal: Record, there: Collection[str]) -> dict[str, Absent]:
+    """Say where a deal should stand as well and doesn't, as somebody looks for it there."""
+    settings = workspace.project.settings
+    entry = next((sync for sync in settings.sync if deal.ref.connection in sync.between), None)
+    lacking = [name for name in entry.between if name not in there] if entry else []
+    beside = workspace.mapper(deal.ref.connection).is_beside(deal.position)
+    made = Absent.CLOSED if not is_open(deal) else Absent.BESIDE if beside else Absent.NOT_YET
+    return {name: made if entry and name in entry.create else Absent.NOT_NAMED for name in lacking}
+
+
 def _fields(workspace: Workspace, linked: tuple[Record, ...], waiting: Sequence[Waiting]) -> tuple[SyncedField, ...]:
     if len(linked) < 2:
         return ()
@@ -241,12 +254,14 @@ def _fields(workspace: Workspace, linked: tuple[Record, ...], waiting: Sequence[
     views = {record.ref: viewers[record.ref.connection].view(record) for record in linked}
     names = sorted({name for view in views.values() for name in view})
     waits = {one.item.name for one in waiting if one.item.cause is Cause.CONFLICT}
+    held = {name for one in waiting if one.item.cause is not Cause.UNCLEAR for name in one.item.name.split(", ")}
     return tuple(
         SyncedField(
             name=name,
             now={ref.connection: view[name] for ref, view in views.items() if name in view},
             base={ref.connection: bases[ref][name] for ref in views if name in bases.get(ref, {})},
             waits=name in waits,
+            held=name in held,
         )
         for name in names
         if sum(name in view for view in views.values()) > 1

@@ -22,6 +22,7 @@ class InStep(StrEnum):
     IN_STEP = "in_step"
     WAITING = "waiting"  # the sides differ, and the next run takes it up
     CONFLICT = "conflict"  # the sides differ, and a person must decide
+    HELD = "held"  # the sides differ, and it waits for a person for another reason
 
 
 class SyncedField(Struct, frozen=True, kw_only=True):
@@ -30,7 +31,8 @@ class SyncedField(Struct, frozen=True, kw_only=True):
     name: str
     now: Mapping[str, Value]  # by connection
     base: Mapping[str, Value]
-    waits: bool = False  # for a person
+    waits: bool = False  # for a person to decide
+    held: bool = False  # until a person did what it takes
 
     @property
     def in_step(self) -> bool:
@@ -43,7 +45,18 @@ class SyncedField(Struct, frozen=True, kw_only=True):
         """Say how it stands."""
         if self.waits:
             return InStep.CONFLICT
-        return InStep.IN_STEP if self.in_step else InStep.WAITING
+        if self.in_step:
+            return InStep.IN_STEP
+        return InStep.HELD if self.held else InStep.WAITING
+
+
+class Absent(StrEnum):
+    """Why a deal is not in a CRM with which the settings keep it in step."""
+
+    NOT_NAMED = "not_named"  # `create` does not name that connection
+    CLOSED = "closed"  # only open deals are made
+    BESIDE = "beside"  # only deals of the pipeline that is mapped are made
+    NOT_YET = "not_yet"  # the next run makes it, or something waits for a person
 
 
 class Asked(StrEnum):
@@ -130,6 +143,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     wanted: tuple[Change, ...]  # what the bindings ask for; nothing for an earlier moment
     actions: Mapping[str, str]  # finding id -> the binding's action
     fields: tuple[SyncedField, ...]
+    absent: Mapping[str, Absent]  # by connection
     waiting: tuple[Waiting, ...]
     journal: tuple[JournalEntry, ...]
     at: datetime | None = None  # the earlier moment that was asked for

@@ -96,7 +96,7 @@ def _named(viewers: Mapping[str, Viewer], deals: Iterable[tuple[str, Callable[[s
         for name in viewer.around if viewer else ():
             value = value_of(name)
             natives = value if isinstance(value, tuple) else (str(value),) if value else ()
-            found.update(Ref(connection, AROUND[name], native) for native in natives)
+            found.update([Ref(connection, AROUND[name], native) for native in natives])
     return found
 
 

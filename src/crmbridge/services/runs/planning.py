@@ -10,7 +10,7 @@ from msgspec import Struct
 from crmbridge.engine.planner import assemble, is_wanted_again
 from crmbridge.engine.refusing import in_parts
 from crmbridge.model.changes import Cause, Outcome, Plan
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.enforce.awaiting import Judged, awaiting, dealt
@@ -62,6 +62,7 @@ def make_plan(
         made_at=workspace.clock.now(),
         settings=workspace.project.digest,
         cursors=_cursors(workspace),
+        link_of=_links_set_back(workspace, judged),
     )
     finished = {
         change.id
@@ -88,6 +89,12 @@ def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:
     from crmbridge.services.enforce.evaluating import judge_pending  # noqa: PLC0415  what an idle cycle does without
 
     return judge_pending(workspace, told_by, waiting)
+
+
+def _links_set_back(workspace: Workspace, judged: Judged) -> dict[Ref, str]:
+    """Name the links of the deals that enforcement moves."""
+    moved = {change.target for change in judged.changes if change.position is not None and change.target is not None}
+    return workspace.store.links.of(moved) if moved else {}
 
 
 def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan, finished: Collection[str]) -> Plan:

@@ -51,9 +51,7 @@ class Part(Struct):
     def look(self) -> None:
         """Look at each link: what is gone, what differs, what is missing; then at what hangs on the deals."""
         for link in sorted(self.around.links):
-            base = self.around.bases.get(decided_ref(link), NOTHING_KNOWN)
-            if not (may_name(base, ENDED) and base.get(ENDED)):
-                self._look_at(link, base)
+            self._look_at(link, self.around.bases.get(decided_ref(link), NOTHING_KNOWN))
         self.changes, stopped = with_companions(self.workspace, self.entry, self.around, self.changes)
         self.blocked += stopped
         for ref, values in _standing(self.outdone, self.changes).items():
@@ -78,13 +76,13 @@ class Part(Struct):
             seen = zip(ranked, cuts, own, strict=True)
             sides = {ref: self._plain_side(ref, only, cut, each) for ref, cut, each in seen}
             self.changes += self._merge(link, sides, decided, refs)
-        self._settle((decided_ref(link), *here), settled)
+        if settled:
+            self._settle((decided_ref(link), *here), settled)
         self.changes += copied_notes(self.workspace, self.entry, link, here)
 
     def _is_whole(self, refs: Sequence[Ref]) -> bool:
         """Tell whether all deals of a link are there, none is to be created, and none may hold what nobody knows of."""
-        deals, unclear = self.around.deals, self.unclear
-        if any(ref not in deals or ref in unclear for ref in refs):
+        if not self.around.deals.keys() >= set(refs) or not self.unclear.keys().isdisjoint(refs):
             return False
         return not self.entry.create or {ref.connection for ref in refs}.issuperset(self.entry.create)
 
@@ -97,8 +95,6 @@ class Part(Struct):
 
     def _settle(self, refs: Iterable[Ref], settled: Fields) -> None:
         """Let all of a link that came to be just now agree on what they hold alike, beside what merging said."""
-        if not settled:
-            return
         said: Fields = NOTHING_KNOWN
         whole = settled
         for ref in refs:
@@ -109,6 +105,8 @@ class Part(Struct):
 
     def _look_closely(self, link: str, here: list[Ref], base: Fields) -> None:
         """Look at a link of which a deal is gone, or missing, or where a base says more than which values it has."""
+        if may_name(base, ENDED) and base.get(ENDED):
+            return
         refs = self.around.links[link]
         sides = {ref: self._side(ref) for ref in self._ranked(here)}
         gone = self._gone(link, here, sides, base)
@@ -234,9 +232,14 @@ class Part(Struct):
         sides: Mapping[Ref, Side],
         updates: Iterable[Change],
     ) -> None:
-        """Plan the counterparts that are missing where the settings let them be created; of open deals only."""
+        """Plan the counterparts that are missing where the settings let them be created.
+
+        Of open deals only, and of none in another pipeline than the one that is mapped.
+        """
         first = next(iter(sides), None)
-        if first is None or not is_open(self.around.deals[first]):
+        if first is None or not is_open(deal := self.around.deals[first]):
+            return
+        if self.around.viewers[first.connection].mapper.is_beside(deal.position):
             return
         taken = {ref.connection for ref in members}
         edits = (dict(canonical_edits(c, self.around.viewers[c.connection])) for c in updates if c.target == first)
@@ -251,9 +254,7 @@ class Part(Struct):
             if connection not in taken:
                 again = [lost for lost in with_lost(base, ()) if lost.startswith(f"{connection}:")]
                 target = self.around.viewers[connection]
-                change, lacking = create_counterpart(
-                    self.around.deals[first], view, link=link, target=target, again=again
-                )
+                change, lacking = create_counterpart(deal, view, link=link, target=target, again=again)
                 self.blocked += lacking
                 self.changes += [change] if change else []
 

@@ -23,8 +23,7 @@ def copied_notes(workspace: Workspace, entry: Sync, link: str, deals: Sequence[R
     Their ids are the same each time, so what the journal says is done is not done again.
     """
     source = entry.notes_source
-    origin = next((ref for ref in deals if ref.connection == source), None)
-    if source is None or origin is None:
+    if source is None or (origin := next((ref for ref in deals if ref.connection == source), None)) is None:
         return []
     notes = hanging_on(workspace, [origin], Kind.NOTE).get(origin, [])
     by_people = [note for note in notes if not _is_ours(note)]

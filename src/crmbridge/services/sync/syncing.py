@@ -28,16 +28,9 @@ from crmbridge.model.values import Value
 from crmbridge.services.chunks import chunks
 from crmbridge.services.links.bases import bases_after, still_open
 from crmbridge.services.links.gathering import Around, follow_merged, gather, make_viewers, writable
-from crmbridge.services.links.linking import (
-    deals_to_look_at,
-    doubts,
-    is_open,
-    match_fresh,
-    own_links,
-    sign,
-    sign_all,
-)
+from crmbridge.services.links.linking import doubts, is_open, match_fresh, own_links
 from crmbridge.services.links.native_ids import in_links
+from crmbridge.services.links.signing import deals_to_look_at, sign, sign_all
 from crmbridge.services.sync.remapped_stages import follow_remapped
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Cap, Sync
@@ -100,8 +93,8 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
         follow_merged(workspace, part)
     deals = deals_to_look_at(workspace, entry, pending, first=first)
-    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}
-    deals = sorted({*deals, *survivors})
+    survivors = [end for part in chunks(deals) for end in follow_merged(workspace, part)]
+    deals = sorted(dict.fromkeys((*deals, *survivors)))  # in order already, but for the few survivors
     links, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
     unclear = bases_after(viewers, _unclear_updates(workspace, viewers))
     signing = signed_by(entry.match_rules("deal"))
@@ -115,8 +108,9 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
         unsigned_here = [ref for refs in around.links.values() for ref in refs if ref in unsigned]
         sign(workspace, entry, unsigned_here, around.deals, around.cuts)
         plan = _looked(workspace, entry, around, unclear, glance)
-        # Another deal may lead them now, so enforcement has to look at what is left, whenever this is killed.
-        workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
+        if plan.members:
+            # Another deal may lead them now, so enforcement has to look at what is left, whenever this is killed.
+            workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
         plan.agreed |= remembered
         workspace.store.links.save(plan.members, plan.agreed)  # one without the other would make no sense later
         synced.looked.update(some)

@@ -127,7 +127,7 @@ BUGS: tuple[Bug, ...] = (
     # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
     Bug(
         "an echo is not recognised",
-        APPLYING,
+        "crmbridge.services.apply.settling",
         "    bases = bases_after(viewers, written)\n    for _, ref in created:",
         "    bases = {ref: {} for _, ref in written}\n    for _, ref in created:",
     ),
@@ -254,8 +254,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a merged deal is not followed",
         "crmbridge.services.sync.syncing",
-        "    survivors = {end for part in chunks(deals) for end in follow_merged(workspace, part)}\n",
-        "    survivors: set[Ref] = set()\n",
+        "    survivors = [end for part in chunks(deals) for end in follow_merged(workspace, part)]\n",
+        "    survivors: list[Ref] = []\n",
     ),
     Bug(
         "a company is not brought along",
@@ -310,7 +310,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a note that comes after its deal is not copied",
-        "crmbridge.services.links.linking",
+        "crmbridge.services.links.signing",
         "by_kind[Kind.NOTE] if ref.connection == entry.notes_source)",
         "by_kind[Kind.NOTE] if False)",
     ),

@@ -323,12 +323,36 @@ def test_records_are_matched_by_what_their_kind_has(kind: str, match: str, known
 )
 def test_what_a_sync_says_in_vain_is_told(said: dict[str, Any], path: tuple[str, ...] | None, advice: str) -> None:
     """Somebody wrote it to have an effect, and would wait for it."""
-    connections = {"one": {"adapter": "acme"}, "two": {"adapter": "acme", "kinds": ["deal", "note"]}}
+    connections = {"one": {"adapter": "acme"}, "two": {"adapter": "acme", "kinds": ["company", "deal", "note"]}}
     sync = {"name": "s", "between": ["one", "two"], **said}
     issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
 
     assert ([("idle-setting", ("sync", 0, *path))] if path else []) == told(issues)
     assert all(advice in issue.sentence for issue in issues)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said", "warns"),
+    [
+        (["user", "deal"], {"create": ["one"]}, True),
+        (["user", "deal"], {"create": ["one"], "match": {"deal": [["name", "company.name"]]}}, True),
+        (["user", "deal"], {"create": ["one"], "match": {"company": ["name"]}}, True),
+        (["user", "deal"], {}, False),
+        (["user", "deal"], {"create": ["one"], "match": {"deal": ["external_key"]}}, False),
+        (["user", "deal"], {"create": ["one"], "match": {"deal": [["name", "company.domain"], "name"]}}, False),
+        (["user", "company", "deal"], {"create": ["one"]}, False),
+        (None, {"create": ["one"]}, False),
+    ],
+)
+def test_a_sync_that_would_make_every_deal_twice_is_told(
+    kinds: list[str] | None, said: dict[str, Any], *, warns: bool
+) -> None:
+    """Without its company no deal is found by its name; with `create` each would be made again."""
+    connections = {"one": {"adapter": "acme"}, "two": {"adapter": "acme", "kinds": kinds}}
+    sync = {"name": "s", "between": ["one", "two"], **said}
+    issues = check_settings(make_settings(connections=connections, sync=[sync]), make_process())
+
+    assert ([("blind-match", ("sync", 0, "create"))] if warns else []) == told(issues)
 
 
 @given(st.text(max_size=80), st.lists(st.text(max_size=20)))

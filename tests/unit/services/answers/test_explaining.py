@@ -7,6 +7,7 @@ import pytest
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.records import Ref
 from crmbridge.services.answers.explaining import MOST_SHOWN, explain, find_deal
+from crmbridge.services.answers.explanation import Absent
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.running import run_steps
 from crmbridge.testing.workspaces import Bench, make_bench
@@ -155,3 +156,31 @@ def test_an_explanation_is_what_was_acted_on() -> None:
     assert written.id in {entry.change.id for entry in told.journal}
     assert {written.target} == {entry.change.target for entry in told.journal}
     assert () == told.fields
+
+
+@pytest.mark.parametrize(
+    ("create", "stage", "said"),
+    [
+        ([], "qualification", {"south": Absent.NOT_NAMED}),
+        (["north"], "qualification", {"south": Absent.NOT_NAMED}),
+        (["south"], "won", {"south": Absent.CLOSED}),
+        (["south"], "qualification", {"south": Absent.NOT_YET}),
+    ],
+)
+def test_where_a_deal_is_not_is_said_with_the_reason(create: list[str], stage: str, said: dict[str, Absent]) -> None:
+    """Whoever looks for it there learns whether to wait, or what to change in the settings."""
+    entry = {"name": "main", "between": ["north", "south"], "create": create}
+    bench = make_bench(deals=1, parts={"north": (0, 0), "south": (0, 0)}, sync=[entry])
+    bench.crms["north"].create_deal("Rollout", stage=stage)
+    pull(bench.workspace)
+
+    assert said == explain(bench.workspace, "Rollout").absent
+
+
+def test_a_deal_that_is_kept_in_step_with_nothing_is_missing_nowhere() -> None:
+    """Without a sync, other connections have deals of their own."""
+    bench = make_bench(deals=1, parts={"north": (0, 0), "south": (0, 0)}, sync=[])
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    pull(bench.workspace)
+
+    assert {} == explain(bench.workspace, "Rollout").absent

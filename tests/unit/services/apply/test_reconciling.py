@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from crmbridge.model.changes import Outcome
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
+from crmbridge.model.records import Kind
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.services.apply.applying import apply_plan
@@ -14,7 +15,8 @@ from crmbridge.services.apply.reconciling import reconcile
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import run_cycle
 from crmbridge.services.runs.planning import make_plan
-from crmbridge.testing.fake_crm import at
+from crmbridge.testing.factories import make_change
+from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench, make_bench
 
 TWO = ("north", "south")
@@ -159,3 +161,70 @@ def test_a_value_that_was_there_before_is_none_that_a_crm_rounded() -> None:
     assert dict.fromkeys(TWO, ("New", Money(Decimal("100.25"), "EUR"))) == {
         name: (fields["name"], fields["amount"]) for name, fields in deals.items()
     }
+
+
+def sent(bench: Bench, change: Change, seconds: float) -> Receipt:
+    """Let a run be killed right after it sent a change, and reconcile some seconds later."""
+    bench.workspace.store.journal.intend("killed", [change], bench.workspace.clock.now())
+    bench.clock.sleep(seconds)
+    (receipt,) = reconcile(bench.workspace, "r")
+    return receipt
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(59, Outcome.UNKNOWN), (60, Outcome.FAILED)])
+@pytest.mark.parametrize("action", [Action.TASK, Action.NOTE, Action.CREATE])
+def test_what_was_sent_a_moment_ago_may_still_arrive(action: Action, seconds: int, outcome: Outcome) -> None:
+    """A second task, note or company would be made of it, so it is not sent again before that is over."""
+    bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    more = {"target": None, "creates": Kind.COMPANY} if action is Action.CREATE else {"target": deal}
+
+    assert outcome == sent(bench, make_change(action=action, key="crmbridge:k", **more), seconds).outcome
+
+
+def test_what_can_be_made_only_once_is_sent_again_at_once() -> None:
+    """A deal with its key, where the CRM takes a key once; and what is no more when it is done twice."""
+    bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    creation = make_change(1, action=Action.CREATE, key="crmbridge:k", target=None)
+    others = (make_change(2, target=deal), make_change(3, action=Action.ARCHIVE, target=deal))
+
+    assert {Outcome.FAILED} == {sent(bench, change, 0).outcome for change in (creation, *others)}
+
+
+def test_where_a_crm_takes_a_key_twice_a_deal_is_not_sent_again_at_once() -> None:
+    """The first one may still arrive, and would be a second deal."""
+    bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
+    bench.crms["north"].unique_keys = False
+
+    assert Outcome.UNKNOWN == sent(bench, make_change(action=Action.CREATE, key="crmbridge:k", target=None), 0).outcome
+
+
+def test_a_deletion_was_done_when_the_record_is_gone() -> None:
+    """Whoever did it."""
+    bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    bench.crms["north"].delete_deal(deal.id)
+
+    assert Outcome.APPLIED == sent(bench, make_change(action=Action.ARCHIVE, target=deal), 0).outcome
+
+
+def test_a_task_that_was_to_be_taken_back_is_looked_for_by_its_marker() -> None:
+    """On the deal that it was written on, as the CRM does not let us read it."""
+    bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
+    north, workspace = bench.crms["north"], bench.workspace
+    deal, other = (north.create_deal(name, stage="qualification") for name in ("Rollout", "Other"))
+    edits = (FieldEdit("subject", None, "Call"),)
+    written = [
+        make_change(n, action=Action.TASK, target=on, key="k", edits=edits) for n, on in enumerate((other, deal))
+    ]
+    workspace.store.journal.intend("r", written, bench.clock.now())
+    receipts = workspace.adapter("north").write(written)
+    workspace.store.journal.settle("r", receipts, {}, bench.clock.now())
+    task = receipts[1].ref
+    assert task is not None
+
+    back = make_change("back", action=Action.ARCHIVE, target=task, key="k", edits=())
+    assert Outcome.FAILED == sent(bench, back, 0).outcome
+    north.remove(task)
+    assert Outcome.APPLIED == sent(bench, replace(back, id="again"), 0).outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from tests.unit.services.able import TWO, able_bench
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.model.changes import Action, Cause, Outcome, Plan
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.changes import Action, Cause, Change, Outcome, Plan, Receipt
+from crmbridge.model.records import Kind, Problem, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, is_empty
 from crmbridge.ports import Run
@@ -18,7 +19,9 @@ from crmbridge.services.by_hand.undoing import find_run, plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.runs.running import Ran, run_apply
-from crmbridge.testing.fake_crm import FakeCrm, at
+from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench, make_bench
 
 
@@ -69,14 +72,56 @@ def test_fields_get_back_what_they_held_and_the_next_sync_carries_it_on() -> Non
     assert {} == cycle(bench).applied.counts
 
 
+def moved_by_a_run() -> tuple[Bench, str, str]:
+    """Let a run carry a move on; give the run and the deal that it moved."""
+    bench, ids = linked()
+    bench.crms["north"].move_deal(ids["north"], "proposal")
+    run = cycle(bench).run
+    assert at("proposal") == bench.crms["south"].deal(ids["south"]).position
+    return bench, run, ids["south"]
+
+
 def test_a_stage_goes_back() -> None:
     """By the CRM's own position."""
-    bench, ids = linked()
-    bench.crms["north"].move_deal(ids["north"], "closing")
-    run = cycle(bench).run
+    bench, run, south = moved_by_a_run()
     undone(bench, run)
 
-    assert at("qualification") == bench.crms["south"].deal(ids["south"]).position
+    assert at("qualification") == bench.crms["south"].deal(south).position
+
+
+def test_a_deal_that_somebody_moved_since_stays_and_is_listed() -> None:
+    """With the stage where it is now, the one that the run moved it to and the one that it left."""
+    bench, run, south = moved_by_a_run()
+    bench.crms["south"].move_deal(south, "closing")
+    plan, _ = undone(bench, run)
+    (item,) = plan.blocked
+
+    assert (Cause.CHANGED, "stage", ()) == (item.cause, item.name, plan.changes)
+    assert {"south": "closing", "the run wrote": "proposal", "before it": "qualification"} == item.values
+    assert at("closing") == bench.crms["south"].deal(south).position
+
+
+def test_a_deal_that_somebody_moved_back_already_needs_nothing() -> None:
+    """Nobody has to be told either."""
+    bench, run, south = moved_by_a_run()
+    bench.crms["south"].move_deal(south, "qualification")
+    plan, _ = undone(bench, run)
+
+    assert ((), ()) == (plan.changes, plan.blocked)
+
+
+def test_what_can_not_be_read_any_more_is_not_written_over() -> None:
+    """Nobody knows whether somebody changed it."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+    run = cycle(bench).run
+    south = Ref("south", Kind.DEAL, ids["south"])
+    record = bench.crms["south"].records[south]
+    bench.crms["south"].records[south] = replace(record, problems=(Problem("name", "it is hidden", "name"),))
+    plan, _ = undone(bench, run)
+
+    assert () == plan.changes
+    assert ["it can't be read any more, so it stays as it is"] == [item.reason for item in plan.blocked]
 
 
 def test_what_somebody_changed_since_stays_and_is_listed() -> None:
@@ -164,6 +209,32 @@ def test_what_was_created_and_edited_since_stays() -> None:
 
         assert () == plan.changes
         assert [Cause.CHANGED] == [item.cause for item in plan.blocked]
+
+
+def test_what_was_created_and_moved_right_after_stays() -> None:
+    """Though the CRM itself may still be at it then: it moves no deals."""
+    bench = able_bench()
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company="1")
+    with writing(bench.workspace, "cycle") as run:
+        finish(bench.workspace, run, "cycle", 0, run_cycle(bench.workspace, run).summary())
+    bench.crms["south"].move_deal(bench.crms["south"].named("Rollout")[0].ref.id, "proposal")
+    plan, _ = undone(bench, run)
+
+    assert () == plan.changes
+    assert ["its stage changed since the run made it, so it stays as it is"] == [i.reason for i in plan.blocked]
+
+
+def test_what_hangs_on_others_goes_before_them() -> None:
+    """A CRM may refuse to archive a company that still has deals, or take those along."""
+    sync = {"name": "main", "between": list(TWO), "create": list(TWO), "companies": "create", "contacts": "create"}
+    bench = able_bench(sync=[sync])
+    north = bench.crms["north"]
+    firm = north.create_company(name="Acme Ltd", domain="acme.example")
+    ann = north.create_contact(name="Ann", email="ann@acme.example", company=firm)
+    north.create_deal("Rollout", stage="qualification", company=firm, contacts=(ann,))
+    plan, _ = undone(bench, cycle(bench).run)
+
+    assert [Kind.DEAL, Kind.CONTACT, Kind.COMPANY] == [change.target.kind for change in plan.changes if change.target]
 
 
 @pytest.mark.parametrize("pulled", [False, True])
@@ -259,6 +330,23 @@ def test_what_is_still_unclear_is_named_and_not_undone() -> None:
     assert ((), [Cause.UNCLEAR]) == (plan.changes, [item.cause for item in plan.blocked])
 
 
+def test_what_a_killed_run_had_begun_is_named_and_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its intents are in the journal, and nothing says yet what came of them; the next run reads that back."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+
+    def killed(_adapter: FakeAdapter, _changes: Sequence[Change]) -> tuple[Receipt, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeAdapter, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cycle(bench)
+    (run, *_) = bench.workspace.store.runs.runs(1)
+    plan = plan_undo(bench.workspace, run)
+
+    assert ((), [Cause.UNCLEAR]) == (plan.changes, [item.cause for item in plan.blocked])
+
+
 def test_what_a_later_run_found_out_to_be_done_is_undone() -> None:
     """It belongs to the run that sent it."""
     bench, ids = linked()
@@ -287,6 +375,25 @@ def test_what_was_written_by_a_connection_that_left_the_settings_is_listed() -> 
     assert ["north"] == [change.connection for change in plan.changes]
     assert ("name", {"the run wrote": "Renamed", "before it": "Rollout"}) == (south.name, dict(south.values))
     assert "the settings have no connection south any more" in south.reason
+
+
+def test_a_connection_that_can_not_be_opened_keeps_nothing_of_the_rest() -> None:
+    """Its secret is missing, say. What was written there is listed with that, and undone when it is mended."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+    bench.crms["south"].edit_deal(ids["south"], bant__budget="yes")
+    wrong = cycle(bench)
+    settings = bench.workspace.project.settings
+    broken = settings.connections["south"].model_copy(update={"adapter": "gone"})
+    shut = bench.again(settings.model_copy(update={"connections": {**settings.connections, "south": broken}}))
+    plan = plan_undo(shut.workspace, find_run(shut.workspace, wrong.run))
+    (south,) = (item for item in plan.blocked if item.deal.connection == "south")
+    again = plan_undo(bench.again().workspace, find_run(bench.workspace, wrong.run))
+
+    assert ["north"] == [change.connection for change in plan.changes]
+    assert ("name", {"the run wrote": "Renamed", "before it": "Rollout"}) == (south.name, dict(south.values))
+    assert south.reason.startswith("south can't be opened: The adapter 'gone' of connection 'south' is not installed;")
+    assert ["north", "south"] == [change.connection for change in again.changes]
 
 
 def test_tasks_are_taken_back_by_their_marker() -> None:
@@ -319,12 +426,13 @@ def test_a_connection_that_archives_nothing_is_said() -> None:
 
 
 def test_a_run_is_found_by_the_start_of_its_id() -> None:
-    """When that is one run only; else the ones that fit are named."""
+    """When that is one run only, or its whole id; else the ones that fit are named."""
     bench = able_bench()
-    for run in ("20260610-a", "20260610-b", "20260611"):
+    for run in ("20260610-a", "20260610-ab", "20260611-c"):
         bench.workspace.store.runs.start(Run(id=run, command="run", started_at=bench.clock.now()))
 
-    assert "20260611" == find_run(bench.workspace, "20260611").id
+    assert "20260611-c" == find_run(bench.workspace, "20260611").id
+    assert "20260610-a" == find_run(bench.workspace, "20260610-a").id
     with pytest.raises(ConfigurationError, match="2 runs begin"):
         find_run(bench.workspace, "20260610")
     with pytest.raises(ConfigurationError, match="no run"):
@@ -342,6 +450,17 @@ def test_an_undo_whose_record_is_edited_in_between_is_stale() -> None:
 
     assert [Outcome.STALE] == [receipt.outcome for _, receipt in ran.cycle.applied.done] if ran.cycle else []
     assert "Quick" == names(bench, ids)["south"]
+
+
+def test_an_undo_whose_deal_is_moved_in_between_is_stale() -> None:
+    """Whoever moved it meanwhile is not fought."""
+    bench, run, south = moved_by_a_run()
+    plan = plan_undo(bench.workspace, find_run(bench.workspace, run))
+    bench.crms["south"].move_deal(south, "closing")
+    ran = run_apply(bench.workspace, plan, command="undo")
+
+    assert [Outcome.STALE] == [receipt.outcome for _, receipt in ran.cycle.applied.done] if ran.cycle else []
+    assert at("closing") == bench.crms["south"].deal(south).position
 
 
 def test_what_the_crm_made_of_a_value_is_nobodys_edit() -> None:
