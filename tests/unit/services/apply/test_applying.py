@@ -13,8 +13,8 @@ from datetime import timedelta
 import pytest
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.model.changes import Action, Change, Origin, Outcome, Receipt
-from crmbridge.model.records import Edit, Record, Ref
+from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Receipt
+from crmbridge.model.records import Edit, Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Capabilities
 from crmbridge.services.apply.applied import Applied
@@ -210,6 +210,20 @@ def test_a_bug_in_an_adapter_leaves_unclear_what_it_was_writing(bench: Bench) ->
     assert done.errors["north"].message.startswith(
         "north: its adapter stopped at a bug in its write (ZeroDivisionError at "
     )
+
+
+@pytest.mark.parametrize(("fault", "before"), [("drop_after", Outcome.UNKNOWN), (None, Outcome.APPLIED)])
+def test_a_plan_that_is_applied_once_more_sends_nothing_twice(bench: Bench, fault: str | None, before: Outcome) -> None:
+    """Also what may have arrived, as long as nobody could read back whether it did: it would be a second task."""
+    crm, seen = bench.crms["north"], (Seen(), Seen())
+    (number, *_) = crm.deal_ids()
+    task = make_change(number, action=Action.TASK, key="k", edits=(FieldEdit("subject", None, "Call"),))
+    crm.faults += [fault] if fault else []
+    outcomes = [[receipt.outcome for _, receipt in applied(bench, each, task).done] for each in seen]
+
+    assert [[before], [before]] == outcomes
+    assert [1, 0] == [len(each.calls) for each in seen]
+    assert 1 == len(crm.hanging_on(number, Kind.TASK))
 
 
 class Taskless(FakeAdapter):
