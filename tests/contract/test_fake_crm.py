@@ -22,7 +22,8 @@ from crmbridge.testing.adapters.field_history import FieldHistoryTests
 from crmbridge.testing.adapters.suite import NOON
 from crmbridge.testing.adapters.workbench import CONNECTION
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeCrm
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import PIPELINE, STAGES
 
 NO_WIRE = "the fake has no wire that could break"
 

@@ -21,7 +21,7 @@ EXCEPTIONS = {
     "testing/simulation/witness.py:Witness": "one method for each thing that people do or that a run sends",
     "testing/simulation/play.py:Play": "one method for each thing that can happen while a seed is played",
     "testing/simulation/accounts.py:Account": "one method for each thing that is seen of a CRM or done in it",
-    "testing/fake_crm.py:FakeCrm": "half of its methods are what people do in a CRM, each of one or two lines",
+    "testing/fake_crm.py:FakeCrm": "one method of a line or two for each thing that people do in a CRM",
 }
 
 

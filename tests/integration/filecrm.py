@@ -39,7 +39,8 @@ from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assem
 from crmbridge.secrets import reveal
 from crmbridge.settings import AdapterSettings, Secret, SettingsPart
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import PIPELINE, FakeCrm
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import PIPELINE
 
 LONG = 600  # seconds; no test waits for its end
 

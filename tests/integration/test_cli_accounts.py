@@ -45,6 +45,20 @@ def test_connections_are_listed_with_the_age_of_their_credentials(shop: Shop) ->
     assert "API token, 12 days" in shop.call("connections").out
 
 
+def test_connections_are_listed_with_when_they_were_last_pulled(shop: Shop) -> None:
+    """Of a CRM that is down for long, that is what one asks first."""
+    shop.trouble("south", "later")
+    before = shop.call("connections")
+    shop.call("pull")
+    listed = shop.call("connections", "--json").document["result"]["connections"]
+    now = datetime.now(UTC)
+
+    assert before.out.count("never") == 2
+    assert timedelta(0) <= now - datetime.fromisoformat(listed[0]["pulled_at"]) < timedelta(minutes=5)
+    assert listed[1]["pulled_at"] is None
+    assert f"{datetime.fromisoformat(listed[0]['pulled_at']):%Y-%m-%d %H:%M}" in shop.call("connections").out
+
+
 def test_a_set_up_must_say_of_what(shop: Shop) -> None:
     """A connection, and one that there is."""
     assert [2, 3] == [shop.call("connections", "setup", *name).code for name in ([], ["east"])]

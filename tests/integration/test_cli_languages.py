@@ -23,19 +23,19 @@ def close(text: str) -> str:
             "en",
             ["pulled north: 18 records, 4 moves", "judged 3 deals", "planned 4 changes", "written 4 applied"],
             ["run command ended took did", "cycle done ", " 4 changes, 4 applied"],
-            ["name adapter stages fields kept in step by", "mapped 1 bound main not looked at; the vendor's own"],
+            ["kept in step by last pulled (UTC)", "mapped 1 bound main 20", "not looked at; the vendor's own"],
         ),
         (
             "pt",
             ["lido north: 18 registros, 4 mudanças", "avaliado 3 negócios", "planejado 4 mudanças", "gravado: 4"],
             ["execução comando término duração o que fez", "cycle concluída ", " 4 mudanças, gravado: 4"],
-            ["nome adaptador etapas campos sincronizado por", "mapeadas 1 vinculado main não verificado; o do"],
+            ["sincronizado por última leitura (UTC)", "mapeadas 1 vinculado main 20", "não verificado; o do"],
         ),
         (
             "zh",
             ["18 条记录", "已评估 3 个有变化的商机", "已计划 4 项更改", "已写入 4 项"],
             ["运行 命令 结局 用时 内容", "cycle 完成 ", "4 项更改"],
-            ["名称 适配器 阶段 字段 同步项", "已映射 已绑定 1 个 main 未查看"],
+            ["名称 适配器 阶段 字段 同步项 上次读取", "已映射 已绑定 1 个 main 20", "未查看"],
         ),
     ],
 )

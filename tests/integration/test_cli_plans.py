@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crmbridge.cli.plan_files import load_plan, save_plan
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Problem
 from crmbridge.model.replacing import replace
 
 if TYPE_CHECKING:
@@ -217,3 +217,15 @@ def test_a_plan_file_with_the_same_change_twice_is_refused(shop: Shop, tmp_path:
     assert (8, "plan_stale") == (found["exit_code"], found["error"]["code"])
     assert f"{plan.changes[0].id} twice" in found["error"]["message"]
     assert [] == shop.crm("south").named("Handover")
+
+
+def test_a_plan_says_that_values_could_not_be_read(shop: Shop) -> None:
+    """A field that is bound wrongly would else be seen by nobody who only plans."""
+    north = shop.crm("north")
+    (ref,) = [ref for ref in north.records if ref.kind is Kind.DEAL and ref.id == "d16"]
+    north.records[ref] = replace(north.records[ref], problems=(Problem("budget_x", "is no field here", "bant.budget"),))
+    shop.keep(north)
+    said = [shop.call("plan").out, shop.call("plan", "--no-pull").out]
+
+    assert "north: 1 value just pulled is not readable, and stays as it is; `crmbridge findings` says why." in said[0]
+    assert "not readable" not in said[1]

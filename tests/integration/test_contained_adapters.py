@@ -16,7 +16,7 @@ from crmbridge.services.containing import Contained
 from crmbridge.services.runs.cycle import Cycle, run_cycle
 from crmbridge.testing.factories import NOON, make_change
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import at as place
+from crmbridge.testing.fake_records import at as place
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 SECRET = "\x1b[31mwhat a CRM said\u202e"

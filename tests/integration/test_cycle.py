@@ -42,7 +42,7 @@ def two_deals(bench: Bench) -> tuple[str, str]:
 
 
 def linked_bench(store: StateStore, **settings: Any) -> Bench:
-    return make_bench(deals=3, parts={"north": (0, 0), "south": (0, 0)}, store=store, **settings)
+    return make_bench(**{"deals": 3, "parts": {"north": (0, 0), "south": (0, 0)}, "store": store, **settings})
 
 
 def test_two_full_crms_are_linked_before_anything_is_created(store: StateStore) -> None:
@@ -141,6 +141,24 @@ def test_a_move_that_the_process_forbids_is_not_made_again(store: StateStore) ->
     assert ("qualification", "Rollout and more") == (there.position and there.position.stage, there.fields["name"])
     assert [("stage", Cause.MOVE)] == [(item.name, item.cause) for item in cycle.plan.blocked] if cycle.plan else False
     assert 7 == cycle.exit_code()
+
+
+def test_a_forbidden_move_is_not_made_after_a_deal_that_was_made_where_it_led(store: StateStore) -> None:
+    """A third CRM got its counterpart late, where the deal stood by then. Nobody moved that one: it allows nothing."""
+    bench = linked_bench(store, parts={"north": (0, 0), "south": (0, 0), "east": (0, 0)})
+    south, east = (
+        bench.crms[name].create_deal("Rollout", stage="qualification", company="1") for name in ("south", "east")
+    )
+    bench.crms["north"].faults.append("limit")
+    run(bench)
+    bench.crms["south"].move_deal(south.id, "closing")
+    for _ in range(3):
+        run(bench)
+        bench.clock.advance(TEN)
+    (made,) = bench.crms["north"].deal_ids()
+    stages = [bench.crms[name].deal(id_).position for name, id_ in (("north", made), ("east", east.id))]
+
+    assert ["closing", "qualification"] == [position and position.stage for position in stages]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_connection_that_was_renamed_makes_nothing_twice(monkeypatch: pytest.M
     """Nor where an older crmbridge pulled it, which noted no accounts but those of its bookmarks."""
     if not noted:
         monkeypatch.setattr(same_account, "note_account", lambda *_, **__: None)
-        monkeypatch.setattr("crmbridge.services.pull.pulling.note_account", lambda *_, **__: None)
+        monkeypatch.setattr("crmbridge.services.pull.bookmarking.note_account", lambda *_, **__: None)
     bench = bench_with(["north", "south"], again="north")
     bench.crms["north"].create_deal("Rollout", stage="qualification")
     run(bench)

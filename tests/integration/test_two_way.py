@@ -157,7 +157,7 @@ def test_a_company_that_gets_a_domain_brings_its_deals_together() -> None:
         bench.crms[name].create_deal("Rollout", stage="qualification", company="c")
     run(bench)
     before = len(bench.workspace.store.links.links())
-    crm(bench, "south")._put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
+    crm(bench, "south").put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
     bench.clock.advance(HOUR)
     run(bench)
     deals = [refs for refs in bench.workspace.store.links.links().values() if refs[0].kind is Kind.DEAL]

@@ -8,7 +8,7 @@ from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.values import Money
-from crmbridge.services.apply import applying
+from crmbridge.services.apply import settling
 from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import finish, writing
@@ -233,7 +233,7 @@ def test_read_failed_then_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     pull(bench.workspace)
     plan = make_plan(bench.workspace).plan
     bench.crms["south"].blind = 0
-    monkeypatch.setattr(applying, "_read_created", lambda *_: None)  # as when the CRM can't be read just then
+    monkeypatch.setattr(settling, "_read_created", lambda *_: None)  # as when the CRM can't be read just then
     with writing(bench.workspace, "apply") as name:
         apply_plan(bench.workspace, plan, name)
         finish(bench.workspace, name, "apply", 0, {})

@@ -50,7 +50,7 @@ def test_a_refused_company_waits_no_longer_once_it_is_there() -> None:
     bench.crms["south"].faults.append("refuse")
     run(bench)
     run(bench)
-    crm(bench, "north")._put(Kind.COMPANY, "c1", {**FIRM, "name": "Acme Limited"})
+    crm(bench, "north").put(Kind.COMPANY, "c1", {**FIRM, "name": "Acme Limited"})
     bench.clock.advance(HOUR)
     run(bench)
     run(bench)
@@ -140,7 +140,7 @@ def test_deals_that_get_linked_are_judged_once() -> None:
         native = bench.crms[name].create_deal("Rollout", stage="qualification", company="c").id
         bench.crms[name].move_deal(native, "proposal")
     run(bench)
-    crm(bench, "south")._put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
+    crm(bench, "south").put(Kind.COMPANY, "c", {"name": "Acme", "domain": "ACME.example"})
     bench.clock.advance(HOUR)
     run(bench)
     run(bench)

@@ -57,7 +57,7 @@ def test_nobody_is_asked_any_more_once_one_company_of_several_is_left() -> None:
     """Somebody merged or deleted the other one; nothing else has changed."""
     bench, _ = two_firms_alike()
     first = run(bench)
-    crm(bench, "south")._drop(Ref("south", Kind.COMPANY, "s1"))
+    crm(bench, "south").drop(Ref("south", Kind.COMPANY, "s1"))
     bench.clock.advance(HOUR)
     _ = [run(bench), run(bench)]
     last = run(bench)
@@ -254,7 +254,7 @@ def test_a_contact_that_the_other_crm_can_not_have_stays_when_others_come_and_go
     bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=("a", "b"))
     run(bench)
     bench.crms["south"].remove_contact(only(bench, "south").ref.id, "b")
-    crm(bench, "south")._drop(Ref("south", Kind.CONTACT, "b"))
+    crm(bench, "south").drop(Ref("south", Kind.CONTACT, "b"))
     bench.clock.advance(HOUR)
     _ = [run(bench), run(bench)]
     held = []

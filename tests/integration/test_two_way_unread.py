@@ -39,7 +39,7 @@ def hide(bench: Bench, native: str, name: str, where: str = "north") -> None:
     ref = Ref(where, Kind.DEAL, native)
     deal = crm(bench, where).records[ref]
     left = {each: value for each, value in deal.fields.items() if each != name}
-    crm(bench, where)._touch(ref)
+    crm(bench, where).touch(ref)
     crm(bench, where).records[ref] = replace(deal, fields=left, problems=(Problem(f"{name}_x", "hidden", name),))
 
 

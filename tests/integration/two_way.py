@@ -45,7 +45,7 @@ def crm(bench: Bench, name: str) -> FakeCrm:
 
 def add(bench: Bench, where: str, kind: Kind, native: str, /, **fields: Value) -> str:
     """Let a person make a company or contact."""
-    crm(bench, where)._put(kind, native, fields)
+    crm(bench, where).put(kind, native, fields)
     return native
 
 
@@ -67,7 +67,7 @@ def restore(bench: Bench, name: str, native: str, before: Record) -> None:
     """Let a person bring a deal back from the recycle bin."""
     ref = Ref(name, Kind.DEAL, native)
     crm(bench, name).gone.pop(ref)
-    crm(bench, name)._store(ref, before.fields, before.position, created=before.created_at, key=before.key)
+    crm(bench, name).store(ref, before.fields, before.position, created=before.created_at, key=before.key)
 
 
 class RoundingCrm(FakeCrm):

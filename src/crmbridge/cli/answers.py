@@ -61,6 +61,7 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
     lines = list(plan_lines(cycle.plan, names, say, complete=not cycle.errors))
     for connection, error in cycle.errors:
         lines += error_lines(connection, error)
+    lines += [say.counted("plan_unread", one.problems, name=one.connection) for one in cycle.pulled if one.problems]
     if saved is not None:
         lines.append([say("plan_saved"), dim(f"crmbridge apply {saved}"), say("plan_saved_for")])
     elif cycle.plan.changes:

@@ -14,7 +14,9 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Capabilities, Description, NativeField, NativeStage, Page, Pipeline
 from crmbridge.sandbox.world import WORLD_FIELDS
-from crmbridge.testing.fake_crm import AS_CLOSED, PIPELINE, STAGES, FakeCrm, receipt
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import AS_CLOSED, PIPELINE, STAGES
+from crmbridge.testing.fake_writes import receipt
 
 KINDS = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
 PAGE, BATCH = 50, 20

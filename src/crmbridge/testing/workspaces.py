@@ -22,7 +22,8 @@ from crmbridge.settings import AdapterSettings, Settings
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import PIPELINE, STAGES, FakeCrm
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import PIPELINE, STAGES
 
 MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
 

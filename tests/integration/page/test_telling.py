@@ -113,6 +113,24 @@ def test_hostile_text_is_text_on_every_page(serve: Serve) -> None:
         assert [] == [bad for bad in ("<script", "\u202e", "\x1b", "javascript:alert") if bad in text]
 
 
+def test_a_deal_that_is_missing_elsewhere_is_said_to_be(serve: Serve) -> None:
+    """With the setting that keeps it from being made there, in the visitor's language."""
+
+    def fill(bench: Bench) -> None:
+        bench.crms["north"].create_deal("Rollout", stage="qualification")
+        run_steps(bench.workspace, "cycle")
+
+    served = serve(fill=fill, sync=[{"name": "main", "between": ["north", "south"]}])
+    (deal,) = served.bench.workspace.store.records.records("north", Kind.DEAL)
+    with served.visitor() as visitor:
+        english = visitor.get(f"/deals/north/{deal.ref.id}").text
+        visitor.get("/language/pt")
+        portuguese = visitor.get(f"/deals/north/{deal.ref.id}").text
+
+    assert "Not in south, and not made there: `create` in the sync does not name it." in english
+    assert "Não existe em south e não é criado lá" in portuguese
+
+
 def test_hostile_text_is_text_in_plans_and_what_became_of_them(serve: Serve) -> None:
     """Before they are written, while they are confirmed, and after."""
     served = serve(

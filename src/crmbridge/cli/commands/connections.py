@@ -50,10 +50,13 @@ def command(call: Call, action: str, name: str | None, yes: bool) -> Reply:  # n
 
 def _list(workspace: Workspace) -> Reply:
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.model.records import Kind  # noqa: PLC0415  the same
+    from crmbridge.model.values import iso  # noqa: PLC0415  the same
     from crmbridge.services.answers.overview import sign_ins  # noqa: PLC0415  the same
 
     settings, now = workspace.project.settings, workspace.clock.now()
     say = speech_of(workspace)
+    pulled = {name: workspace.store.records.pulled_at(name, Kind.DEAL) for name in settings.connections}
     noted = {one.connection: (one.way, max(0, (now - one.since).days)) for one in sign_ins(workspace)}
     found = [
         {
@@ -63,6 +66,7 @@ def _list(workspace: Workspace) -> Reply:
             "stages_mapped": name in settings.stages,
             "fields_bound": len(connection.fields),
             "synced_by": [sync.name for sync in settings.sync if name in sync.between],
+            "pulled_at": iso(at) if (at := pulled[name]) else None,
             "signed_in": dict(zip(("way", "days"), noted[name], strict=True)) if name in noted else None,
         }
         for name, connection in settings.connections.items()
@@ -74,6 +78,7 @@ def _list(workspace: Workspace) -> Reply:
             say("connection_mapped") if name in settings.stages else say("connection_unmapped"),
             say.counted("connection_bound", len(connection.fields)),
             ", ".join(sync.name for sync in settings.sync if name in sync.between) or "-",
+            f"{at:%Y-%m-%d %H:%M}" if (at := pulled[name]) else say("connection_never"),
             "; ".join(
                 (
                     _signed_in(*noted[name], say) if name in noted else say("connection_unseen"),
@@ -89,7 +94,7 @@ def _list(workspace: Workspace) -> Reply:
 
 def _heads(say: Speech) -> tuple[str, ...]:
     known = (say("connection_name"), say("connection_adapter"), say("connection_stages"), say("connection_fields"))
-    return (*known, say("connection_synced"), say("connection_signed"))
+    return (*known, say("connection_synced"), say("connection_pulled"), say("connection_signed"))
 
 
 def _signed_in(way: str, days: int, say: Speech) -> str:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from crmbridge.engine.refusing import is_of_sync
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import AdapterBugError, CrmbridgeError, PlanStaleError, UnclearError
-from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan, Receipt
-from crmbridge.model.records import Kind, Record, Ref, Tombstone
-from crmbridge.model.replacing import replace
-from crmbridge.model.values import Value
-from crmbridge.ports import Page
+from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt
+from crmbridge.model.records import Ref
 from crmbridge.services.apply import notices
 from crmbridge.services.apply.applied import Applied
+from crmbridge.services.apply.batching import groups
 from crmbridge.services.apply.deciding import Decisions, decisions_of
+from crmbridge.services.apply.settling import settle
 from crmbridge.services.apply.staleness import unfit
-from crmbridge.services.links.bases import bases_after, bases_of_refused
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.links.native_ids import Native, in_native_ids
 from crmbridge.services.workspace import Workspace
@@ -28,7 +24,6 @@ from crmbridge.threads import make_pool
 
 _THERE = {Outcome.APPLIED, Outcome.UNKNOWN}  # or may be
 NEXT_PART = "another part of it was just written; the next run goes on with this one"
-_ON_RECORDS = {Action.UPDATE, Action.ARCHIVE}  # of which one call has at most one for each record
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,7 +49,7 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     viewers = make_viewers(workspace)
     scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run, set())
     errors = _unopened(workspace, todo)
-    for group in _groups(workspace, [change for change in todo if change.connection not in errors]):
+    for group in groups(workspace, [change for change in todo if change.connection not in errors]):
         connection = group[0][0].connection
         if connection in errors:
             continue
@@ -100,48 +95,6 @@ def _known_before(workspace: Workspace, changes: Sequence[Change]) -> dict[str, 
         )
         for entry in entries
     }
-
-
-def _batches(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """Cut the changes, in their order, in runs of one connection, action and kind that fit one write call."""
-    for (connection, action, _, sink), group in groupby(changes, key=_sort_of):
-        can = workspace.adapter(connection).capabilities.batch
-        yield from _cut(group, notices.AT_ONCE if sink else can.get(action, 1))  # what it can't do is refused
-
-
-def _sort_of(change: Change) -> tuple[str, Action, Kind, str]:
-    """Give what one write call has one of. A company is created before the deals that hang on it, not beside them."""
-    return change.connection, change.action, change.kind, notices.sink_of(change)
-
-
-def _cut(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
-    """Cut changes in parts of at most `size`, none of which writes to one record twice."""
-    part: list[Change] = []
-    for change in changes:
-        again = change.action in _ON_RECORDS and any(change.target == other.target for other in part)
-        if part and (again or len(part) == size):
-            yield part
-            part = []
-        part.append(change)
-    if part:
-        yield part
-
-
-def _groups(workspace: Workspace, changes: Sequence[Change]) -> Iterator[list[list[Change]]]:
-    """Put batches together that may be written side by side: of one sort, and no record in two of them."""
-    group: list[list[Change]] = []
-    targets: set[Ref | None] = set()
-    for batch in _batches(workspace, changes):
-        first, updated = batch[0], {change.target for change in batch if change.action in _ON_RECORDS}
-        alike = group and _sort_of(first) == _sort_of(group[0][0])
-        most = workspace.adapter(first.connection).capabilities.writers
-        if group and (not alike or len(group) >= most or targets & updated):
-            yield group
-            group, targets = [], set()
-        group.append(batch)
-        targets |= updated
-    if group:
-        yield group
 
 
 def _apply_group(
@@ -249,89 +202,3 @@ def _write(workspace: Workspace, batch: Sequence[Change]) -> tuple[dict[str, Rec
 
 def _receipt(change: Change, outcome: Outcome, message: str) -> Receipt:
     return Receipt(change=change.id, outcome=outcome, ref=change.target, message=message)
-
-
-def settle(
-    workspace: Workspace,
-    done: Sequence[tuple[Change, Receipt]],
-    run: str,
-    viewers: Mapping[str, Viewer] | None = None,
-    *,
-    sent: Mapping[str, Change] | None = None,
-    partly: Sequence[Change] = (),
-    known: Mapping[Ref, Mapping[str, Value]] | None = None,
-) -> None:
-    """Journal outcomes with the bases that follow from them, and bring links and records up to date.
-
-    `sent` has the changes as they were sent, where they are planned in links. `partly` are the parts that are there of
-    updates that are not there as a whole: they are nobody's later edits. `known` has bases that are newer than a
-    creation which is only now found out about.
-    Records are what the next pull would bring as well; the journal and the bases are not.
-    """
-    if not done:
-        return
-    viewers = viewers or make_viewers(workspace)
-    store = workspace.store
-    applied = [(change, receipt) for change, receipt in done if receipt.outcome is Outcome.APPLIED]
-    updated = [change for change, _ in applied if change.action is Action.UPDATE]
-    created = [(c, receipt.ref) for c, receipt in applied if c.action is Action.CREATE and receipt.ref]
-    archived = [change for change, _ in applied if change.action is Action.ARCHIVE]
-    written = [(change, change.target) for change in (*updated, *partly, *archived) if change.target] + created
-    _link(workspace, created)  # first, so that a deal that was created is known as linked wherever the process dies
-    bases = bases_after(viewers, written)
-    for _, ref in created:
-        bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
-    refused = [change for change, receipt in done if receipt.outcome is Outcome.REFUSED]
-    for ref, marks in bases_of_refused(viewers, refused).items():
-        bases[ref] = {**bases.get(ref, {}), **marks}
-    store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
-    # A report's figures are in fields that are not pulled.
-    _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
-    _bury(workspace, [change.target for change in archived if change.target])
-    _read_created(workspace, [ref for _, ref in created])
-
-
-def _keep(workspace: Workspace, updated: Sequence[Change]) -> None:
-    """Bring the records that we hold up to date with what was just written to them."""
-    records = workspace.store.records.get([change.target for change in updated if change.target])
-    written = [_as_written(records[c.target], c) for c in updated if c.target in records]
-    workspace.store.records.put(written, workspace.clock.now())
-
-
-def _as_written(record: Record, change: Change) -> Record:
-    """Give the record that we hold, with what was just written to it."""
-    return replace(record, fields={**record.fields, **change.after}, position=change.position or record.position)
-
-
-def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    """Note that records are gone that were just archived; those of a kind that is never pulled are not held."""
-    records, now = workspace.store.records, workspace.clock.now()
-    for (connection, kind), group in groupby(sorted(refs), key=lambda ref: (ref.connection, ref.kind)):
-        cursor = records.cursors(connection).get(kind)
-        if cursor is not None:
-            gone = tuple(Tombstone(ref=ref, at=now) for ref in group)
-            records.save_page(connection, kind, Page(tombstones=gone, cursor=cursor), now)
-
-
-def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
-    """Link records that were just created to the ones they were created for.
-
-    One that was only now found to be there stays out where a person, or `match`, has put another in its place.
-    """
-    links = workspace.store.links.get({change.link for change, _ in created if change.link})
-    there = workspace.store.records.get([ref for refs in links.values() for ref in refs]) if links else {}
-    taken = {(link, ref.connection): ref for link, refs in links.items() for ref in refs if ref in there}
-    longer: dict[str, tuple[Ref, ...]] = {}
-    for change, ref in created:
-        if change.link and taken.get((change.link, ref.connection), ref) == ref:
-            longer[change.link] = (*longer.get(change.link, links.get(change.link, ())), ref)
-    if longer:
-        workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
-
-
-def _read_created(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    """Read records that were just created as the CRM keeps them, as far as it can be reached."""
-    refs = [ref for ref in refs if ref.kind is not Kind.FIGURE]  # nobody reads these back
-    if refs:
-        with contextlib.suppress(CrmbridgeError):  # the next pull brings them
-            workspace.store.records.put(list(workspace.adapter(refs[0].connection).read(refs).values()))

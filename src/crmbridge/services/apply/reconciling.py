@@ -13,7 +13,7 @@ from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Out
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.services.apply.applying import settle
+from crmbridge.services.apply.settling import settle
 from crmbridge.services.links.bases import still_open
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.links.native_ids import in_links

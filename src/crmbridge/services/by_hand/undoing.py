@@ -69,7 +69,7 @@ def plan_undo(workspace: Workspace, run: Run) -> Plan:
             changes += taken
             blocked += said
     blocked += [by_hand(entry) for entry in done.by_hand]
-    blocked += [item for entry in done.elsewhere for item in out_of_reach(entry)]
+    blocked += [item for entry in done.elsewhere for item in out_of_reach(entry, done.shut)]
     changes.sort(key=_place)
     digest = hashlib.sha256("\n".join([run.id, *(change.id for change in changes)]).encode()).hexdigest()[:16]
     return Plan(

@@ -10,6 +10,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from crmbridge.engine.views import STAGE, Viewer
+from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import FOUND, Action, JournalEntry, Outcome
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
@@ -27,7 +28,8 @@ class Done:
     made: list[tuple[JournalEntry, Ref]] = field(default_factory=list)
     by_hand: list[JournalEntry] = field(default_factory=list)
     unclear: list[JournalEntry] = field(default_factory=list)
-    elsewhere: list[JournalEntry] = field(default_factory=list)  # in connections that the settings have no more
+    elsewhere: list[JournalEntry] = field(default_factory=list)  # in connections that can't be used now
+    shut: dict[str, str] = field(default_factory=dict)  # of these, why some that the settings have can't be opened
 
 
 class Scene(Struct, frozen=True):
@@ -57,10 +59,10 @@ def done_by(workspace: Workspace, run: Run) -> Done:
     ended = {entry.change.id: entry for entry in entries if entry.outcome is not None}
     open_ = [id_ for id_ in intents if id_ not in ended or ended[id_].outcome is Outcome.UNKNOWN]
     ended |= workspace.store.journal.outcomes(open_)  # a later run may have read back what became of it
-    done = Done()
+    done = Done(shut=_shut(workspace, {intent.change.connection for intent in intents.values()}))
     for id_, intent in intents.items():
         entry = ended.get(id_)
-        known = intent.change.connection in workspace.connections
+        known = intent.change.connection in workspace.connections and intent.change.connection not in done.shut
         if entry is None or entry.outcome is Outcome.UNKNOWN:
             (done.unclear if known else done.elsewhere).append(intent)
         elif entry.outcome is Outcome.APPLIED and known:
@@ -68,6 +70,18 @@ def done_by(workspace: Workspace, run: Run) -> Done:
         elif entry.outcome is Outcome.APPLIED and _wrote(entry):
             done.elsewhere.append(entry)
     return done
+
+
+def _shut(workspace: Workspace, connections: Collection[str]) -> dict[str, str]:
+    """Say which of these connections can't be opened, as when a secret is missing, and why; the others go on."""
+    found: dict[str, str] = {}
+    for name in sorted(connections):
+        if name in workspace.connections:
+            try:
+                workspace.adapter(name)
+            except ConfigurationError as error:
+                found[name] = error.message
+    return found
 
 
 def _sort_in(done: Done, entry: JournalEntry) -> None:

@@ -1,51 +1,36 @@
-"""Linking: keep what records are matched by up to date, and find the counterparts of those that have none."""
+"""Linking: find the counterparts of records that have none."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
-from types import MappingProxyType
 from typing import NamedTuple
 
 from crmbridge.engine.deleting import ENDED
 from crmbridge.engine.matching import (
-    BELONGS,
     EXTERNAL_KEY,
     MARKED,
-    UNREAD,
     Around,
     Matched,
-    Rule,
-    belongs_to,
     doubtful,
     goes_by,
     link_id,
     link_of_key,
-    looks_at_company,
     match,
     may_be_alike,
     namesake,
     natural_key,
-    signatures,
-    signed_by,
-    unseen,
 )
 from crmbridge.engine.merge import decided_ref
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Blocked
-from crmbridge.model.cuts import Cutter
-from crmbridge.model.records import Kind, Record, Ref, Signature, Status
-from crmbridge.model.values import Fields
-from crmbridge.services.chunks import CHUNK, chunks
+from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.services.links.apart import apart
-from crmbridge.services.links.associations import index_hanging
+from crmbridge.services.links.signing import KINDS, compared_by
 from crmbridge.services.links.typed_refs import ref_of
 from crmbridge.services.workspace import Workspace
-from crmbridge.settings import MatchedKind, MatchRules, Sync
-
-_KINDS: Mapping[Kind, MatchedKind] = {Kind.COMPANY: "company", Kind.CONTACT: "contact", Kind.DEAL: "deal"}
+from crmbridge.settings import Sync
 
 
 def is_open(deal: Record) -> bool:
@@ -53,112 +38,9 @@ def is_open(deal: Record) -> bool:
     return deal.position is not None and deal.position.status is Status.OPEN
 
 
-def deals_to_look_at(workspace: Workspace, entry: Sync, pending: Collection[Ref], *, first: bool) -> list[Ref]:
-    """Bring the index up to date with all that is pending but deals, and give the deals that this may matter to.
-
-    These are the pending ones, and those of a company that is pending, or of its look-alikes. `first` says that all
-    deals are pending anyway. They are to be signed before anything is matched with them.
-    """
-    by_kind: dict[Kind, list[Ref]] = defaultdict(list)
-    for ref in pending:
-        by_kind[ref.kind].append(ref)
-    reached: set[Ref] = set()
-    for kind in (Kind.COMPANY, Kind.CONTACT):
-        for part in chunks(by_kind[kind]):
-            signed = sign(workspace, entry, part, workspace.store.records.get(part))
-            if not first:
-                reached.update(_deals_around(workspace, signed))
-    for part in chunks(ref for ref in by_kind[Kind.NOTE] if ref.connection == entry.notes_source):
-        reached |= index_hanging(workspace, part)
-    return sorted(dict.fromkeys((*by_kind[Kind.DEAL], *reached)))  # in order already, but for the ones reached
-
-
-def sign(
-    workspace: Workspace,
-    entry: Sync,
-    refs: Collection[Ref],
-    records: Mapping[Ref, Record],
-    cuts: Mapping[Ref, Fields] = MappingProxyType({}),
-) -> dict[Ref, tuple[Signature, ...]]:
-    """Save what these records are matched by; the ones that are not there, as they are gone, by nothing.
-
-    `cuts` has the fields that `signed_by` names of those of which somebody has cut them out.
-    """
-    signed = _signed(workspace, entry, refs, records, cuts)
-    workspace.store.matches.put(signed)
-    return signed
-
-
-def sign_all(workspace: Workspace, entry: Sync, refs: Iterable[Ref]) -> None:
-    """Save what many records are matched by. The index grows all over, so few large steps cost less than many."""
-    for many in chunks(refs, 10 * CHUNK):
-        signed: dict[Ref, tuple[Signature, ...]] = {}
-        for part in chunks(many):
-            signed |= _signed(workspace, entry, part, workspace.store.records.get(part))
-        workspace.store.matches.put(signed)
-
-
-def _signed(
-    workspace: Workspace,
-    entry: Sync,
-    refs: Collection[Ref],
-    records: Mapping[Ref, Record],
-    cuts: Mapping[Ref, Fields] = MappingProxyType({}),
-) -> dict[Ref, tuple[Signature, ...]]:
-    companies = _companies(workspace, entry, (records[ref] for ref in refs if ref in records))
-    return {ref: _signatures(entry, records[ref], companies, cuts.get(ref)) if ref in records else () for ref in refs}
-
-
-def _signatures(
-    entry: Sync, record: Record, companies: Mapping[Ref, Record], cut: Fields | None = None
-) -> tuple[Signature, ...]:
-    rules = entry.match_rules(_KINDS[record.ref.kind])
-    fields = _cutter(rules).cut(record.fields) if cut is None else cut
-    company = Ref(record.ref.connection, Kind.COMPANY, str(fields.get("company"))) if companies else None
-    return signatures(record, companies.get(company) if company else None, rules, fields)
-
-
-@lru_cache(maxsize=16)
-def _cutter(rules: MatchRules) -> Cutter:
-    return Cutter(sorted(signed_by(rules)))
-
-
-def _companies(workspace: Workspace, entry: Sync, records: Iterable[Record]) -> dict[Ref, Record]:
-    """Give the companies of records, where a rule of matching looks at them."""
-    rules = [rule for kind in _KINDS.values() for rule in entry.match_rules(kind) if looks_at_company(rule)]
-    if not rules:
-        return {}
-    named = {(each.ref.connection, str(each.fields["company"])) for each in records if each.fields.get("company")}
-    refs = [Ref(connection, Kind.COMPANY, id_) for connection, id_ in sorted(named)]
-    found = workspace.store.records.get(refs)
-    others = [ref for ref in refs if ref not in found] if len(found) < len(refs) else ()
-    return {**found, **_unseen(workspace, others, rules)} if others else found
-
-
-def _unseen(workspace: Workspace, companies: Sequence[Ref], rules: Iterable[Rule]) -> dict[Ref, Record]:
-    """Give what stands for companies that deals name and that no pull brought: nothing of them can be read.
-
-    Those that are gone are none, and where no companies are pulled nobody looks at them.
-    """
-    store = workspace.store.records
-    gone = store.tombstones(companies)
-    pulled = {name for name in {ref.connection for ref in companies} if Kind.COMPANY in store.cursors(name)}
-    return {ref: unseen(ref, rules) for ref in companies if ref.connection in pulled and ref not in gone}
-
-
-def _deals_around(workspace: Workspace, signed: Mapping[Ref, Collection[Signature]]) -> set[Ref]:
-    """Find the deals of companies or contacts, and those of the ones that look like them."""
-    matches = workspace.store.matches
-    alike = matches.find({signature for each in signed.values() for signature in each})
-    refs = {*signed, *(ref for refs in alike.values() for ref in refs)}
-    found = matches.find(set(map(belongs_to, refs)))
-    return {ref for refs in found.values() for ref in refs}
-
-
 def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[Ref, Record]) -> Matched:
     """Match records of one kind that stand in no link, by the index, and save the links that this makes."""
-    companies = _companies(workspace, entry, records.values())
-    signed = {ref: _comparable(_signatures(entry, record, companies)) for ref, record in records.items()}
+    signed = compared_by(workspace, entry, records)
     alike = workspace.store.matches.find({signature for each in signed.values() for signature in each})
     links = workspace.store.links
     named = {link_of_key(s.text) for s in alike if s.rule == EXTERNAL_KEY} - {""}
@@ -174,7 +56,7 @@ def match_fresh(workspace: Workspace, entry: Sync, kind: Kind, records: Mapping[
         present=workspace.store.records.get(members).keys(),
         apart=_told_apart(workspace, {*records, *members, *(ref for refs in alike.values() for ref in refs)}),
     )
-    matched = match(around, entry.match_rules(_KINDS[kind]), entry.between, kind)
+    matched = match(around, entry.match_rules(KINDS[kind]), entry.between, kind)
     # What was made again takes up a link that ended when the one before it was deleted.
     longer = [decided_ref(link) for link in matched.links if known.get(link)] if entry.delete == "unlink" else []
     links.save(matched.links, {base: {ENDED: None} for base in longer})
@@ -209,10 +91,6 @@ def doubts(workspace: Workspace, entry: Sync, deals: Collection[Ref]) -> dict[Re
         if others or (there and deal in unread):
             found[deal] = doubtful(deal, others)
     return found
-
-
-def _comparable(signed: Iterable[Signature]) -> tuple[Signature, ...]:
-    return tuple(each for each in signed if not each.rule.startswith(BELONGS) and not each.rule.endswith(UNREAD))
 
 
 class LinksAround(NamedTuple):
@@ -293,8 +171,7 @@ def matched_since(
     It may have come there since, or the connection was left out of the settings when the others were linked.
     """
     records = workspace.store.records.get(members)
-    companies = _companies(workspace, entry, records.values())
-    signed = {each for record in records.values() for each in _comparable(_signatures(entry, record, companies))}
+    signed = {each for own in compared_by(workspace, entry, records).values() for each in own}
     alike = {ref for refs in workspace.store.matches.find(signed).values() for ref in refs}
     there = {ref for ref in alike if ref.connection == connection and ref.kind is members[0].kind}
     alone = workspace.store.records.get(sorted(there - workspace.store.links.of(there).keys()))

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.engine.text import plain
 from crmbridge.errors import ConfigurationError, CrmbridgeError
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.records import Kind
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page, asks_ahead
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
+from crmbridge.services.pull.bookmarking import bookmark_now
 from crmbridge.services.pull.bookmarks import Bookmark, marks_of
-from crmbridge.services.pull.first_use import first_used
 from crmbridge.services.pull.half_read import note_begun, note_ended
 from crmbridge.services.pull.hinting import asks_for_pull, reread_hints
-from crmbridge.services.pull.kinds import ORDER, pulled_kinds
+from crmbridge.services.pull.kinds import pulled_kinds
 from crmbridge.services.pull.pace import Pace
+from crmbridge.services.pull.paging import in_fewer
 from crmbridge.services.pull.rebound_fields import part_with_rebound
 from crmbridge.services.pull.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
-from crmbridge.services.pull.same_account import note_account
 from crmbridge.services.pull.unread_kinds import note_whole, pull_readable
-from crmbridge.services.workspace import Workspace, field_bindings
+from crmbridge.services.workspace import Workspace
 from crmbridge.threads import make_pool
 
-MOST_AT_ONCE = 500  # records saved in one transaction
 GIVEN_BACK = 2_000  # after so many records, freed memory goes back to the system
-# What a connection can say that changes nothing in how its records look.
-ASIDE = frozenset({"timeout", "share", "day_share", "kinds", "webhook", "around_every"})
-LOOKED_AT = "crmbridge.account_looked_at"  # the day on which a connection was last seen to lead where it did before
 PLURALS = {
     Kind.USER: "users",
     Kind.COMPANY: "companies",
@@ -43,7 +35,6 @@ PLURALS = {
     Kind.NOTE: "notes",
     Kind.FILE: "files",
 }
-SOURCES = frozenset({"env", "file", "command", "keyring"})  # where a secret can be
 
 
 class ConnectionPull(Struct, frozen=True, kw_only=True):
@@ -101,7 +92,7 @@ def _hinted(workspace: Workspace, connection: str) -> ConnectionPull:
     if asks_for_pull(workspace, connection):
         return _pull_one(workspace, connection)
     try:
-        _bookmark(workspace, connection, marks_of(workspace, connection))  # it must not have become another account
+        bookmark_now(workspace, connection, marks_of(workspace, connection))  # it must not have become another account
         return ConnectionPull(connection=connection, records=reread_hints(workspace, connection))
     except CrmbridgeError as error:
         return ConnectionPull(connection=connection, error=error)
@@ -115,7 +106,7 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
         marks, kinds = marks_of(workspace, connection), _kinds(workspace, connection)
         if not marks:
             _ask_ahead(workspace, connection, kinds)
-        bookmark = _bookmark(workspace, connection, marks)
+        bookmark = bookmark_now(workspace, connection, marks)
         part_with_rebound(workspace, connection)
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         if not (whole or unnamed) and may_rest(workspace, connection):
@@ -147,7 +138,7 @@ def _pull_rest(workspace: Workspace, total: ConnectionPull) -> ConnectionPull:
     kinds, total = total.rested, replace(total, rested=())
     try:
         marks = marks_of(workspace, total.connection)
-        for pulled in _pull_kinds(workspace, kinds, total, marks, _bookmark(workspace, total.connection, marks)):
+        for pulled in _pull_kinds(workspace, kinds, total, marks, bookmark_now(workspace, total.connection, marks)):
             total = pulled
     except CrmbridgeError as error:
         return replace(total, error=error)
@@ -245,90 +236,3 @@ def _told(workspace: Workspace, connection: str, kind: Kind, pages: Iterator[Pag
         pace.add(len(page.records))
         workspace.progress("pull", f"{connection}: {pace}")
         yield page
-
-
-def in_fewer(pages: Iterator[Page], most: int = MOST_AT_ONCE) -> Iterator[Page]:
-    """Put pages together until they hold about `most` records, since each one saved waits for the disk.
-
-    What was found before an error is given before the error. Pages that say something of one record twice, and ones
-    with tombstones, stay apart: there the order counts.
-    """
-    held: list[Page] = []
-    seen: set[Ref] = set()
-    try:
-        for page in pages:
-            refs = {record.ref for record in page.records}
-            if held and (page.tombstones or seen & refs or len(seen) + len(refs) > most):
-                yield _together(held)
-                held, seen = [], set()
-            held.append(page)
-            seen |= refs
-            if page.tombstones or len(seen) >= most:  # a full one need not wait for the next
-                yield _together(held)
-                held, seen = [], set()
-    except CrmbridgeError:
-        if held:
-            yield _together(held)
-        raise
-    if held:
-        yield _together(held)
-
-
-def _together(pages: Sequence[Page]) -> Page:
-    return Page(
-        records=tuple(record for page in pages for record in page.records),
-        moves=tuple(move for page in pages for move in page.moves),
-        tombstones=tuple(tombstone for page in pages for tombstone in page.tombstones),
-        cursor=pages[-1].cursor,
-        total=pages[-1].total,
-    )
-
-
-def _bookmark(workspace: Workspace, connection: str, marks: Mapping[Kind, Bookmark]) -> Bookmark:
-    """Say how a connection is read now; raises ConfigurationError when it leads to another account than before.
-
-    The account is asked for when the settings changed, and once a day, as a secret can be replaced by another
-    account's where it lies; more often would cost requests. Signing in in another way to the same account, or keeping
-    the secret elsewhere, does not make everything be pulled anew.
-    """
-    settings = _digest(workspace, connection)
-    stored = [marks[kind] for kind in ORDER if kind in marks]
-    memory, today = workspace.store.memory(connection), workspace.clock.now().date().isoformat()
-    if stored and all(mark.settings == settings for mark in stored) and memory.get(LOOKED_AT) == today:
-        return Bookmark(account=stored[0].account, settings=settings)
-    description = workspace.adapter(connection).describe()
-    account = description.account
-    if stored and stored[0].account != account:
-        raise ConfigurationError(
-            f"The connection {connection} led to the account {plain(stored[0].account)} before, and leads to "
-            f"{plain(account)} now",
-            advice="Give the new account a connection of its own; what is known of the old one stays as it is.",
-        )
-    note_account(workspace, connection, description, new=not stored)
-    if description.credential is not None:
-        first_used(workspace, connection, description.credential)
-    memory[LOOKED_AT] = today
-    return Bookmark(account=account, settings=settings)
-
-
-def _digest(workspace: Workspace, connection: str) -> str:
-    entry = workspace.project.settings.connections[connection]
-    bound = field_bindings(workspace.project.process, entry.fields)
-    says = {name: value for name, value in entry.model_dump(mode="json").items() if name not in ASIDE}
-    secret = {name: value for name, value in says.items() if _holds_secret(value)}
-    reading = [
-        {name: value for name, value in says.items() if name not in secret},
-        [[b.name, b.native, b.type] for b in bound],
-    ]
-    return f"{_short(reading)}.{_short(secret)}"
-
-
-def _holds_secret(value: Any) -> bool:
-    """Tell whether a setting says where a secret is kept, itself or somewhere within."""
-    if not isinstance(value, dict):
-        return False
-    return (len(value) == 1 and value.keys() <= SOURCES) or any(map(_holds_secret, value.values()))
-
-
-def _short(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]

@@ -219,10 +219,9 @@ class Part(Struct):
 
     def _forbidden(self, sides: Mapping[Ref, Side], stage: str) -> str:
         """Say why the move to a stage may not be made in the others: the process forbids it where it was made."""
-        for ref, side in sides.items():
-            if side.now.get(STAGE) == stage:
-                return why_not(self.workspace, self.around.deals[ref], self.around.viewers[ref.connection].mapper)
-        return ""
+        there = [ref for ref, side in sides.items() if side.now.get(STAGE) == stage]
+        mappers = {ref: self.around.viewers[ref.connection].mapper for ref in there}
+        return why_not(self.workspace, [(self.around.deals[ref], mappers[ref]) for ref in there])
 
     def _create(
         self,

@@ -28,16 +28,9 @@ from crmbridge.model.values import Value
 from crmbridge.services.chunks import chunks
 from crmbridge.services.links.bases import bases_after, still_open
 from crmbridge.services.links.gathering import Around, follow_merged, gather, make_viewers, writable
-from crmbridge.services.links.linking import (
-    deals_to_look_at,
-    doubts,
-    is_open,
-    match_fresh,
-    own_links,
-    sign,
-    sign_all,
-)
+from crmbridge.services.links.linking import doubts, is_open, match_fresh, own_links
 from crmbridge.services.links.native_ids import in_links
+from crmbridge.services.links.signing import deals_to_look_at, sign, sign_all
 from crmbridge.services.sync.remapped_stages import follow_remapped
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Cap, Sync

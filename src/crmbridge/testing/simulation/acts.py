@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crmbridge.testing.simulation.play import Play
 
 CHANGED = 0.15  # in how many plays the settings are changed when all is calm, and people go on
-OF_THREE = 0.6  # the same for three CRMs that carry contacts along, of which one is then left out at first
+OF_THREE = 0.5  # the same for three CRMs that carry contacts along, of which one is then left out at first
 AFTERWARDS = 0.15  # in how many plays somebody goes on when all is calm
 
 

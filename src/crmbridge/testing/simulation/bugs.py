@@ -127,7 +127,7 @@ BUGS: tuple[Bug, ...] = (
     # ── Echo and money ──────────────────────────────────────────────────────────────────────────────────
     Bug(
         "an echo is not recognised",
-        APPLYING,
+        "crmbridge.services.apply.settling",
         "    bases = bases_after(viewers, written)\n    for _, ref in created:",
         "    bases = {ref: {} for _, ref in written}\n    for _, ref in created:",
     ),
@@ -310,7 +310,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a note that comes after its deal is not copied",
-        "crmbridge.services.links.linking",
+        "crmbridge.services.links.signing",
         "by_kind[Kind.NOTE] if ref.connection == entry.notes_source)",
         "by_kind[Kind.NOTE] if False)",
     ),
@@ -324,8 +324,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a move that the process forbids is followed",
         "crmbridge.services.sync.comparing",
-        "                return why_not(self.workspace,",
-        "                return '' and why_not(self.workspace,",
+        "        return why_not(self.workspace,",
+        "        return '' and why_not(self.workspace,",
     ),
     Bug(
         "a stage that means something else moves its deals",

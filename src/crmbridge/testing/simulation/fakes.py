@@ -340,6 +340,7 @@ def _set_the_stage(seed: int, store: StateStore) -> Play:
         crm.unique_keys = rng.random() < 0.5
     entry = bench.workspace.project.settings.sync[0]
     seen = Witness(bench.crms, sights_of(bench), lambda: bench.workspace.store, entry)
+    seen.stages = STAGES
     return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=Oracle(seen), seen=seen)
 
 

@@ -128,7 +128,8 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     if seen.is_shaken(case.link) or (not case.net and case.agreed is NOTHING):
         return
     if case.name in HANGING and (members(found) or any(members(edit.value) for edit in case.edits)):
-        unseen = [e for e in case.edits if _went_unseen(seen, e) or _went_untaken(seen, case.link, e)]
+        excuses = (_went_unseen, _was_put_back_unseen)
+        unseen = [e for e in case.edits if _went_untaken(seen, case.link, e) or any(ex(seen, e) for ex in excuses)]
         judge_members(found, case.agreed, case.edits, str(case), unseen)
     elif case.edits and case.edits[-1].decided:
         known = [case.edits[-1].value, *_not_known_to_who_decided(seen, case)]
@@ -150,6 +151,14 @@ def _went_unseen(seen: Witness, edit: Edit) -> bool:
     begins = [begin for begin in seen.begins if edit.number <= begin < gone]
     # A run that had begun may have come to look at that CRM only when the deal was gone.
     return gone > edit.number and not any(begin <= look < gone for begin in begins for look in looked)
+
+
+def _was_put_back_unseen(seen: Witness, edit: Edit) -> bool:
+    """Tell whether somebody only put back what had been taken off before any run could see that: it says nothing."""
+    those, looked = members(edit.value) - members(edit.before), seen.looked[edit.ref.connection]
+    mine = [e for e in seen.edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
+    since = [e for e in mine if not any(e.number <= look < edit.number for look in looked)]
+    return bool(those) and any(those <= members(e.before) for e in since)
 
 
 def _went_untaken(seen: Witness, link: str, edit: Edit) -> bool:

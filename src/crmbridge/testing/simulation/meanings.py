@@ -15,7 +15,7 @@ from crmbridge.testing.simulation.people import STAGES
 from crmbridge.testing.simulation.scene import make_project
 from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
 
-OFTEN = 0.025  # in how many plays stages get another meaning
+OFTEN = 0.016  # in how many plays stages get another meaning
 
 
 class Meanings:

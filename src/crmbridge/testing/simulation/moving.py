@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crmbridge.engine.mapping import WON
 from crmbridge.model.changes import Change
 from crmbridge.model.values import Value
-from crmbridge.testing.simulation.scene import STAGES
 from crmbridge.testing.simulation.verdicts import Edit
 
-_ORDER = {stage: number for number, stage in enumerate((*STAGES, WON))}
 
+def check_move(change: Change, value: Value, edits: Sequence[Edit], stages: Sequence[str]) -> None:
+    """Check that a stage which is written was reached by a move that the process allows.
 
-def check_move(change: Change, value: Value, edits: Sequence[Edit]) -> None:
-    """Check that a stage which is written was reached by a move that the process allows; `edits` are the others'."""
+    `edits` are those of the link, `stages` those of the process where deals are open, in their order.
+    """
+    order = {stage: number for number, stage in enumerate((*stages, WON))}
     moves = [edit for edit in edits if edit.value == value and edit.ref != change.target]
-    forbidden = moves and all(_skips(edit) for edit in moves)
+    forbidden = moves and all(_skips(edit, order) for edit in moves)
     assert not forbidden, f"P7: {change.target} is moved to {value}, as {moves[-1]} was, which the process forbids"
 
 
-def _skips(edit: Edit) -> bool:
+def _skips(edit: Edit, order: Mapping[str, int]) -> bool:
     """Tell whether a move is certainly one past a stage, which the process of a play allows nobody."""
     if edit.fresh or edit.decided:
         return False
-    before, after = _ORDER.get(str(edit.before)), _ORDER.get(str(edit.value))
+    before, after = order.get(str(edit.before)), order.get(str(edit.value))
     return before is not None and after is not None and after > before + 1

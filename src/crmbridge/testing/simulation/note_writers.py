@@ -31,8 +31,10 @@ class NoteWriters:
 
     def write(self, deal: Ref) -> None:
         """Write a note on a deal, or take one off it, whoever wrote that."""
-        there = [note for note in notes_in(self._accounts[deal.connection].people) if deal in note.deals]
-        if there and self._rng.random() < 0.2:
+        there: list[Note] = []
+        if self._rng.random() < 0.2:  # else nobody looks, as that costs much
+            there = [note for note in notes_in(self._accounts[deal.connection].people) if deal in note.deals]
+        if there:
             self._take_off(deal, self._rng.choice(there))
         else:
             self._write(deal)

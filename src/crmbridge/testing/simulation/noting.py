@@ -13,7 +13,7 @@ from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.notes import NOTE, Notebook, judge_notes, notes_in
 from crmbridge.testing.simulation.witness import Witness
 
-OFTEN = 0.02  # in how many plays notes are copied
+OFTEN = 0.016  # in how many plays notes are copied
 OTHER_WAY = 0.3  # in how many of those another CRM's notes are copied in the end
 KINDS = ("user", "company", "contact", "deal")  # what is pulled when the settings don't say
 

@@ -36,7 +36,7 @@ from crmbridge.testing.simulation.noting import Noting
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
-from crmbridge.testing.simulation.scene import Scene, make_scene, usual_settings
+from crmbridge.testing.simulation.scene import STAGES, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.state import State
 from crmbridge.testing.simulation.telling import tell_changes, tell_end
@@ -323,7 +323,7 @@ def _on_stage(play: Play, state: State | None) -> Iterator[None]:
         sights = {name: account.sight for name, account in scene.accounts.items()}
         entry = scene.project.settings.sync[0]
         play.seen = Witness(scene.accounts, sights, lambda: cast("StateStore", scene.state), entry)
-        play.oracle = Oracle(play.seen)
+        play.seen.stages, play.oracle = STAGES, Oracle(play.seen)
         if play.merging.random() < NEW_IDS:
             for account in scene.accounts.values():
                 account.let_merges_make_new_ids()

@@ -25,7 +25,7 @@ def check_sources(seen: Witness, change: Change) -> None:
         assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
         _check_policy(seen, change.target, name)
         if name == STAGE:
-            check_move(change, value, edits)
+            check_move(change, value, edits, seen.stages)
 
 
 def _check_policy(seen: Witness, target: Ref, name: str) -> None:

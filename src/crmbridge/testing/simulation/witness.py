@@ -79,6 +79,7 @@ class Witness:
     ) -> None:
         self.crms = crms
         self.entry = entry
+        self.stages: Sequence[str] = ()  # of the process, where deals are open
         self.left_out = LeftOut()
         self.parted: dict[tuple[str, str], int] = {}  # by link and field: since when sides that may differ do
         self.sights = sights

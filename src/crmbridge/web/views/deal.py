@@ -12,8 +12,8 @@ from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.answers.explaining import explain
+from crmbridge.services.answers.explanation import Absent, ExplainedRule, Explanation, InStep, SyncedField
 from crmbridge.services.answers.explanation import Asked as When
-from crmbridge.services.answers.explanation import ExplainedRule, Explanation, InStep, SyncedField
 from crmbridge.web.site import Asked, Site, message, page
 from crmbridge.web.views.changes import done, names_told
 from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name, teller_of
@@ -26,6 +26,12 @@ MARKS = {
     Judgement.FAIL: ("bad", "fail"),
     Judgement.UNKNOWN: ("warn", "unknown_rule"),
     Judgement.NOT_APPLICABLE: ("dim", "not_applicable"),
+}
+_ABSENT = {
+    Absent.NOT_NAMED: "absent_not_named",
+    Absent.CLOSED: "absent_closed",
+    Absent.BESIDE: "absent_beside",
+    Absent.NOT_YET: "absent_not_yet",
 }
 _APART = {InStep.WAITING: "waits_for_run", InStep.HELD: "waits_for_person", InStep.CONFLICT: "is_conflict"}
 TITLES = {
@@ -86,6 +92,7 @@ def one(site: Site, asked: Asked) -> Response:
         visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
         waiting=[(one, field_label(site, one.item.name, t), told.reason(one.item.reason)) for one in said.waiting],
         apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
+        absent=[t(_ABSENT[why], connection=connection) for connection, why in said.absent.items()],
         same=sum(field.state is InStep.IN_STEP for field in said.fields),
         journal=[
             (entry, done(entry.change.action, t), edits_in_words(site, entry.change, names, t))

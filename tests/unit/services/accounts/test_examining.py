@@ -21,7 +21,7 @@ from crmbridge.services.runs.running import run_steps
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import STAGES
+from crmbridge.testing.fake_records import STAGES
 from crmbridge.testing.workspaces import MONDAY, Bench, fake_plugins, make_bench, usual_settings
 
 BANT = ("bant.budget", "bant.authority", "bant.need", "bant.timeline")

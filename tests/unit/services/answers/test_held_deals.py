@@ -22,7 +22,7 @@ from crmbridge.testing.factories import (
     make_user,
     make_visit,
 )
-from crmbridge.testing.fake_crm import PIPELINE
+from crmbridge.testing.fake_records import PIPELINE
 from crmbridge.testing.workspaces import MONDAY, make_bench
 
 

@@ -16,7 +16,7 @@ from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import run_cycle
 from crmbridge.services.runs.planning import make_plan
 from crmbridge.testing.factories import make_change
-from crmbridge.testing.fake_crm import at
+from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench, make_bench
 
 TWO = ("north", "south")

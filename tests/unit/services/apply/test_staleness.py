@@ -15,7 +15,8 @@ from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import FakeCrm, receipt
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_writes import receipt
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 

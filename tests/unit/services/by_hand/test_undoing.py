@@ -20,7 +20,8 @@ from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.runs.running import Ran, run_apply
 from crmbridge.testing.fake_adapter import FakeAdapter
-from crmbridge.testing.fake_crm import FakeCrm, at
+from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench, make_bench
 
 
@@ -374,6 +375,25 @@ def test_what_was_written_by_a_connection_that_left_the_settings_is_listed() -> 
     assert ["north"] == [change.connection for change in plan.changes]
     assert ("name", {"the run wrote": "Renamed", "before it": "Rollout"}) == (south.name, dict(south.values))
     assert "the settings have no connection south any more" in south.reason
+
+
+def test_a_connection_that_can_not_be_opened_keeps_nothing_of_the_rest() -> None:
+    """Its secret is missing, say. What was written there is listed with that, and undone when it is mended."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+    bench.crms["south"].edit_deal(ids["south"], bant__budget="yes")
+    wrong = cycle(bench)
+    settings = bench.workspace.project.settings
+    broken = settings.connections["south"].model_copy(update={"adapter": "gone"})
+    shut = bench.again(settings.model_copy(update={"connections": {**settings.connections, "south": broken}}))
+    plan = plan_undo(shut.workspace, find_run(shut.workspace, wrong.run))
+    (south,) = (item for item in plan.blocked if item.deal.connection == "south")
+    again = plan_undo(bench.again().workspace, find_run(bench.workspace, wrong.run))
+
+    assert ["north"] == [change.connection for change in plan.changes]
+    assert ("name", {"the run wrote": "Renamed", "before it": "Rollout"}) == (south.name, dict(south.values))
+    assert south.reason.startswith("south can't be opened: The adapter 'gone' of connection 'south' is not installed;")
+    assert ["north", "south"] == [change.connection for change in again.changes]
 
 
 def test_tasks_are_taken_back_by_their_marker() -> None:

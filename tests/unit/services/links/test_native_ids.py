@@ -15,7 +15,7 @@ from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.apply.reconciling import reconcile
 from crmbridge.services.pull.pulling import pull
 from crmbridge.testing.factories import make_change, make_plan
-from crmbridge.testing.fake_crm import at
+from crmbridge.testing.fake_records import at
 from crmbridge.testing.workspaces import Bench
 
 COMPANY = Ref("north", Kind.COMPANY, "77")
@@ -58,8 +58,8 @@ def bench() -> Bench:
     """Give two CRMs, with a deal and its company in the north that the south lacks."""
     made = able_bench()
     north = made.crms["north"]
-    north._store(COMPANY, {"name": "Acme", "domain": "acme.example"}, None, created=made.clock.now())
-    north._store(DEAL, {"name": "Rollout", "company": "77"}, at("qualification"), created=made.clock.now())
+    north.store(COMPANY, {"name": "Acme", "domain": "acme.example"}, None, created=made.clock.now())
+    north.store(DEAL, {"name": "Rollout", "company": "77"}, at("qualification"), created=made.clock.now())
     pull(made.workspace)
     made.workspace.store.links.save({ACME: [COMPANY], ROLLOUT: [DEAL]})
     return made
@@ -103,7 +103,7 @@ def test_a_deal_is_not_created_without_its_company(bench: Bench) -> None:
 def test_a_company_that_somebody_made_meanwhile_is_taken(bench: Bench) -> None:
     """By its natural key, not made twice."""
     there = Ref("south", Kind.COMPANY, "s1")
-    bench.crms["south"]._store(there, {"name": "ACME", "domain": "Acme.example"}, None, created=bench.clock.now())
+    bench.crms["south"].store(there, {"name": "ACME", "domain": "Acme.example"}, None, created=bench.clock.now())
     done = receipts(applied(bench, create_company()))
 
     assert (Outcome.APPLIED, there) == (done["company"].outcome, done["company"].ref)
@@ -153,7 +153,7 @@ def with_contacts(bench: Bench) -> tuple[Ref, dict[str, str]]:
     deal = south.create_deal("Rollout", contacts=("1", "2"))
     people = {number: Ref("south", Kind.CONTACT, number) for number in ("1", "2", "3")}
     for ref in people.values():
-        south._store(ref, {"name": ref.id}, None, created=bench.clock.now())
+        south.store(ref, {"name": ref.id}, None, created=bench.clock.now())
     pull(bench.workspace)
     links = {f"lnk{number}": [people[number]] for number in ("1", "3")}
     known = bench.workspace.store.links.get([ROLLOUT])

@@ -135,9 +135,9 @@ def test_who_asks_for_a_pull_gets_all_of_it() -> None:
 
 
 NAMED: dict[str, Callable[[FakeCrm], object]] = {
-    "owner": lambda crm: crm._put(Kind.USER, "new", ANN),
-    "company": lambda crm: crm._put(Kind.COMPANY, "new", FIRM),
-    "contacts": lambda crm: crm._put(Kind.CONTACT, "new", {"name": "Ann", "email": "ann@acme.example"}),
+    "owner": lambda crm: crm.put(Kind.USER, "new", ANN),
+    "company": lambda crm: crm.put(Kind.COMPANY, "new", FIRM),
+    "contacts": lambda crm: crm.put(Kind.CONTACT, "new", {"name": "Ann", "email": "ann@acme.example"}),
 }
 
 
@@ -167,7 +167,7 @@ def test_the_run_after_one_that_met_somebody_new_reads_all_again() -> None:
     (deal,) = north.deal_ids()
     north.edit_deal(deal, owner="new")
     found.pull()
-    north._put(Kind.USER, "new", ANN)  # as if the CRM had not listed her before
+    north.put(Kind.USER, "new", ANN)  # as if the CRM had not listed her before
     asked = []
     for _ in range(2):
         found.pull()
@@ -181,7 +181,7 @@ def test_one_that_is_known_wakes_nobody() -> None:
     """A deal that changes and names a known owner, even one that is gone, is no reason to read all."""
     found = scene()
     north = found.bench.crms["north"]
-    north._put(Kind.USER, "ann", ANN)
+    north.put(Kind.USER, "ann", ANN)
     found.pull(whole=True)
     north.remove(Ref("north", Kind.USER, "ann"))
     found.pull(whole=True)
@@ -251,10 +251,10 @@ def play(made: Scene, steps: list[Step]) -> dict[Ref, Record]:
             for kind in (Kind.USER, Kind.COMPANY, Kind.CONTACT):
                 for named in {"a", native}:
                     if Ref(where, kind, named) not in crm.records:
-                        crm._put(kind, named, {"name": named})
+                        crm.put(kind, named, {"name": named})
             crm.create_deal(f"{native} {minutes}", owner=native, company=native, contacts=("a", native))
         else:
-            crm._put(Kind(what), native, {"name": f"{native} {minutes}", "email": f"{native}@acme.example"})
+            crm.put(Kind(what), native, {"name": f"{native} {minutes}", "email": f"{native}@acme.example"})
         pull(made.workspace, whole=False)
         assert not unread(made)
     made.bench.clock.advance(HOUR)
