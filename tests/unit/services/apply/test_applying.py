@@ -23,6 +23,7 @@ from crmbridge.services.pull.pulling import pull
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.fake_adapter import FakeAdapter
+from crmbridge.testing.fake_crm import at
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
 AT_ONCE = 3
@@ -134,6 +135,22 @@ def test_what_a_deal_held_before_it_was_written_is_remembered(bench: Bench) -> N
     expected = Edit(field="name", since=held.updated_at, at=written_at, before="Before", after="After")
     assert held.updated_at < written_at
     assert (expected,) == bench.workspace.store.records.edits_for([change.target])[change.target]
+
+
+def test_what_was_written_is_known_before_the_next_pull(bench: Bench) -> None:
+    """A deal stands where it was moved to, and one that was archived is gone: rules are judged by that."""
+    bench.crms["north"].able = True
+    pull(bench.workspace)
+    moved, archived = updates(bench, 0, 1)
+    moved = replace(
+        moved, edits=(FieldEdit("stage", "qualification", "proposal"),), position=at("proposal"), expects=None
+    )
+    archived = replace(archived, action=Action.ARCHIVE, edits=(), expects=None)
+    done = applied(bench, Seen(), moved, archived)
+    held = bench.workspace.store.records.get([change.target for change in (moved, archived) if change.target])
+
+    assert {"applied": 2} == done.counts
+    assert {moved.target: at("proposal")} == {ref: record.position for ref, record in held.items()}
 
 
 def test_one_record_is_never_written_twice_at_a_time(bench: Bench) -> None:
