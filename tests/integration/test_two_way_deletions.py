@@ -233,7 +233,7 @@ def test_read_failed_then_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     pull(bench.workspace)
     plan = make_plan(bench.workspace).plan
     bench.crms["south"].blind = 0
-    monkeypatch.setattr(settling, "_read_created", lambda *_: None)  # as when the CRM can't be read just then
+    monkeypatch.setattr(settling, "_read_created", lambda *_: {})  # as when the CRM can't be read just then
     with writing(bench.workspace, "apply") as name:
         apply_plan(bench.workspace, plan, name)
         finish(bench.workspace, name, "apply", 0, {})

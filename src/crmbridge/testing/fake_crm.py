@@ -25,7 +25,8 @@ class FakeCrm(FakeRecords):
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
     `figure_fields`. Each of its `rules` says why a deal may not be made what an update would make of it, or nothing.
-    One that `compares` takes no update of a deal of another version than the update expects.
+    One that `compares` takes no update of a deal of another version than the update expects. A deal that crmbridge
+    makes without an owner is given to `signed_in`, if that is anybody.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -41,6 +42,7 @@ class FakeCrm(FakeRecords):
         self.figures: dict[Ref, dict[str, Value]] = {}
         self.rows: dict[str, dict[str, Value]] = {}  # of figures, by their keys
         self.files_forbidden = False
+        self.signed_in = ""
         self.rules: list[Callable[[Mapping[str, Value]], str]] = []
         self.faults: list[str] = []
         self.writes = 0

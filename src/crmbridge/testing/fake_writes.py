@@ -85,7 +85,8 @@ def _create(crm: FakeCrm, change: Change) -> Receipt:
     if position.stage not in STAGES:
         return receipt(change, Outcome.REFUSED, f"there is no stage {position.stage}")
     ref = crm.create_deal("", stage=position.stage)
-    crm.store(ref, change.after, position, created=crm.clock.now(), key=change.key)
+    given: dict[str, Value] = {"owner": crm.signed_in} if crm.signed_in else {}
+    crm.store(ref, given | change.after, position, created=crm.clock.now(), key=change.key)
     return receipt(change, Outcome.APPLIED, ref=ref)
 
 

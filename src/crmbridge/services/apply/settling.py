@@ -8,11 +8,12 @@ from itertools import groupby
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError
-from crmbridge.model.changes import Action, Change, Origin, Outcome, Receipt
+from crmbridge.model.changes import FOUND, Action, Change, Origin, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
+from crmbridge.services.apply.given import note_given
 from crmbridge.services.links.bases import bases_after, bases_of_refused
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.workspace import Workspace
@@ -55,7 +56,11 @@ def settle(
     # A report's figures are in fields that are not pulled.
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
     _bury(workspace, [change.target for change in archived if change.target])
-    _read_created(workspace, [ref for _, ref in created])
+    read = _read_created(workspace, [ref for _, ref in created])
+    # What one was given that is only found by now, people may have edited.
+    found = {receipt.ref for _, receipt in applied if known is not None or receipt.message.startswith(FOUND)}
+    untouched = {ref: deal for ref, deal in read.items() if ref not in found or deal.updated_at == deal.created_at}
+    note_given(workspace, created, untouched, viewers)
 
 
 def _keep(workspace: Workspace, updated: Sequence[Change]) -> None:
@@ -96,9 +101,12 @@ def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
         workspace.store.links.save({link: tuple(dict.fromkeys(refs)) for link, refs in longer.items()})
 
 
-def _read_created(workspace: Workspace, refs: Sequence[Ref]) -> None:
+def _read_created(workspace: Workspace, refs: Sequence[Ref]) -> Mapping[Ref, Record]:
     """Read records that were just created as the CRM keeps them, as far as it can be reached."""
     refs = [ref for ref in refs if ref.kind is not Kind.FIGURE]  # nobody reads these back
+    read: Mapping[Ref, Record] = {}
     if refs:
         with contextlib.suppress(CrmbridgeError):  # the next pull brings them
-            workspace.store.records.put(list(workspace.adapter(refs[0].connection).read(refs).values()))
+            read = workspace.adapter(refs[0].connection).read(refs)
+            workspace.store.records.put(list(read.values()))
+    return read

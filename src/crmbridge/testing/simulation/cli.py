@@ -15,7 +15,7 @@ from crmbridge.testing.simulation.bugs import BUGS
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.planting import hunt
 
-SHARE = 20  # seeds that one worker plays before it says how it went
+SHARE = 10  # seeds that one worker plays before it says how it went
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -121,6 +121,8 @@ def _was_outdone(seen: Witness, case: _Case, edit: Edit) -> bool:
 
 def _judge_in_step(seen: Witness, case: _Case) -> None:
     found = case.found
+    if _were_given(seen, case):
+        return
     apart = [ref for ref, value in case.values.items() if value != found and not _is_cut(seen, case, ref)]
     assert not apart, f"P1: not in step {case}"
     if any(value != found for value in case.values.values()):
@@ -137,6 +139,15 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     else:
         assert found in case.allowed, f"P1: nobody's value {case}"
         _judge_rivals(seen, case)
+
+
+def _were_given(seen: Witness, case: _Case) -> bool:
+    """Tell whether deals hold nothing but what their CRM gave them when we made them: no person entered it."""
+    if any(edit.ref in case.values for edit in case.net):
+        return False
+    entered = [edit for edit in seen.edits if edit.ref in seen.members[case.link] and edit.name == case.name]
+    touched, known = {edit.ref for edit in entered}, {edit.value for edit in entered if not edit.fresh}
+    return all(value is None or (ref not in touched and value not in known) for ref, value in case.values.items())
 
 
 def _not_known_to_who_decided(seen: Witness, case: _Case) -> list[Value]:

@@ -1,0 +1,113 @@
+"""Two-way sync with CRMs that give a deal which nobody owns to the user whom crmbridge signs in as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.integration.test_cycle import linked_bench
+from tests.integration.two_way import run
+
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import StateStore
+from crmbridge.testing.workspaces import Bench
+
+BOT = "7"  # the user whom crmbridge signs in as
+POLICIES = ["newest", "prefer: north", "prefer: south", "ask", "only_if_empty"]
+
+
+def giving(store: StateStore, *givers: str, policy: str = "newest", **more: Any) -> Bench:
+    """Make CRMs of which these give deals away, and a deal that nobody owns in north; `create` names the givers."""
+    names = ["north", *givers]
+    sync = [{"name": "main", "between": names, "create": list(givers), "fields": {"*": {"conflict": policy}}, **more}]
+    bench = linked_bench(store, parts=dict.fromkeys(names, (0, 0)), sync=sync)
+    for name in givers:
+        bench.crms[name].signed_in = BOT
+    bench.crms["north"].create_deal("Rollout", stage="qualification", company="1")
+    return bench
+
+
+def owners(bench: Bench) -> list[Any]:
+    """Give the owner of the one deal of each CRM."""
+    return [crm.deal(native).fields.get("owner") for crm in bench.crms.values() for native in crm.deal_ids()]
+
+
+def edit(bench: Bench, name: str, **values: Any) -> None:
+    """Let a person edit the one deal of a CRM."""
+    (native,) = bench.crms[name].deal_ids()
+    bench.crms[name].edit_deal(native, **values)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_owner_that_a_crm_gives_is_nobody_s_edit(store: StateStore, policy: str) -> None:
+    """It comes back to no CRM, and nobody is asked."""
+    bench = giving(store, "south", policy=policy)
+    made, after = run(bench), run(bench)
+
+    assert [None, BOT] == owners(bench)
+    assert [1, 0] == [len(cycle.plan.changes) for cycle in (made, after) if cycle.plan]
+    assert [()] == [cycle.plan.blocked for cycle in (after,) if cycle.plan]
+
+
+def test_two_crms_may_give_different_owners(store: StateStore) -> None:
+    """Each keeps the one that it gave, until a person says who owns the deal."""
+    bench = giving(store, "south", "east")
+    bench.crms["east"].signed_in = "6"
+    run(bench)
+    run(bench)
+    given = owners(bench)
+    edit(bench, "north", owner="2")
+    run(bench)
+    after = run(bench)
+
+    assert ([None, BOT, "6"], ["2", "2", "2"]) == (given, owners(bench))
+    assert () == (after.plan.changes if after.plan else None)
+
+
+@pytest.mark.parametrize("policy", ["newest", "prefer: north", "ask"])
+@pytest.mark.parametrize("where", ["north", "south"])
+def test_who_is_named_afterwards_travels(store: StateStore, where: str, policy: str) -> None:
+    """By either side, also before the next run."""
+    bench = giving(store, "south", policy=policy)
+    run(bench)
+    edit(bench, where, owner="2")
+    run(bench)
+
+    assert ["2", "2"] == owners(bench)
+
+
+def test_an_owner_that_a_crm_gave_keeps_no_deal(store: StateStore) -> None:
+    """Where the deal is deleted that it was made for, it goes as well: nobody has edited it."""
+    bench = giving(store, "south", delete="archive")
+    bench.crms["south"].able = True
+    run(bench)
+    run(bench)
+    bench.crms["north"].delete_deal(*bench.crms["north"].deal_ids())
+    run(bench)
+
+    assert [] == owners(bench)
+
+
+@pytest.mark.parametrize(("edited", "expected"), [(False, [None, BOT]), (True, ["2", "2"])])
+def test_a_creation_that_is_found_out_about_later(store: StateStore, *, edited: bool, expected: list[Any]) -> None:
+    """What was given is told from what a person did meanwhile."""
+    bench = giving(store, "south")
+    bench.crms["south"].faults.append("unclear")
+    run(bench)
+    if edited:
+        edit(bench, "south", owner="2")
+    for _ in range(3):
+        run(bench)
+
+    assert expected == owners(bench)
+
+
+def test_an_owner_whom_the_other_crm_does_not_know_is_still_asked_about(store: StateStore) -> None:
+    """There somebody owns the deal: what was given is not what people want."""
+    bench = giving(store, "south", policy="ask")
+    del bench.crms["south"].records[Ref("south", Kind.USER, "2")]
+    edit(bench, "north", owner="2")
+    run(bench)
+    after = run(bench)
+
+    assert ["owner"] == [item.name for item in after.plan.blocked] if after.plan else False
