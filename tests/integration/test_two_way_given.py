@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.integration.test_cycle import linked_bench
 from tests.integration.two_way import run
 
+from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import StateStore
 from crmbridge.testing.workspaces import Bench
@@ -100,6 +102,28 @@ def test_a_creation_that_is_found_out_about_later(store: StateStore, *, edited: 
         run(bench)
 
     assert expected == owners(bench)
+
+
+def test_what_a_person_enters_before_the_deal_is_read_is_an_edit(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole batch is made before its deals are read, so somebody may have been there by then."""
+    bench = giving(store, "south")
+    south = bench.crms["south"]
+    makes = south.carry_out
+
+    def make_and_edit(change: Change) -> Receipt:
+        receipt = makes(change)
+        bench.clock.advance(timedelta(seconds=1))
+        edit(bench, "south", owner="2")
+        return receipt
+
+    monkeypatch.setattr(south, "carry_out", make_and_edit)
+    run(bench)
+    monkeypatch.undo()
+    run(bench)
+
+    assert ["2", "2"] == owners(bench)
 
 
 def test_an_owner_whom_the_other_crm_does_not_know_is_still_asked_about(store: StateStore) -> None:

@@ -43,20 +43,20 @@ def test_every_promise_holds_on_crms_in_memory(share: int) -> None:
     assert kills > 0
 
 
-@pytest.mark.parametrize("seed", [5964, 6233, 7050, 9591])
+@pytest.mark.parametrize("seed", [578, 5964, 6233, 7050, 9591])
 def test_what_once_failed_holds(seed: int) -> None:
     """Writes that nobody could read back for several runs, and a deal whose stage only one of its sides can tell.
 
-    And somebody who enters just what was meant to be sent.
+    And somebody who enters just what was meant to be sent; and a counterpart that is made where a forbidden move led.
     """
     fakes.simulate(seed)
 
 
 @pytest.mark.parametrize(
-    "seed", [486, 782, 927, 3446, 4152, 7048, 10738, 11662, 15105, 16048, 16747, 17622, 30650, 31396, 40218]
+    "seed", [486, 782, 927, 1233, 3446, 4152, 7048, 10738, 11662, 15105, 16048, 16747, 17622, 30650, 31396, 40218]
 )
 def test_what_once_failed_on_sandboxes_holds(seed: int) -> None:
-    """Edits of one moment, merges of merges, who is outdone, decisions and deletions between them."""
+    """Edits of one moment and right after a creation, merges of merges, who is outdone, decisions and deletions."""
     play.simulate(seed)
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError
-from crmbridge.model.changes import FOUND, Action, Change, Origin, Outcome, Receipt
+from crmbridge.model.changes import Action, Change, Origin, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
@@ -57,9 +57,8 @@ def settle(
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
     _bury(workspace, [change.target for change in archived if change.target])
     read = _read_created(workspace, [ref for _, ref in created])
-    # What one was given that is only found by now, people may have edited.
-    found = {receipt.ref for _, receipt in applied if known is not None or receipt.message.startswith(FOUND)}
-    untouched = {ref: deal for ref, deal in read.items() if ref not in found or deal.updated_at == deal.created_at}
+    # Somebody may have edited one since it was made, a moment ago or long before it was found.
+    untouched = {ref: deal for ref, deal in read.items() if deal.updated_at == deal.created_at}
     note_given(workspace, created, untouched, viewers)
 
 
