@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from tests.integration.test_cycle import linked_bench
-from tests.integration.two_way import run
+from tests.integration.two_way import TEN, run
 
+from crmbridge.model.changes import Cause
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import StateStore
 from crmbridge.testing.workspaces import Bench
@@ -102,12 +103,16 @@ def test_a_creation_that_is_found_out_about_later(store: StateStore, *, edited: 
     assert expected == owners(bench)
 
 
-def test_an_owner_whom_the_other_crm_does_not_know_is_still_asked_about(store: StateStore) -> None:
-    """There somebody owns the deal: what was given is not what people want."""
-    bench = giving(store, "south", policy="ask")
+@pytest.mark.parametrize("policy", ["newest", "prefer: north", "prefer: south", "ask"])
+def test_an_owner_whom_the_other_crm_does_not_know_stays_and_is_told(store: StateStore, policy: str) -> None:
+    """There somebody owns the deal: what was given is later, but no person wants it."""
+    bench = giving(store, "south", policy=policy)
     del bench.crms["south"].records[Ref("south", Kind.USER, "2")]
     edit(bench, "north", owner="2")
+    bench.clock.advance(TEN)
     run(bench)
     after = run(bench)
 
-    assert ["owner"] == [item.name for item in after.plan.blocked] if after.plan else False
+    assert ["2", BOT] == owners(bench)
+    assert after.plan is not None
+    assert [("owner", Cause.COUNTERPART)] == [(item.name, item.cause) for item in after.plan.blocked]
