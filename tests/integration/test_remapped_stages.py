@@ -183,3 +183,20 @@ def test_a_write_that_is_still_to_be_made_is_made() -> None:
 
     assert ["proposal", "closing"] == failed
     assert ["proposal", "qualification"] == world.where()
+
+
+@pytest.mark.parametrize("fault", ["refuse", "drop_before"])
+@pytest.mark.parametrize("policy", ["newest", "ask", "prefer: north", "prefer: south"])
+def test_a_write_that_is_still_to_be_made_is_made_where_a_stage_means_something_else(policy: str, fault: str) -> None:
+    """The deal that did not take the move has not moved for it, and wins over nobody."""
+    world = World(policy)
+    world.move("south", "proposal")
+    world.bench.crms["north"].faults.append(fault)
+    world.run()
+    failed = world.where()
+    world.swap("north", "qualification", "closing")
+    world.run()
+
+    assert ["qualification", "proposal"] == failed
+    assert ["proposal", "proposal"] == world.where()
+    assert () == world.changes()
