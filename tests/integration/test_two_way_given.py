@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.integration.test_cycle import linked_bench
 from tests.integration.two_way import TEN, run
 
-from crmbridge.model.changes import Cause
+from crmbridge.model.changes import Cause, Change, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import StateStore
 from crmbridge.testing.workspaces import Bench
@@ -101,6 +102,25 @@ def test_a_creation_that_is_found_out_about_later(store: StateStore, *, edited: 
         run(bench)
 
     assert expected == owners(bench)
+
+
+def test_who_is_named_while_other_deals_are_made_travels(store: StateStore) -> None:
+    """Deals are read when all of a group are made; somebody may have edited the first of them by then."""
+    bench = giving(store, "south")
+    make = bench.crms["south"].carry_out
+
+    def make_slowly(change: Change) -> Receipt:
+        receipt = make(change)
+        bench.clock.advance(timedelta(seconds=30))
+        edit(bench, "south", owner="2")
+        return receipt
+
+    bench.crms["south"].carry_out = make_slowly  # type: ignore[method-assign]
+    run(bench)
+    bench.crms["south"].carry_out = make  # type: ignore[method-assign]
+    run(bench)
+
+    assert ["2", "2"] == owners(bench)
 
 
 @pytest.mark.parametrize("policy", ["newest", "prefer: north", "prefer: south", "ask"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 
 from crmbridge.engine.views import Viewer
@@ -17,6 +18,9 @@ from crmbridge.services.apply.given import note_given
 from crmbridge.services.links.bases import bases_after, bases_of_refused
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.workspace import Workspace
+
+NO_TIME = timedelta()
+SOON = timedelta(seconds=5)  # some take several requests to make, and no person finds and edits a new deal sooner
 
 
 def settle(
@@ -57,10 +61,15 @@ def settle(
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
     _bury(workspace, [change.target for change in archived if change.target])
     read = _read_created(workspace, [ref for _, ref in created])
-    # What one was given that is only found by now, people may have edited.
+    # What one was given that is only found by now, or that many others were made with, people may have edited.
     found = {receipt.ref for _, receipt in applied if known is not None or receipt.message.startswith(FOUND)}
-    untouched = {ref: deal for ref, deal in read.items() if ref not in found or deal.updated_at == deal.created_at}
+    untouched = {ref: deal for ref, deal in read.items() if _is_untouched(deal, NO_TIME if ref in found else SOON)}
     note_given(workspace, created, untouched, viewers)
+
+
+def _is_untouched(deal: Record, most: timedelta) -> bool:
+    """Tell whether a deal was last written to as it was made, or that little later."""
+    return deal.updated_at - (deal.created_at or deal.updated_at) <= most
 
 
 def _keep(workspace: Workspace, updated: Sequence[Change]) -> None:
