@@ -8,7 +8,9 @@ import pytest
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.changes import Cause, Change
+from crmbridge.model.records import Kind, Ref
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.sync.remapped_stages import MEANINGS
 from crmbridge.settings import Settings
 
 NAMES = ("north", "south")
@@ -200,3 +202,15 @@ def test_a_write_that_is_still_to_be_made_is_made_where_a_stage_means_something_
     assert ["qualification", "proposal"] == failed
     assert ["proposal", "proposal"] == world.where()
     assert () == world.changes()
+
+
+def test_what_a_stage_means_is_remembered_from_the_first_run_of_this_crmbridge_on() -> None:
+    """Also where an earlier one, which remembered nothing, had seen these settings and dealt with all deals."""
+    world = World()
+    places = [Ref(name, Kind.DEAL, MEANINGS) for name in NAMES]
+    world.bench.workspace.store.links.save_bases({place: {MEANINGS: None} for place in places})
+    world.run()
+    world.swap("south", "qualification", "proposal")
+
+    assert () == world.changes()
+    assert ["qualification", "qualification"] == world.where()
