@@ -214,3 +214,17 @@ def test_what_a_stage_means_is_remembered_from_the_first_run_of_this_crmbridge_o
 
     assert () == world.changes()
     assert ["qualification", "qualification"] == world.where()
+
+
+@pytest.mark.parametrize("closed", ["won", "lost"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stage_that_counts_as_closed_by_now_closes_no_deal_elsewhere(name: str, closed: str) -> None:
+    """Nobody has won or lost the deals that stand there; where one is moved to from there, it goes everywhere."""
+    world = World(stage="proposal")
+    world.map(name, {closed: ["proposal", closed]}, without="proposal")
+    changes = world.changes()
+    world.move(name, "qualification")
+    world.run()
+
+    assert () == changes
+    assert ["qualification", "qualification"] == world.where()

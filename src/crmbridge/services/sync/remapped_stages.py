@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 
-from crmbridge.engine.mapping import StageMapper
+from crmbridge.engine.mapping import LOST, WON, StageMapper
 from crmbridge.engine.merge import APART, decided_ref
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE, Viewer
@@ -48,9 +48,10 @@ def _kept_under(connection: str) -> Ref:
 
 
 def _meanings(mapper: StageMapper) -> dict[str, str]:
-    """Give which stage an open deal is in that stands in one of the CRM's stages."""
-    open_ = {native: place.stage for native, place in mapper.places.items() if place.status is Status.OPEN}
-    return {_native(mapper.pipeline, native): stage for native, stage in open_.items() if stage}
+    """Give which stage a deal that is open in the CRM is in, or that it counts as won or lost, by the CRM's stage."""
+    closed = {Status.WON: WON, Status.LOST: LOST}
+    meant = {native: closed.get(place.status, place.stage) for native, place in mapper.places.items()}
+    return {_native(mapper.pipeline, native): stage for native, stage in meant.items() if stage}
 
 
 def _native(pipeline: str | None, stage: str | None) -> str:
