@@ -8,7 +8,9 @@ import pytest
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.changes import Cause, Change
+from crmbridge.model.records import Kind, Ref
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
+from crmbridge.services.sync.remapped_stages import MEANINGS
 from crmbridge.settings import Settings
 
 NAMES = ("north", "south")
@@ -183,3 +185,46 @@ def test_a_write_that_is_still_to_be_made_is_made() -> None:
 
     assert ["proposal", "closing"] == failed
     assert ["proposal", "qualification"] == world.where()
+
+
+@pytest.mark.parametrize("fault", ["refuse", "drop_before"])
+@pytest.mark.parametrize("policy", ["newest", "ask", "prefer: north", "prefer: south"])
+def test_a_write_that_is_still_to_be_made_is_made_where_a_stage_means_something_else(policy: str, fault: str) -> None:
+    """The deal that did not take the move has not moved for it, and wins over nobody."""
+    world = World(policy)
+    world.move("south", "proposal")
+    world.bench.crms["north"].faults.append(fault)
+    world.run()
+    failed = world.where()
+    world.swap("north", "qualification", "closing")
+    world.run()
+
+    assert ["qualification", "proposal"] == failed
+    assert ["proposal", "proposal"] == world.where()
+    assert () == world.changes()
+
+
+def test_what_a_stage_means_is_remembered_from_the_first_run_of_this_crmbridge_on() -> None:
+    """Also where an earlier one, which remembered nothing, had seen these settings and dealt with all deals."""
+    world = World()
+    places = [Ref(name, Kind.DEAL, MEANINGS) for name in NAMES]
+    world.bench.workspace.store.links.save_bases({place: {MEANINGS: None} for place in places})
+    world.run()
+    world.swap("south", "qualification", "proposal")
+
+    assert () == world.changes()
+    assert ["qualification", "qualification"] == world.where()
+
+
+@pytest.mark.parametrize("closed", ["won", "lost"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stage_that_counts_as_closed_by_now_closes_no_deal_elsewhere(name: str, closed: str) -> None:
+    """Nobody has won or lost the deals that stand there; where one is moved to from there, it goes everywhere."""
+    world = World(stage="proposal")
+    world.map(name, {closed: ["proposal", closed]}, without="proposal")
+    changes = world.changes()
+    world.move(name, "qualification")
+    world.run()
+
+    assert () == changes
+    assert ["qualification", "qualification"] == world.where()

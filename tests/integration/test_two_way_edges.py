@@ -327,3 +327,20 @@ def test_a_deal_of_another_pipeline_is_nobodys_question() -> None:
 
     assert ((), (), 0) == (cycle.plan.changes, cycle.plan.blocked, cycle.exit_code()) if cycle.plan else False
     assert {"south": Absent.BESIDE} == explain(bench.workspace, str(ref)).absent
+
+
+def test_a_deal_that_one_crm_has_in_another_pipeline_still_gets_its_counterpart_from_the_others() -> None:
+    """Which CRM the settings name first is no matter; nothing would say that it is missing."""
+    names = ("north", "south", "east")
+    bench = able_bench(names, **entry(*names))
+    crm(bench, "east").faults.append("drop_before")
+    north = crm(bench, "north").create_deal("Rollout", stage="qualification").id
+    run(bench)
+    ref = Ref("north", Kind.DEAL, north)
+    beside, made = Position("renewals", "due", Status.OPEN), crm(bench, "north").records[ref]
+    crm(bench, "north").store(ref, made.fields, beside, created=made.created_at, key=made.key)
+    run(bench)
+    after = run(bench)
+
+    assert Position("sales", "qualification", Status.OPEN) == only(bench, "east").position
+    assert ((), ()) == (after.plan.changes, after.plan.blocked) if after.plan else False

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from tests.integration.test_cycle import linked_bench
-from tests.integration.two_way import run
+from tests.integration.two_way import TEN, run
 
-from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.changes import Cause, Change, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import StateStore
 from crmbridge.testing.workspaces import Bench
@@ -126,12 +126,16 @@ def test_what_a_person_enters_before_the_deal_is_read_is_an_edit(
     assert ["2", "2"] == owners(bench)
 
 
-def test_an_owner_whom_the_other_crm_does_not_know_is_still_asked_about(store: StateStore) -> None:
-    """There somebody owns the deal: what was given is not what people want."""
-    bench = giving(store, "south", policy="ask")
+@pytest.mark.parametrize("policy", ["newest", "prefer: north", "prefer: south", "ask"])
+def test_an_owner_whom_the_other_crm_does_not_know_stays_and_is_told(store: StateStore, policy: str) -> None:
+    """There somebody owns the deal: what was given is later, but no person wants it."""
+    bench = giving(store, "south", policy=policy)
     del bench.crms["south"].records[Ref("south", Kind.USER, "2")]
     edit(bench, "north", owner="2")
+    bench.clock.advance(TEN)
     run(bench)
     after = run(bench)
 
-    assert ["owner"] == [item.name for item in after.plan.blocked] if after.plan else False
+    assert ["2", BOT] == owners(bench)
+    assert after.plan is not None
+    assert [("owner", Cause.COUNTERPART)] == [(item.name, item.cause) for item in after.plan.blocked]

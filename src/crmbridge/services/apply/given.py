@@ -19,10 +19,10 @@ def note_given(
     read: Mapping[Ref, Record],
     viewers: Mapping[str, Viewer],
 ) -> None:
-    """Remember what deals that sync made hold beyond what was sent, where people filled in nothing in their link.
+    """Remember what deals that sync made hold beyond what was sent: it speaks against nobody's value.
 
-    `read` has those that nobody has touched since. The deals of a link may differ in what was given, until somebody
-    edits one of them.
+    `read` has those that nobody has touched since. Where people filled in nothing in their link, the deals of it may
+    differ in what was given, until somebody edits one of them.
     """
     made = {c.link: (c, ref) for c, ref in created if c.link and c.origin is Origin.SYNC and ref in read}
     made = {link: (change, ref) for link, (change, ref) in made.items() if ref.kind is Kind.DEAL}
@@ -39,10 +39,12 @@ def note_given(
         others = {ref: views[ref] for ref in refs if ref in views and ref != new}
         agreed = known.get(decided_ref(link), {})
         given = {name: value for name, value in holds.items() if name not in sent and not is_empty(value)}
-        given = {name: value for name, value in given.items() if _is_silent(name, others, known, agreed)}
+        silent = [name for name in given if _is_silent(name, others, known, agreed)]
         if given and others:
-            news |= {new: given, decided_ref(link): dict.fromkeys(given, APART)}
-            news |= {ref: {name: view[name] for name in given} for ref, view in others.items()}
+            news[new] = given
+        if silent and others:
+            news[decided_ref(link)] = dict.fromkeys(silent, APART)
+            news |= {ref: {name: view[name] for name in silent} for ref, view in others.items()}
     workspace.store.links.save_bases(news)
 
 

@@ -235,10 +235,8 @@ class Part(Struct):
 
         Of open deals only, and of none in another pipeline than the one that is mapped.
         """
-        first = next(iter(sides), None)
+        first = next((ref for ref in sides if not _is_beside(self.around, ref)), None)
         if first is None or not is_open(deal := self.around.deals[first]):
-            return
-        if self.around.viewers[first.connection].mapper.is_beside(deal.position):
             return
         taken = {ref.connection for ref in members}
         edits = (dict(canonical_edits(c, self.around.viewers[c.connection])) for c in updates if c.target == first)
@@ -256,6 +254,11 @@ class Part(Struct):
                 change, lacking = create_counterpart(deal, view, link=link, target=target, again=again)
                 self.blocked += lacking
                 self.changes += [change] if change else []
+
+
+def _is_beside(around: Around, ref: Ref) -> bool:
+    """Tell whether a deal stands in another pipeline than the one that is mapped; the others of its link may not."""
+    return around.viewers[ref.connection].mapper.is_beside(around.deals[ref].position)
 
 
 def _left_over(workspace: Workspace, base: Fields) -> dict[str, Ref]:

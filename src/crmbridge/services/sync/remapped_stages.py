@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 
-from crmbridge.engine.mapping import StageMapper
+from crmbridge.engine.mapping import LOST, WON, StageMapper
 from crmbridge.engine.merge import APART, decided_ref
 from crmbridge.engine.sameness import same
 from crmbridge.engine.views import STAGE, Viewer
@@ -24,7 +24,8 @@ def follow_remapped(workspace: Workspace, viewers: Mapping[str, Viewer]) -> dict
     """Let what was agreed on of stages mean what it means by now, in connections whose stage map is another one.
 
     What a deal that did not move stands for now is what is known of it. Where sides differ then, they may, until
-    somebody moves one of them. A move that others have not followed yet still counts, with what it means now.
+    somebody moves one of them. A move that others have not followed yet still counts, with what it means now, and the
+    others have said nothing.
 
     Gives what is to be remembered as bases the next time that any are saved, where nothing means anything else yet.
     """
@@ -47,9 +48,10 @@ def _kept_under(connection: str) -> Ref:
 
 
 def _meanings(mapper: StageMapper) -> dict[str, str]:
-    """Give which stage an open deal is in that stands in one of the CRM's stages."""
-    open_ = {native: place.stage for native, place in mapper.places.items() if place.status is Status.OPEN}
-    return {_native(mapper.pipeline, native): stage for native, stage in open_.items() if stage}
+    """Give which stage a deal that is open in the CRM is in, or that it counts as won or lost, by the CRM's stage."""
+    closed = {Status.WON: WON, Status.LOST: LOST}
+    meant = {native: closed.get(place.status, place.stage) for native, place in mapper.places.items()}
+    return {_native(mapper.pipeline, native): stage for native, stage in meant.items() if stage}
 
 
 def _native(pipeline: str | None, stage: str | None) -> str:
@@ -69,8 +71,9 @@ def _translated(
             sides = [deals[ref] for ref in found if ref in deals]
             there = [deal for deal in sides if deal.ref.connection == connection and _has_stayed(deal, bases, before)]
             kept = [deal for deal in sides if deal.ref.connection in viewers]  # others may have missed much
-            if any(_native_of(deal) in changed for deal in there) and _is_settled(link, kept, bases):
-                news |= _agreed(link, sides, there, bases, viewers)
+            if any(_native_of(deal) in changed for deal in there):
+                known = _agreed if _is_settled(link, kept, bases) else _waiting
+                news |= known(link, sides, there, bases, viewers)
     return news
 
 
@@ -101,3 +104,12 @@ def _agreed(
     values = list(meant.values())
     alike = values[0] if all(same(value, values[0]) for value in values) else APART
     return {**{ref: {STAGE: stage} for ref, stage in now.items()}, decided_ref(link): {STAGE: alike}}
+
+
+def _waiting(
+    link: str, _sides: Collection[Record], there: Collection[Record], bases: Bases, viewers: Mapping[str, Viewer]
+) -> dict[Ref, Mapping[str, Value]]:
+    """Let those that what was decided on has not got to be known to mean what they mean now; it still gets to them."""
+    decided = bases.get(decided_ref(link), {}).get(STAGE)
+    waiting = [deal for deal in there if not same(bases.get(deal.ref, {}).get(STAGE), decided)]
+    return {deal.ref: {STAGE: viewers[deal.ref.connection].stage(deal)} for deal in waiting}

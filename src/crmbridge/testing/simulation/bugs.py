@@ -330,8 +330,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a stage that means something else moves its deals",
         "crmbridge.services.sync.syncing",
-        "follow_remapped(workspace, viewers) if first else {}",
-        "{}",
+        "= follow_remapped(workspace, viewers)",
+        "= {}",
     ),
     Bug(
         "what a stage means now is to be what all deals are in",
