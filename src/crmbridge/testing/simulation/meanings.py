@@ -54,9 +54,15 @@ def _natives(said: Any) -> list[str]:
 
 
 def _part(seen: Witness) -> None:
-    """Note that nobody has moved a deal since: what stands there now is what each side may keep."""
+    """Note that nobody has moved a deal since: what stands there now is what each side may keep.
+
+    A deal that is not linked yet was put where it stands, with what that means now.
+    """
     links = seen.links()
     linked = {ref for refs in seen.members.values() for ref in refs}  # those that were merged away as well
-    seen.edits = [edit for edit in seen.edits if edit.name != STAGE or edit.ref not in linked]
+    edits = [edit for edit in seen.edits if edit.name != STAGE or edit.ref not in linked]
+    deals = seen.deals()
+    stages = {edit.ref: seen.value(edit.ref, STAGE) for edit in edits if edit.name == STAGE and edit.ref in deals}
+    seen.edits = [e._replace(value=stages[e.ref]) if e.name == STAGE and e.ref in stages else e for e in edits]
     for link, refs in links.items():
         seen.agreed[link, STAGE] = seen.in_step[link, STAGE] = Agreed(seen.count, NOTHING, refs)

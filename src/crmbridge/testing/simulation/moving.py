@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from crmbridge.engine.mapping import WON
@@ -17,7 +18,8 @@ def check_move(change: Change, value: Value, edits: Sequence[Edit], stages: Sequ
     """
     order = {stage: number for number, stage in enumerate((*stages, WON))}
     moves = [edit for edit in edits if edit.value == value and edit.ref != change.target]
-    forbidden = moves and all(_skips(edit, order) for edit in moves)
+    instants = Counter((edit.ref, edit.at) for edit in edits)  # of two moves in one instant a CRM may tell as of one
+    forbidden = moves and all(_skips(edit, order) and instants[edit.ref, edit.at] == 1 for edit in moves)
     assert not forbidden, f"P7: {change.target} is moved to {value}, as {moves[-1]} was, which the process forbids"
 
 

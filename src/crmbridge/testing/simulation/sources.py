@@ -24,7 +24,7 @@ def check_sources(seen: Witness, change: Change) -> None:
         told = told or seen.may_be_ours(change.link, change.target, name)
         assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
         _check_policy(seen, change.target, name)
-        if name == STAGE:
+        if name == STAGE and not seen.left_out.has_any(seen.members[change.link], STAGE):
             check_move(change, value, edits, seen.stages)
 
 
