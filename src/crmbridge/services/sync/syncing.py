@@ -87,7 +87,8 @@ def _reader(workspace: Workspace, entry: Sync) -> str:
 def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: Cap) -> None:
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
-    remembered = follow_remapped(workspace, viewers)
+    # An idle run saves nothing that this could go along with, and need not ask.
+    remembered = follow_remapped(workspace, viewers) if pending or first else {}
     synced.looked.update(_asked_before(workspace, entry))
     synced.marks[reader], synced.between[reader] = mark, entry.between
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
