@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crmbridge.engine.merge import APART, decided_ref
-from crmbridge.engine.sameness import same
+from crmbridge.engine.sync.merge import APART, decided_ref
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import Viewer
 from crmbridge.model.changes import Change, Origin
 from crmbridge.model.records import Kind, Record, Ref

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from crmbridge.engine.deleting import ARCHIVED, UNDONE
-from crmbridge.engine.forms import overwritten, refused, sent
-from crmbridge.engine.sameness import same
+from crmbridge.engine.sync.deleting import ARCHIVED, UNDONE
+from crmbridge.engine.sync.forms import overwritten, refused, sent
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import OWNER, Viewer
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin
 from crmbridge.model.records import Kind, Ref

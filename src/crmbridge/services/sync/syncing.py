@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from crmbridge.engine.clearing import hold_clears
-from crmbridge.engine.deleting import (
+from crmbridge.engine.sync.clearing import hold_clears
+from crmbridge.engine.sync.deleting import (
     ENDED,
     hold_back,
     hold_ends,
     most_at_once,
 )
-from crmbridge.engine.forms import outdone
-from crmbridge.engine.glance import Glance, glance_at
-from crmbridge.engine.matching import link_id, signed_by
-from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sync.forms import outdone
+from crmbridge.engine.sync.glance import Glance, glance_at
+from crmbridge.engine.sync.matching import link_id, signed_by
+from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.engine.views import AROUND, Viewer
 from crmbridge.model.changes import Action, Blocked, Cause, Change
 from crmbridge.model.records import Kind, Ref
