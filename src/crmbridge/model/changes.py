@@ -108,7 +108,8 @@ class Cause(StrEnum):
     MOVE = "move"  # the process forbids a change of stage
     DELETE = "delete"  # a deletion that the policy, or the cap on deletions, holds back
     CLEAR = "clear"  # a field that the cap on emptying fields lets nobody empty
-    REFUSED = "refused"  # the CRM, or a plugin, said no
+    REFUSED = "refused"  # the CRM said no
+    VETO = "veto"  # a plugin said no; it is asked again each time
     UNCLEAR = "unclear"  # it was sent, and nobody knows yet whether it was done
     CHANGED = "changed"  # what a run wrote was changed by somebody since, so it is not undone
 

@@ -372,12 +372,23 @@ def without(change: Change, names: Collection[str]) -> Change | None:
 
 def unmade(change: Change, outcome: Outcome | None, message: str) -> Blocked:
     """Say of a change that was refused, or is unclear, that it waits."""
-    refused = outcome is Outcome.REFUSED
+    if outcome is Outcome.REFUSED:
+        return _waiting(change, f"refused before: {message}", Cause.REFUSED)
+    return _waiting(change, UNSURE, Cause.UNCLEAR)
+
+
+def vetoed(change: Change, message: str = "", others: Iterable[str] = ()) -> Blocked:
+    """Say of a change that a plugin said no to that it waits; `others` name what waits for a way back as well."""
+    back = f"to moving it back, and its stage in {' and '.join(others)} waits for that" if others else ""
+    return _waiting(change, f"a plugin said no{f' {back}' if back else ''}: {message}", Cause.VETO)
+
+
+def _waiting(change: Change, reason: str, cause: Cause) -> Blocked:
     return Blocked(
         link=change.link or "",
         deal=change.target or Ref(change.connection, change.kind, ""),
         name=", ".join(edit.name for edit in change.edits),
-        reason=f"refused before: {message}" if refused else UNSURE,
+        reason=reason,
         values={change.connection: "; ".join(show(edit.after) for edit in change.edits)},
-        cause=Cause.REFUSED if refused else Cause.UNCLEAR,
+        cause=cause,
     )
