@@ -139,3 +139,15 @@ def test_what_enforcement_asks_of_a_person_waits_also_while_its_crm_is_down(stor
     assert (Cause.MOVE, "stage") == (asked.item.cause, asked.item.name)
     assert down.errors
     assert asked == only(bench)
+
+
+def test_a_deal_whose_way_back_is_vetoed_gets_no_counterpart_and_says_so(store: StateStore) -> None:
+    """It would be made where the deal may not stand."""
+    bench = Picky(Origin.ENFORCE).shop(store)
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    bench.clock.advance(TEN)
+    bench.crms["north"].move_deal("d1", "proposal")
+    run(bench)
+
+    assert {"north": "proposal"} == where(bench)
+    assert "its stage in south waits for that" in only(bench).item.reason

@@ -110,6 +110,7 @@ class Cause(StrEnum):
     CLEAR = "clear"  # a field that the cap on emptying fields lets nobody empty
     REFUSED = "refused"  # the CRM said no
     VETO = "veto"  # a plugin said no; it is asked again each time
+    APART = "apart"  # stages that differ since the settings were changed, and may, until somebody moves a deal
     UNCLEAR = "unclear"  # it was sent, and nobody knows yet whether it was done
     CHANGED = "changed"  # what a run wrote was changed by somebody since, so it is not undone
 

@@ -318,7 +318,7 @@ def _place_in_order(change: Change) -> tuple[str, int, str, str]:
 def _without_contradictions(
     changes: Sequence[Change], ended: Collection[str], link_of: Mapping[Ref, str]
 ) -> list[Change]:
-    """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
+    """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal, or its link."""
     once: dict[str, Change] = {}
     enforced: dict[Ref | None, set[str]] = {}
     for change in changes:
@@ -327,13 +327,15 @@ def _without_contradictions(
             enforced.setdefault(change.target, set()).update(edit.name for edit in change.edits)
     if not enforced:
         return list(once.values())
-    # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back.
+    # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back,
+    # and a deal that is missing is made by the next run, where the others stand then.
     back = {link_of[ref] for ref, names in enforced.items() if ref and ref in link_of and STAGE in names}
     kept: list[Change] = []
     for change in once.values():
         taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
-        if rest is not None:
+        too_early = change.action is Action.CREATE and change.creates is Kind.DEAL and change.link in back
+        if rest is not None and not too_early:
             kept.append(rest)
     return kept
 

@@ -33,6 +33,7 @@ ADVICE: Mapping[Cause, str] = {
     Cause.CLEAR: "Fill the field where it was emptied, or raise `clear_cap` in the sync entry to let it be emptied.",
     Cause.REFUSED: "Change the value; or the CRM's own rule and then the deal there, as that tries it again.",
     Cause.VETO: "Do what the plugin asks for, or make the change by hand in the CRM; each run asks the plugin again.",
+    Cause.APART: "Move the deal in one of the CRMs, and the others follow; or put `stages` in the settings back.",
     Cause.UNCLEAR: "Nothing: the next run reads back what became of it.",
     Cause.CHANGED: "Do by hand what you still want.",
 }
