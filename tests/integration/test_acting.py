@@ -199,7 +199,8 @@ def test_a_deal_for_nobody_waits_for_a_person(store: StateStore) -> None:
     assert [7, 7] == [cycle.exit_code() for cycle in cycles]
     (waits,) = store.waiting.all()
     assert (Cause.COUNTERPART, "owner") == (waits.item.cause, waits.item.name)
-    assert "no user with the e-mail gone@acme.example" in waits.item.reason
+    why = "north has no user with the e-mail gone@acme.example, so the deal keeps its owner"
+    assert f"{why} (qualification.bant: `enforce` 2)" == waits.item.reason
 
 
 def test_a_deal_is_moved_back_once_and_then_waits_for_a_person(store: StateStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
+from crmbridge.cli.alike import sameness_of, together
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.speech import Speech, english
 from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
@@ -44,8 +45,8 @@ def plan_lines(plan: Plan, names: Names, say: Speech, *, complete: bool = True) 
         yield ""
         for change in changes.get(connection, ()):
             yield from change_lines(change, names, say)
-        for item in blocked.get(connection, ()):
-            yield from _blocked_lines(item, names, say)
+        for item, *others in together(blocked.get(connection, ()), sameness_of):
+            yield from _blocked_lines(item, names, say, len(others))
     yield summary_line(plan, say, complete=complete) if names.adapters else say("plan_of_none")
 
 
@@ -136,13 +137,14 @@ def _told(name: str, value: Value, called: str, say: Speech) -> str:
     return called if value and isinstance(value, str | tuple) else say.value(value)
 
 
-def _blocked_lines(item: Blocked, names: Names, say: Speech) -> Iterator[Line]:
+def _blocked_lines(item: Blocked, names: Names, say: Speech, others: int) -> Iterator[Line]:
     yield [
         "  ",
         Tinted("!", Tone.BAD),
         f" {say('field_of', field=cut(say.field(item.name), NAME))}",
         strong(deal_name(names.about.get(item.id, item.deal), names.deals, say)),
         dim(f"  {item.deal}"),
+        *([say.counted("and_others", others)] if others else []),
     ]
     rows = value_rows(item, names, say)
     rows.append([dim(say("because")), dim(cut(say.reason(item.reason), REASON))])
