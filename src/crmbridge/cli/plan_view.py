@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from crmbridge.cli.alike import sameness_of, together
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.speech import Speech, english
 from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value, show
+from crmbridge.services.answers.alike import sameness_of, together
 from crmbridge.services.answers.naming import Names, called, called_in
 
 NAME, BEFORE, VALUE, REASON = 60, 40, 160, 300  # columns

@@ -6,12 +6,12 @@ from collections.abc import Hashable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from crmbridge.cli.alike import together
 from crmbridge.cli.choices import left_lines
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.plan_view import deal_name
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.values import show
+from crmbridge.services.answers.alike import together
 from crmbridge.services.answers.naming import Names
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from crmbridge.cli.alike import sameness_of, together
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.plan_view import NAME, REASON, deal_name, value_rows, value_shown
 from crmbridge.cli.speech import Speech, speech_of
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.codec import blocked_to_json
 from crmbridge.model.values import iso, show
+from crmbridge.services.answers.alike import sameness_of, together
 from crmbridge.services.answers.naming import Names, names_for
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.cli.alike import FEW, sameness_of, together
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Ref
+from crmbridge.services.answers.alike import FEW, sameness_of, together
 
 
 def blocked(
