@@ -217,3 +217,13 @@ def test_what_a_crm_refuses_of_many_deals_is_said_once_by_the_run(shop: Shop) ->
     assert 7 == said.code
     assert 1 == said.out.count("it knows no such task")
     assert "and 5 others" in said.out
+
+
+def test_what_was_to_be_written_is_told_from_what_is_there(shop: Shop) -> None:
+    """After an arrow, as in a plan; a task is called so, by what it says."""
+    shop.trouble("north", "no tasks")
+    shop.call("run")
+    said = shop.call("conflicts")
+
+    assert 'a task of "Handover"' in said.out
+    assert "→ Exit rule not met: Handover (qualification.who)" in said.out

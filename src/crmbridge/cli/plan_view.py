@@ -155,9 +155,10 @@ def _blocked_lines(item: Blocked, names: Names, say: Speech, others: int) -> Ite
 
 
 def value_rows(item: Blocked, names: Names, say: Speech) -> list[list[Part]]:
-    """Give a row for each side of something that waits: what it holds, and who edited it last."""
+    """Give a row for each side of something that waits: what it holds or should hold, and who edited it last."""
     rows: list[list[Part]] = []
     for connection, value in item.values.items():
         said = edited_in_words(item.edited.get(connection), say)
-        rows.append([connection, value_shown(item, value, names, say) + (f"  ({said})" if said else "")])
+        shown = f"{'→ ' if item.unwritten else ''}{value_shown(item, value, names, say)}"
+        rows.append([connection, shown + (f"  ({said})" if said else "")])
     return rows

@@ -134,6 +134,11 @@ class Blocked(Struct, frozen=True, kw_only=True):
     edited: Mapping[str, Edited] = field(default_factory=dict)  # connection -> the last edit of its record
 
     @property
+    def unwritten(self) -> bool:
+        """Tell whether the values are what was to be written, and not what is there."""
+        return self.cause in {Cause.REFUSED, Cause.VETO, Cause.UNCLEAR}
+
+    @property
     def id(self) -> str:
         """Name it for people: short, and the same for as long as it waits."""
         return hashlib.sha256("\x1f".join([self.link, *self.deal, self.name, self.cause]).encode()).hexdigest()[:10]

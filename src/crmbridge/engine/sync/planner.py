@@ -36,6 +36,8 @@ _ENDED = {Outcome.APPLIED, Outcome.REFUSED}  # it did, or a person decides
 # What others wait for comes first: companies before contacts before deals.
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
 ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
+# What waits of these, in words that no field is called by.
+_TOLD = {Action.TASK: "a task", Action.AMEND: "a task", Action.NOTE: "a note", Action.NOTIFY: "a notice"}
 _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
 UNSURE = "sent before, and the CRM can't say yet whether it was done"
 NOWHERE = "it stands in no stage of the process; move it to one that does, or add its stage to `stages` in the settings"
@@ -386,11 +388,13 @@ def vetoed(change: Change, message: str = "", others: Iterable[str] = ()) -> Blo
 
 
 def _waiting(change: Change, reason: str, cause: Cause) -> Blocked:
+    told = _TOLD.get(change.action)  # whatever it says, it is one thing
+    said = change.after.get("subject") or change.after.get("body") or change.reason
     return Blocked(
         link=change.link or "",
         deal=change.target or Ref(change.connection, change.kind, ""),
-        name=", ".join(edit.name for edit in change.edits),
+        name=told or ", ".join(edit.name for edit in change.edits),
         reason=reason,
-        values={change.connection: "; ".join(show(edit.after) for edit in change.edits)},
+        values={change.connection: show(said) if told else "; ".join(show(edit.after) for edit in change.edits)},
         cause=cause,
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from crmbridge.engine.sync.planner import assemble, is_wanted_again
 from crmbridge.engine.sync.refusing import in_parts
-from crmbridge.model.changes import Blocked, Cause, Outcome, Plan
+from crmbridge.model.changes import Blocked, Cause, Change, JournalEntry, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Waiting
+from crmbridge.services.apply.trying_anew import tried_anew
 from crmbridge.services.apply.unmade import vetoed_before
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.enforce.awaiting import Judged, awaiting, dealt
@@ -52,16 +53,13 @@ def make_plan(
     failed = set(workspace.connections).difference(current)
     synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
     judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
-    changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
-    journal = workspace.store.journal
-    outcomes = journal.outcomes([change.id for change in changes])
-    while len(parted := in_parts(changes, outcomes)) > len(changes):
-        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
+    wanted = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
+    changes, outcomes = _with_outcomes(workspace, wanted)
     plan = assemble(
         changes,
         [*synced.blocked, *(item for item in judged.blocked if item.deal.connection in current)],
         outcomes=outcomes,
-        unclear=journal.unsettled(),
+        unclear=workspace.store.journal.unsettled(),
         made_at=workspace.clock.now(),
         settings=workspace.project.digest,
         cursors=_cursors(workspace),
@@ -83,6 +81,15 @@ def make_plan(
     if "sync" in parts:
         plan = _remember(workspace, synced, plan, finished, failed)
     return Planned(plan=plan, judged=judged)
+
+
+def _with_outcomes(workspace: Workspace, changes: list[Change]) -> tuple[list[Change], Mapping[str, JournalEntry]]:
+    """Give changes, in parts where they were refused as a whole, with what became of them before, where that counts."""
+    journal = workspace.store.journal
+    outcomes = journal.outcomes([change.id for change in changes])
+    while len(parted := in_parts(changes, outcomes)) > len(changes):
+        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
+    return changes, tried_anew(workspace, changes, outcomes)
 
 
 def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:

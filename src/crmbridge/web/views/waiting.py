@@ -29,7 +29,7 @@ MOST = 100  # unclear writes, waivers that end, and deals that wait for one reas
 
 
 class Side(NamedTuple):
-    """What one side holds, and who edited it last."""
+    """What one side holds, or after an arrow should hold, and who edited it last."""
 
     connection: str
     adapter: str
@@ -177,4 +177,4 @@ def _side(item: Blocked, connection: str, names: Names, t: Words) -> Side:
         said = t("edited_by", when=t.moment(edited.at), by=edited.by)
     else:
         said = t("edited", when=t.moment(edited.at))
-    return Side(connection, names.adapters.get(connection, ""), shown, said)
+    return Side(connection, names.adapters.get(connection, ""), f"→ {shown}" if item.unwritten else shown, said)
