@@ -166,7 +166,7 @@ def _reassign(at: Occasion) -> Change | Blocked | None:
         link="",
         deal=at.finding.deal,
         name=OWNER,
-        reason=f"{said}, so the deal keeps its owner ({at.finding.rule})",
+        reason=f"{said}, so the deal keeps its owner ({at.finding.rule}: {at.place})",
         values={connection: at.past.people.emails.get(str(before), before)},
         cause=Cause.COUNTERPART,
     )
