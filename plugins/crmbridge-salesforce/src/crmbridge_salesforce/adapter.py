@@ -45,6 +45,7 @@ CAPABILITIES = Capabilities(
     external_key=True,
     history=True,
     tombstones=True,
+    forgets=dict.fromkeys((*sorted(WALKED), Kind.FILE), timedelta(days=15)),  # then it leaves the recycle bin
     status_in_stage=True,
     merges=True,
     conditional_write=True,

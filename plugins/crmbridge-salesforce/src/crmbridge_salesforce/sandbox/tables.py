@@ -14,6 +14,7 @@ from crmbridge_salesforce.sandbox.objects import Object
 from crmbridge_salesforce.sandbox.storage import Storage, Values
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+KEPT = timedelta(days=15)  # how long the recycle bin holds a row
 LAG = timedelta(seconds=20)  # how long a transaction of the fault `lag` stays open
 Undo = list[tuple[str, str, Values | None]]  # object, id, and the row that was there before
 
@@ -35,7 +36,7 @@ class Serials:
 
 
 class Tables:
-    """All rows by object and id. Deleted rows stay, marked, as in the recycle bin."""
+    """All rows by object and id. Deleted rows stay, marked, and are seen as long as the recycle bin holds them."""
 
     def __init__(self, clock: Clock, objects: Mapping[str, Object]) -> None:
         self.objects = objects
@@ -65,6 +66,10 @@ class Tables:
     def rows(self, table: str, *, deleted_too: bool = False) -> dict[str, Values]:
         """Give the rows of an object by id, in the order of the ids."""
         return {row["Id"]: row for row in self._storages[table].by_id() if deleted_too or not row.get("IsDeleted")}
+
+    def is_purged(self, row: Values) -> bool:
+        """Tell whether a row was deleted so long ago that it left the recycle bin, too."""
+        return bool(row.get("IsDeleted")) and row["SystemModstamp"] < self.now() - KEPT
 
     def lagging(self, table: str) -> Iterator[Values]:
         """Yield the rows, deleted ones too, as they stood before transactions that are still open."""
