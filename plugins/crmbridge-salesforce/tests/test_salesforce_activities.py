@@ -16,6 +16,7 @@ from crmbridge.ports import Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
+from crmbridge_salesforce.encode import NOTE_SUBJECT
 from crmbridge_salesforce.notes import plain_text, titled
 
 from .orgs import Opener, state_of
@@ -42,6 +43,21 @@ def make_note(org: Served, body: str, *places: str, title: str = "Talk") -> str:
             "ContentDocumentLink", {"ContentDocumentId": note, "LinkedEntityId": place, "ShareType": "V"}
         )
     return note
+
+
+@pytest.mark.parametrize("kind", [Kind.ACTIVITY, Kind.NOTE])
+def test_an_archived_task_is_read_as_it_was_pulled(org: Served, adapter: SalesforceAdapter, kind: Kind) -> None:
+    """The org archives old activities, which are no less there for that; one that is deleted is gone."""
+    subject = NOTE_SUBJECT if kind is Kind.NOTE else "Call"
+    old, gone = (state_of(org).add_task(state_of(org).deal_ids()[0], Subject=subject) for _ in range(2))
+    for each in (old, gone):
+        state_of(org).archive_activity(each)
+    pulled = {record.ref: record for page in adapter.pull(kind, None) for record in page.records}
+    state_of(org).delete("Task", gone)
+    found = adapter.read(sorted(pulled))
+
+    assert {Ref("sf", kind, old), Ref("sf", kind, gone)} <= set(pulled)
+    assert {ref: record for ref, record in pulled.items() if ref.id != gone} == found
 
 
 def test_tasks_and_events_are_activities(org: Served, adapter: SalesforceAdapter) -> None:

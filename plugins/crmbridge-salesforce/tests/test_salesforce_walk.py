@@ -244,7 +244,7 @@ def test_many_columns_fit_without_a_long_url(open_adapter: Opener) -> None:
         router.get(f"{BASE}/queryAll").mock(return_value=reply())
         adapter = open_adapter(HOST, "t", fields={f"f{n}": name for n, name in enumerate(names)})
         ask.side_effect = [reply(wide), reply(), reply(), reply()]
-        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
+        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-06-09T00:00:00Z"}'))
 
     assert "there" == page.records[0].fields["f499"]
     assert 16_384 > max(len(str(call.request.url)) for call in ask.calls)
@@ -338,7 +338,7 @@ def test_a_field_can_be_named_by_its_label(open_adapter: Opener) -> None:
         found["SystemModstamp"] = "2026-06-01T00:00:00.000+0000"
         router.get(f"{BASE}/query").mock(side_effect=[reply(found), reply(), reply(), reply()])
         adapter = open_adapter(HOST, "t", fields={"budget": "budget Agreed"})
-        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
+        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-06-09T00:00:00Z"}'))
 
     assert "50k" == page.records[0].fields["budget"]
 
@@ -410,3 +410,36 @@ def test_a_column_that_is_hidden_between_two_pulls_is_not_empty(
 
     assert field not in deal.fields
     assert [(column, field)] == [(each.path, each.field) for each in deal.problems]
+
+
+# ── After a long time ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("days", [1, 13, 16, 100])
+def test_a_contact_that_left_a_deal_is_missed_by_no_pull(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, days: int
+) -> None:
+    """The deal itself does not change, and the role that is gone leaves the recycle bin after fifteen days."""
+    before = deals(adapter.pull(Kind.DEAL, None))
+    left = next(deal for deal in before.values() if deal.fields["contacts"])
+    cursor = settle(adapter, clock)
+    for contact in left.fields["contacts"]:
+        state_of(org).remove_contact(left.ref.id, contact)
+    clock.advance(timedelta(days=days))
+
+    assert () == deals(adapter.pull(Kind.DEAL, cursor))[left.ref.id].fields["contacts"]
+
+
+def test_a_pull_after_a_long_time_is_no_first_one(org: Served, adapter: SalesforceAdapter, clock: VirtualClock) -> None:
+    """All deals come again, once; what is still in the recycle bin is told of, and the next pull is quiet."""
+    cursor = settle(adapter, clock)
+    clock.advance(timedelta(days=20))
+    gone, *there = state_of(org).deal_ids()
+    state_of(org).delete_deal(gone)
+    clock.advance(timedelta(days=1))
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+    clock.advance(timedelta(days=1))
+
+    assert sorted(there) == sorted(record.ref.id for page in pages for record in page.records)
+    assert [gone] == [stone.ref.id for page in pages for stone in page.tombstones]
+    assert {} == deals(adapter.pull(Kind.DEAL, pages[-1].cursor))

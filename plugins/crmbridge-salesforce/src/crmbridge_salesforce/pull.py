@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -31,9 +31,10 @@ from crmbridge_salesforce.listing import Listing, Listings, Pace
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells
 from crmbridge_salesforce.soql import moment, select
-from crmbridge_salesforce.sources import Source, Span, Touched, page_of, tracks_stages
+from crmbridge_salesforce.sources import Deals, Source, Span, Touched, page_of, tracks_stages
 from crmbridge_salesforce.values import read_moment
 
+KEPT = timedelta(days=14)  # so long the recycle bin surely holds what was deleted; it does for fifteen
 STONES = 2000  # tombstones on a page
 EARLY = 400  # rows of a first walk that are asked for at once; the details of so many take one query each
 
@@ -57,7 +58,7 @@ class Walk:
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """Yield what changed since a cursor; the last page carries what is gone and where the next walk begins."""
-        place = Cursor.parse(since)
+        place = self._fresh(Cursor.parse(since))
         early: list[Listing] = []
         total: int | None = None
         big = bool(place.job)
@@ -74,6 +75,15 @@ class Walk:
         for page in self._in_bulk(place, early) if big else self._by_pages(place, early):
             yield replace(page, total=total, begun=begun.at if begun is not None else None)
         yield from self._rest(place.without_job)
+
+    def _fresh(self, place: Cursor) -> Cursor:
+        """Give the place to walk from: the beginning, where nobody pulled for so long that the org forgot what is owed.
+
+        A contact that left a deal does not change the deal, and its role leaves the recycle bin as well.
+        """
+        owed = place.gone or place.at
+        is_known = owed is None or place.whole or self._clock.now() - owed < KEPT
+        return place if is_known or not isinstance(self._source, Deals) else Cursor(gone=owed)
 
     def _begun(self, place: Cursor) -> tuple[Cursor, list[Listing], int]:
         """Begin a first walk: count the rows, and read the first of them, which people see while a job is made.

@@ -88,8 +88,10 @@ async def get_rows(call: Call) -> Response:
         wrong = names[columns.index(None)]
         raise ApiError("INVALID_FIELD", f"No such column '{wrong}' on sobject of type {one.name}")
     shown = [column for column in columns if column]
-    rows = [call.state.tables.get(one.name, str(row_id)) for row_id in ids]
-    return answer([wire_row(call.version, one.name, row, shown) if row else None for row in rows])
+    tables = call.state.tables
+    rows = [tables.get(one.name, str(row_id)) for row_id in ids]
+    seen = [row if row is not None and tables.shows(row, deleted_too=False) else None for row in rows]
+    return answer([wire_row(call.version, one.name, row, shown) if row else None for row in seen])
 
 
 async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, Any]]) -> Response:

@@ -68,8 +68,7 @@ class Selection:
     def found(self, *, deleted_too: bool, lagging: bool = False) -> list[Row]:
         """Give the rows, in the order that was asked for."""
         rows, in_order = (self._tables.lagging(self.table), False) if lagging else self._candidates()
-        purged = self._tables.is_purged
-        kept: Iterable[Row] = (row for row in rows if not row.get("IsDeleted") or (deleted_too and not purged(row)))
+        kept: Iterable[Row] = (row for row in rows if self._tables.shows(row, deleted_too=deleted_too))
         if self._where is not None:
             kept = filter(self._where, kept)
         return list(islice(kept if in_order else self._sorted(kept), self._query.limit))

@@ -41,6 +41,7 @@ class Tables:
     def __init__(self, clock: Clock, objects: Mapping[str, Object]) -> None:
         self.objects = objects
         self.author = ""  # who writes when nobody is named
+        self.archived: set[str] = set()  # old activities, which are only seen by a look into the recycle bin
         self._clock = clock
         self.visible = {name.lower(): one for name, one in objects.items()}  # those that the user may see
         self._storages: dict[str, Storage] = {name: Storage() for name in objects}
@@ -67,7 +68,13 @@ class Tables:
         """Give the rows of an object by id, in the order of the ids."""
         return {row["Id"]: row for row in self._storages[table].by_id() if deleted_too or not row.get("IsDeleted")}
 
-    def is_purged(self, row: Values) -> bool:
+    def shows(self, row: Mapping[str, Any], *, deleted_too: bool) -> bool:
+        """Tell whether a query finds a row; with `deleted_too` also what is archived or in the recycle bin still."""
+        if not deleted_too:
+            return not row.get("IsDeleted") and row["Id"] not in self.archived
+        return not row.get("IsDeleted") or not self.is_purged(row)
+
+    def is_purged(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a row was deleted so long ago that it left the recycle bin, too."""
         return bool(row.get("IsDeleted")) and row["SystemModstamp"] < self.now() - KEPT
 
