@@ -58,7 +58,7 @@ class Walk:
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """Yield what changed since a cursor; the last page carries what is gone and where the next walk begins."""
-        place = self._fresh(Cursor.parse(since))
+        place = _begin(Cursor.parse(since), self._source, self._clock.now())
         early: list[Listing] = []
         total: int | None = None
         big = bool(place.job)
@@ -75,15 +75,6 @@ class Walk:
         for page in self._in_bulk(place, early) if big else self._by_pages(place, early):
             yield replace(page, total=total, begun=begun.at if begun is not None else None)
         yield from self._rest(place.without_job)
-
-    def _fresh(self, place: Cursor) -> Cursor:
-        """Give the place to walk from: the beginning, where nobody pulled for so long that the org forgot what is owed.
-
-        A contact that left a deal does not change the deal, and its role leaves the recycle bin as well.
-        """
-        owed = place.gone or place.at
-        is_known = owed is None or place.whole or self._clock.now() - owed < KEPT
-        return place if is_known or not isinstance(self._source, Deals) else Cursor(gone=owed)
 
     def _begun(self, place: Cursor) -> tuple[Cursor, list[Listing], int]:
         """Begin a first walk: count the rows, and read the first of them, which people see while a job is made.
@@ -237,3 +228,13 @@ class Walk:
 
     def _ref(self, row_id: Any) -> Ref:
         return Ref(self._org.connection, self._source.kind, to_18(str(row_id)))
+
+
+def _begin(place: Cursor, source: Source, now: datetime) -> Cursor:
+    """Give the place to walk from: the beginning, where nobody pulled for so long that the org forgot what is owed.
+
+    A contact that left a deal does not change the deal, and its role leaves the recycle bin as well.
+    """
+    owed = place.gone or place.at
+    is_known = owed is None or place.whole or now - owed < KEPT
+    return place if is_known or not isinstance(source, Deals) else Cursor(gone=owed)

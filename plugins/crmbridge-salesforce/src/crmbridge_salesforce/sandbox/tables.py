@@ -68,16 +68,6 @@ class Tables:
         """Give the rows of an object by id, in the order of the ids."""
         return {row["Id"]: row for row in self._storages[table].by_id() if deleted_too or not row.get("IsDeleted")}
 
-    def shows(self, row: Mapping[str, Any], *, deleted_too: bool) -> bool:
-        """Tell whether a query finds a row; with `deleted_too` also what is archived or in the recycle bin still."""
-        if not deleted_too:
-            return not row.get("IsDeleted") and row["Id"] not in self.archived
-        return not row.get("IsDeleted") or not self.is_purged(row)
-
-    def is_purged(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether a row was deleted so long ago that it left the recycle bin, too."""
-        return bool(row.get("IsDeleted")) and row["SystemModstamp"] < self.now() - KEPT
-
     def lagging(self, table: str) -> Iterator[Values]:
         """Yield the rows, deleted ones too, as they stood before transactions that are still open."""
         open_since = self.now() - LAG
@@ -154,3 +144,15 @@ class Tables:
                 self._storages[table].remove(row_id)
             else:
                 self._storages[table].put(before)
+
+
+def shows(tables: Tables, row: Mapping[str, Any], *, deleted_too: bool) -> bool:
+    """Tell whether a query finds a row; with `deleted_too` also what is archived or in the recycle bin still."""
+    if not deleted_too:
+        return not row.get("IsDeleted") and row["Id"] not in tables.archived
+    return not row.get("IsDeleted") or not is_purged(tables, row)
+
+
+def is_purged(tables: Tables, row: Mapping[str, Any]) -> bool:
+    """Tell whether a row was deleted so long ago that it left the recycle bin, too."""
+    return bool(row.get("IsDeleted")) and row["SystemModstamp"] < tables.now() - KEPT
