@@ -100,6 +100,70 @@ def test_the_orgs_clock_may_be_put_back(org: Served, adapter: SalesforceAdapter,
     assert gone in {tombstone.ref.id for page in found for tombstone in page.tombstones}
 
 
+class Ours:
+    """Our clock: the org's, and some time beside it."""
+
+    def __init__(self, theirs: VirtualClock) -> None:
+        self._theirs, self.beside = theirs, timedelta(0)
+
+    def now(self) -> datetime:
+        return self._theirs.now() + self.beside
+
+    def sleep(self, seconds: float) -> None:
+        self._theirs.sleep(seconds)
+
+
+@pytest.mark.parametrize("again", [timedelta(minutes=15), timedelta(hours=30)])
+@pytest.mark.parametrize("back", [timedelta(minutes=2), timedelta(minutes=12), timedelta(hours=2), timedelta(days=1)])
+def test_an_edit_long_before_the_next_pull_is_seen_after_the_orgs_clock_was_put_back(
+    org: Served,
+    adapter: SalesforceAdapter,
+    clock: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    back: timedelta,
+    again: timedelta,
+) -> None:
+    """What is edited right before and right after that, and what is deleted; whether the clock is past it by then."""
+    ours = Ours(clock)
+    monkeypatch.setattr(adapter, "_clock", ours)
+    state, cursor = state_of(org), settle(adapter, clock)
+    before, after, gone = state.deal_ids()[:3]
+    clock.advance(timedelta(minutes=40))
+    state.edit_deal(before, Name="Before")
+    clock.advance(-back)
+    ours.beside = back
+    clock.advance(timedelta(seconds=5))
+    state.edit_deal(after, Name="After")
+    state.delete_deal(gone)
+    clock.advance(again)
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+    later = list(adapter.pull(Kind.DEAL, pages[-1].cursor))
+
+    assert {before, after} == set(deals(pages))
+    assert [gone] == [stone.ref.id for page in pages for stone in page.tombstones]
+    assert [] == [stone.ref.id for page in later for stone in page.tombstones if again > timedelta(hours=1)]
+
+
+@pytest.mark.parametrize("minutes", [-6000, -90, -3, 3, 90, 6000])
+def test_our_clock_may_be_put_to_another_time_between_two_pulls(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """Only the org's own times say what is new, so the edits of each day are seen, then and later."""
+    ours = Ours(clock)
+    monkeypatch.setattr(adapter, "_clock", ours)
+    cursor = settle(adapter, clock)
+    for number, deal in enumerate(state_of(org).deal_ids()[:4]):
+        ours.beside = timedelta(minutes=minutes) if number in {1, 2} else timedelta(0)
+        clock.advance(timedelta(minutes=20))
+        state_of(org).edit_deal(deal, Name="Edited")
+        clock.advance(timedelta(minutes=20))
+        pages = list(adapter.pull(Kind.DEAL, cursor))
+        cursor = pages[-1].cursor
+
+        assert deal in deals(pages)
+
+
 def test_an_edit_during_the_walk_is_not_lost(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
     """Whether it was passed already or is still to come: this walk or the next one has it."""
     adapter = open_adapter(org.url, org.token, page_size=6)
@@ -275,7 +339,7 @@ def test_many_deletions_come_on_several_pages(
 
     assert gone == sorted(stone.ref.id for page in pages for stone in page.tombstones)
     assert 2 >= max(len(page.tombstones) for page in pages)
-    assert {"at"} == set(json.loads(pages[-1].cursor))
+    assert {"apart", "at"} == set(json.loads(pages[-1].cursor))
 
 
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────

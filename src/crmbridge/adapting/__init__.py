@@ -5,6 +5,7 @@ None of it knows a CRM, and none of it has to be used: an adapter takes the part
 """
 
 from crmbridge.adapting.amending import amend_tasks
+from crmbridge.adapting.clocks import apart, put_back
 from crmbridge.adapting.columns import (
     FORMS,
     ID,
@@ -70,6 +71,7 @@ __all__ = [
     "Table",
     "Workflow",
     "amend_tasks",
+    "apart",
     "bound_columns",
     "course_of",
     "domain_of",
@@ -91,6 +93,7 @@ __all__ = [
     "numbers_in",
     "other_currency",
     "partly",
+    "put_back",
     "put_together",
     "read_at_once",
     "read_columns",
