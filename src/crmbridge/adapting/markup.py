@@ -57,7 +57,7 @@ def bare_text(markup: str) -> str:
 
 def unescaped(text: str) -> str:
     """Put characters in the place of entities; of a number that can't be one, the sign for what is unknown."""
-    return html.unescape(_ENDLESS.sub("\ufffd", text))
+    return html.unescape(_ENDLESS.sub("\ufffd", text)) if "&" in text else text
 
 
 def _told(pieces: list[_Piece]) -> Iterator[str]:
