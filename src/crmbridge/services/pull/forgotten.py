@@ -7,12 +7,12 @@ person empties the recycle bin, and the record would be kept for ever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from crmbridge.errors import RefusedError
-from crmbridge.model.records import Kind, Ref, Tombstone
+from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Page
 from crmbridge.revealed import strike
@@ -42,6 +42,7 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
     if not _is_due(workspace, connection, kind):
         return 0
     memory, begun = workspace.store.memory(connection), workspace.clock.now()
+    _bring_back(workspace, connection, kind)
     known = [record.ref for record in workspace.store.records.records(connection, kind)]
     missing = list(_missing(workspace, connection, known))
     if _are_most(missing, known) and _doubted_at(kind) not in memory:
@@ -57,32 +58,55 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
 
 def _is_due(workspace: Workspace, connection: str, kind: Kind) -> bool:
     told_for = workspace.adapter(connection).capabilities.forgets.get(kind)
-    if told_for is None:
+    if told_for is None or _is_within(workspace, _noted(workspace, connection, _doubted_at(kind)), DOUBTED_FOR):
         return False
-    if _is_within(workspace, connection, _doubted_at(kind), DOUBTED_FOR):
-        return False
-    return not _is_within(workspace, connection, _looked_at(kind), told_for * SOONER)
+    return not _is_within(workspace, _noted(workspace, connection, _looked_at(kind)), told_for * SOONER)
 
 
-def _is_within(workspace: Workspace, connection: str, name: str, span: timedelta) -> bool:
-    """Tell whether what was noted is younger than that; no clock that was put back makes it younger."""
+def _noted(workspace: Workspace, connection: str, name: str) -> datetime | None:
     with suppress(KeyError, ValueError):  # never noted, or by another version
-        at = parse_iso(workspace.store.memory(connection)[name])
-        return at <= workspace.clock.now() < at + span
-    return False
+        return parse_iso(workspace.store.memory(connection)[name])
+    return None
+
+
+def _is_within(workspace: Workspace, at: datetime | None, span: timedelta) -> bool:
+    """Tell whether something was so short a time ago; a clock that was put back makes nothing younger."""
+    return at is not None and at <= workspace.clock.now() < at + span
 
 
 def _missing(workspace: Workspace, connection: str, known: Sequence[Ref]) -> Iterator[Ref]:
-    adapter, done = workspace.adapter(connection), 0
+    done = 0
     for lot in chunks(known, LOT):
-        try:
-            found = adapter.read(lot, fields=())
-        except RefusedError as error:  # it says nothing of whether they are there
-            log.warning("%s: can't be looked for: %s", connection, strike(error.message))
-            continue
-        yield from (ref for ref in lot if ref not in found)
+        found = _read(workspace, connection, lot, fields=())
+        yield from (ref for ref in lot if found is not None and ref not in found)
         done += len(lot)
         workspace.progress("pull", f"{connection}: looked for {done} of {len(known)} {PLURALS[known[0].kind]}")
+
+
+def _bring_back(workspace: Workspace, connection: str, kind: Kind) -> None:
+    """Save what was taken for gone and is there: a user may not have seen it for a while, or somebody restored it."""
+    oldest = workspace.clock.now() - 2 * workspace.adapter(connection).capabilities.forgets[kind]
+    if looked_at := _noted(workspace, connection, _looked_at(kind)):
+        oldest = min(oldest, looked_at)  # what went before that was looked for then
+    gone = [stone.ref for stone in workspace.store.records.gone(connection) if _may_be_back(stone, kind, oldest)]
+    for lot in chunks(gone, LOT):
+        found = _read(workspace, connection, lot) or {}
+        workspace.store.records.put([found[ref] for ref in lot if ref in found])
+
+
+def _may_be_back(stone: Tombstone, kind: Kind, oldest: datetime) -> bool:
+    return stone.ref.kind is kind and stone.merged_into is None and stone.at >= oldest
+
+
+def _read(
+    workspace: Workspace, connection: str, refs: Sequence[Ref], fields: Collection[str] | None = None
+) -> Mapping[Ref, Record] | None:
+    """Read records by their ids; where the CRM refuses that, it says nothing of whether they are there."""
+    try:
+        return workspace.adapter(connection).read(refs, fields=fields)
+    except RefusedError as error:
+        log.warning("%s: can't be looked for: %s", connection, strike(error.message))
+        return None
 
 
 def _are_most(missing: Sequence[Ref], known: Sequence[Ref]) -> bool:

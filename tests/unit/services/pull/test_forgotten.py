@@ -216,6 +216,35 @@ def test_what_can_be_seen_again_within_the_day_was_never_gone(bench: Bench) -> N
     assert (0, 0, set(hidden)) == (first, pull(bench.workspace)[0].gone, held(bench))
 
 
+@pytest.mark.parametrize("days", [14, 20, 100])
+def test_what_can_be_seen_again_is_there_again(bench: Bench, days: int) -> None:
+    """Deals that a user could not see for a while were taken for gone, and nobody edits them since."""
+    crm = bench.crms["north"]
+    hidden = {crm.ref(Kind.DEAL, each): crm.deal(each) for each in crm.deal_ids()[:3]}
+    for ref in hidden:
+        del crm.records[ref]
+    bench.clock.advance(20 * DAY)
+    gone = pull(bench.workspace)[0].gone
+    crm.records |= hidden
+    bench.clock.advance(days * DAY)
+    pull(bench.workspace)
+
+    assert 3 == gone
+    assert hidden == bench.workspace.store.records.get(hidden)
+
+
+def test_what_was_deleted_stays_so(bench: Bench) -> None:
+    """Also where it was merged into another: what is read by its id is no other record."""
+    crm = bench.crms["north"]
+    crm.merge_deals(winner=crm.deal_ids()[0], loser=crm.deal_ids()[1])
+    delete(bench, 1)
+    for _ in range(3):
+        bench.clock.advance(20 * DAY)
+        pull(bench.workspace)
+
+    assert there(bench) == held(bench)
+
+
 @pytest.mark.parametrize("error", [RefusedError("no"), RetryLaterError("too many requests")])
 def test_what_could_not_be_read_is_not_gone(bench: Bench, error: Exception) -> None:
     """A CRM that is busy is asked by the next pull."""
