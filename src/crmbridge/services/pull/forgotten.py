@@ -88,14 +88,11 @@ def _bring_back(workspace: Workspace, connection: str, kind: Kind) -> None:
     oldest = workspace.clock.now() - 2 * workspace.adapter(connection).capabilities.forgets[kind]
     if looked_at := _noted(workspace, connection, _looked_at(kind)):
         oldest = min(oldest, looked_at)  # what went before that was looked for then
-    gone = [stone.ref for stone in workspace.store.records.gone(connection) if _may_be_back(stone, kind, oldest)]
+    stones = workspace.store.records.gone(connection)
+    gone = [stone.ref for stone in stones if stone.ref.kind is kind and stone.at >= oldest]
     for lot in chunks(gone, LOT):
         found = _read(workspace, connection, lot) or {}
         workspace.store.records.put([found[ref] for ref in lot if ref in found])
-
-
-def _may_be_back(stone: Tombstone, kind: Kind, oldest: datetime) -> bool:
-    return stone.ref.kind is kind and stone.merged_into is None and stone.at >= oldest
 
 
 def _read(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.ports import Adapter
+from crmbridge.ports import Adapter, Page
 from crmbridge.services.pull.pulling import ConnectionPull, pull
 from crmbridge.services.runs.running import run_steps
 from crmbridge.testing.fake_adapter import FakeAdapter
@@ -23,7 +23,12 @@ TOLD_FOR = 15 * DAY
 @pytest.fixture
 def bench() -> Bench:
     """Give a CRM of sixty deals that tells of a deletion for fifteen days, pulled once."""
-    found = make_bench(deals=60, parts={"north": (0.0, 1.0)})
+    return bench_of(60)
+
+
+def bench_of(deals: int) -> Bench:
+    """Make such a CRM of some deals."""
+    found = make_bench(deals=deals, parts={"north": (0.0, 1.0)})
     found.crms["north"].forgets = TOLD_FOR
     pull(found.workspace)
     return found
@@ -52,10 +57,18 @@ def there(bench: Bench) -> set[Ref]:
 
 
 class Watched(FakeAdapter):
-    """A fake that counts the ids that it is asked for, and raises what it is told to."""
+    """A fake that counts the ids that it is asked for, raises what it is told to, and cuts a pull of deals off."""
 
     asked = 0
     error: Exception | None = None
+    cut = False
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        pages = super().pull(kind, since)
+        if self.cut and kind is Kind.DEAL:
+            yield next(pages)
+            raise RetryLaterError("too many requests")
+        yield from pages
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         if self.error is not None:
@@ -135,6 +148,20 @@ def test_the_next_pull_goes_on_from_where_this_one_was(bench: Bench) -> None:
 # ── What it costs ───────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_first_pull_looks_for_nothing(bench: Bench) -> None:
+    """What it has just read is there; nor does the pull that goes on with one that was cut off."""
+    fresh = make_bench(deals=60, parts={"north": (0.0, 1.0)})
+    fresh.crms["north"].forgets = TOLD_FOR
+    seen, eye = watched(fresh)
+    eye.cut = True
+    first = pull(seen.workspace)[0].error
+    eye.cut = False
+    second = pull(seen.workspace)[0].error
+
+    assert (RetryLaterError, type(None)) == (type(first), type(second))
+    assert (0, held(bench)) == (eye.asked, held(fresh))
+
+
 def test_nothing_is_looked_for_while_the_crm_tells_by_itself(bench: Bench) -> None:
     """Pulled each day, the deals are read by their ids once in that time, and not by every pull."""
     seen, eye = watched(bench)
@@ -202,6 +229,34 @@ def test_that_most_are_gone_is_believed_a_day_later(bench: Bench) -> None:
     assert (40, there(bench)) == (pull(seen.workspace)[0].gone, held(bench))
 
 
+@pytest.mark.parametrize(
+    ("deals", "gone", "believed"), [(60, 30, True), (60, 31, False), (20, 20, True), (22, 20, True), (22, 21, False)]
+)
+def test_up_to_half_or_twenty_are_believed_at_once(deals: int, gone: int, *, believed: bool) -> None:
+    """The larger of the two counts."""
+    bench = bench_of(deals)
+    delete(bench, gone)
+    bench.clock.advance(20 * DAY)
+
+    assert (gone if believed else 0) == pull(bench.workspace)[0].gone
+
+
+def test_a_doubt_that_is_over_makes_none_of_the_next_believed(bench: Bench) -> None:
+    """Whoever sees less than before for a second time is not believed at once either."""
+    crm = bench.crms["north"]
+    shown = {ref: record for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
+    for _ in range(2):
+        bench.clock.advance(20 * DAY)
+        for ref in shown:
+            del crm.records[ref]
+        assert 0 == pull(bench.workspace)[0].gone
+        crm.records |= shown
+        bench.clock.advance(DAY)
+        pull(bench.workspace)
+
+    assert set(shown) == held(bench)
+
+
 def test_what_can_be_seen_again_within_the_day_was_never_gone(bench: Bench) -> None:
     """They stay as they are, and the doubt is over."""
     crm = bench.crms["north"]
@@ -245,16 +300,18 @@ def test_what_was_deleted_stays_so(bench: Bench) -> None:
     assert there(bench) == held(bench)
 
 
+@pytest.mark.parametrize("deals", [15, 60])
 @pytest.mark.parametrize("error", [RefusedError("no"), RetryLaterError("too many requests")])
-def test_what_could_not_be_read_is_not_gone(bench: Bench, error: Exception) -> None:
+def test_what_could_not_be_read_is_not_gone(deals: int, error: Exception) -> None:
     """A CRM that is busy is asked by the next pull."""
+    bench = bench_of(deals)
     delete(bench, 3)
     bench.clock.advance(20 * DAY)
     seen, eye = watched(bench)
     eye.error = error
     first = pull(seen.workspace)[0]
 
-    assert (0, 60) == (first.gone, len(held(bench)))
+    assert (0, deals) == (first.gone, len(held(bench)))
     eye.error = None
     assert 3 == _until(seen).gone
 
