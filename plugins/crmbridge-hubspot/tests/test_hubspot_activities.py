@@ -9,7 +9,6 @@ import respx
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter
 from crmbridge.testing import AdapterWorkbench
-from crmbridge_hubspot.activities import plain_text
 
 from .accounts import OBJECTS, Opener
 
@@ -117,16 +116,11 @@ def test_notes_are_pulled_as_text(bench: AdapterWorkbench, adapter: Adapter) -> 
     assert {record.ref: record} == dict(adapter.read([record.ref]))
 
 
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ("", ""),
-        ("plain", "plain"),
-        ('<div dir="auto">a</div><div>b&nbsp;c</div>', "a\nb c"),
-        ("1 &lt; 2", "1 < 2"),
-        ("<ul><li>x</li><li>y</li></ul>", "x\ny"),
-    ],
-)
-def test_markup_becomes_lines(body: str, text: str) -> None:
-    """Every line that people see is a line of the text."""
-    assert text == plain_text(body)
+@pytest.mark.parametrize("body", ["&#" + "1" * 5000, "<" * 60_000, '<p title="' * 6_000])
+def test_no_note_ends_a_pull(bench: AdapterWorkbench, adapter: Adapter, body: str) -> None:
+    """Whatever somebody's program wrote as a note: the others come, and so does what there is of it."""
+    state = bench.served.sandbox.state
+    stamp = {"hs_timestamp": "2026-06-01T10:00:00Z"}
+    notes = {state.create("notes", {**stamp, "hs_note_body": each}).id for each in (body, "<p>Budget</p>")}
+
+    assert notes == {record.ref.id for page in adapter.pull(Kind.NOTE, None) for record in page.records}

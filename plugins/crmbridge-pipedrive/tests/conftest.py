@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crmbridge.model.values import FieldType
-from crmbridge.ports import Adapter, AdapterContext, FieldBinding, RateLedger
+from crmbridge.ports import Adapter, AdapterContext, Clock, FieldBinding, RateLedger
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_pipedrive import plugin, walking
 from crmbridge_pipedrive.sandbox import build
@@ -30,7 +30,7 @@ Open = Callable[..., Adapter]
 class Ahead:
     """The clock of a machine that is some time ahead of Pipedrive."""
 
-    def __init__(self, clock: VirtualClock, by: timedelta) -> None:
+    def __init__(self, clock: Clock, by: timedelta) -> None:
         self._clock, self._by = clock, by
 
     def now(self) -> datetime:
@@ -72,12 +72,14 @@ def opened(served: Served, clock: VirtualClock, tmp_path: Path) -> Iterator[Open
     """Open adapters on the sandbox; keyword arguments are settings, `fields` the bindings, `memory` what is kept."""
     adapters: list[Adapter] = []
     (tmp_path / "token").write_text(served.token, "utf-8")
+    theirs = clock
 
     def open_one(
         fields: tuple[FieldBinding, ...] = BINDINGS,
         memory: dict[str, str] | None = None,
         ledger: RateLedger | None = None,
         ahead: timedelta = timedelta(0),
+        clock: Clock = theirs,
         **settings: Any,
     ) -> Adapter:
         usual = {"base_url": served.url, "company": "lumenworks", "token": {"file": str(tmp_path / "token")}}

@@ -11,7 +11,7 @@ from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge_pipedrive import api as api_module
 from crmbridge_pipedrive import limits, reading
-from crmbridge_pipedrive.engagements import activity_record, note_record, plain_text
+from crmbridge_pipedrive.engagements import activity_record, note_record
 
 AT = datetime(2026, 6, 11, 14, 30, tzinfo=UTC)
 
@@ -135,20 +135,15 @@ class TestNotes:
 
         assert renamed[0] == renamed[1]
 
-    @pytest.mark.parametrize(
-        ("html", "text"),
-        [
-            ("Hello<br>there", "Hello\nthere"),
-            ("<p>One</p><p>Two</p>", "One\nTwo"),
-            ("<ul><li>A</li><li>B &amp; C</li></ul>", "A\nB & C"),
-            ("a &lt;b&gt; c&nbsp;d", "a <b> c d"),
-            ("<b>unclosed", "unclosed"),
-            ("", ""),
-        ],
-    )
-    def test_html_is_read_line_by_line(self, html: str, text: str) -> None:
-        """Markup is Pipedrive's; the text is what people wrote."""
-        assert text == plain_text(html)
+    @pytest.mark.parametrize("content", ["&#" + "1" * 5000, "<a " * 50_000, '<p title="' * 50_000])
+    def test_no_note_ends_a_pull(self, adapter: Adapter, state: Any, content: str) -> None:
+        """Whatever somebody's program wrote as a note: the others come, and so does what there is of it."""
+        number, other = state.add_note("3", "x"), state.add_note("3", "Budget")
+        state.tables.notes[int(number)]["content"] = content
+        found = records(pull(adapter, Kind.NOTE))
+
+        assert {number, other} == found.keys()
+        assert "Budget" == found[other].fields["body"]
 
 
 class TestDeleted:

@@ -16,7 +16,8 @@ from crmbridge.ports import Page
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
-from crmbridge_salesforce.notes import plain_text, titled
+from crmbridge_salesforce.encode import NOTE_SUBJECT
+from crmbridge_salesforce.notes import titled
 
 from .orgs import Opener, state_of
 
@@ -42,6 +43,21 @@ def make_note(org: Served, body: str, *places: str, title: str = "Talk") -> str:
             "ContentDocumentLink", {"ContentDocumentId": note, "LinkedEntityId": place, "ShareType": "V"}
         )
     return note
+
+
+@pytest.mark.parametrize("kind", [Kind.ACTIVITY, Kind.NOTE])
+def test_an_archived_task_is_read_as_it_was_pulled(org: Served, adapter: SalesforceAdapter, kind: Kind) -> None:
+    """The org archives old activities, which are no less there for that; one that is deleted is gone."""
+    subject = NOTE_SUBJECT if kind is Kind.NOTE else "Call"
+    old, gone = (state_of(org).add_task(state_of(org).deal_ids()[0], Subject=subject) for _ in range(2))
+    for each in (old, gone):
+        state_of(org).archive_activity(each)
+    pulled = {record.ref: record for page in adapter.pull(kind, None) for record in page.records}
+    state_of(org).delete("Task", gone)
+    found = adapter.read(sorted(pulled))
+
+    assert {Ref("sf", kind, old), Ref("sf", kind, gone)} <= set(pulled)
+    assert {ref: record for ref, record in pulled.items() if ref.id != gone} == found
 
 
 def test_tasks_and_events_are_activities(org: Served, adapter: SalesforceAdapter) -> None:
@@ -220,20 +236,13 @@ def test_an_org_without_notes_has_none(org: Served, open_adapter: Opener) -> Non
     assert set(state_of(org).tables.rows("Task")) == set(records(adapter.pull(Kind.ACTIVITY, None)))
 
 
-@pytest.mark.parametrize(
-    ("markup", "expected"),
-    [
-        ("<p>One</p><p>Two</p>", "One\nTwo"),
-        ("a<br>b<br/>c", "a\nb\nc"),
-        ("<ul><li>x</li><li>y&nbsp;z</li></ul>", "x\ny z"),
-        ("&lt;b&gt; &amp; &#x1F600;", "<b> & 😀"),
-        ("plain", "plain"),
-        ("", ""),
-    ],
-)
-def test_markup_becomes_plain_text(markup: str, expected: str) -> None:
-    """Blocks stand on lines of their own, entities are characters, tags are gone."""
-    assert expected == plain_text(markup)
+@pytest.mark.parametrize("markup", ["&#" + "1" * 5000, "<a " * 50_000, '<p title="' * 50_000])
+def test_no_note_ends_a_pull(org: Served, adapter: SalesforceAdapter, markup: str) -> None:
+    """Whatever somebody's program wrote as a note: the others come, and so does what there is of it."""
+    deal = state_of(org).deal_ids()[0]
+    notes = {make_note(org, markup, deal), make_note(org, "<p>Budget</p>", deal)}
+
+    assert notes <= set(records(adapter.pull(Kind.NOTE, None)))
 
 
 def test_a_title_stands_above_the_text() -> None:

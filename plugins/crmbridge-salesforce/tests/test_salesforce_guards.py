@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmbridge.engine import evaluate as engine
+from crmbridge.engine.evaluating import evaluate as engine
 from crmbridge.model.findings import FindingKind
 from crmbridge.model.process import Process
 from crmbridge.model.replacing import replace

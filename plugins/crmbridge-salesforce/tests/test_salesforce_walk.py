@@ -100,6 +100,70 @@ def test_the_orgs_clock_may_be_put_back(org: Served, adapter: SalesforceAdapter,
     assert gone in {tombstone.ref.id for page in found for tombstone in page.tombstones}
 
 
+class Ours:
+    """Our clock: the org's, and some time beside it."""
+
+    def __init__(self, theirs: VirtualClock) -> None:
+        self._theirs, self.beside = theirs, timedelta(0)
+
+    def now(self) -> datetime:
+        return self._theirs.now() + self.beside
+
+    def sleep(self, seconds: float) -> None:
+        self._theirs.sleep(seconds)
+
+
+@pytest.mark.parametrize("again", [timedelta(minutes=15), timedelta(hours=30)])
+@pytest.mark.parametrize("back", [timedelta(minutes=2), timedelta(minutes=12), timedelta(hours=2), timedelta(days=1)])
+def test_an_edit_long_before_the_next_pull_is_seen_after_the_orgs_clock_was_put_back(
+    org: Served,
+    adapter: SalesforceAdapter,
+    clock: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    back: timedelta,
+    again: timedelta,
+) -> None:
+    """What is edited right before and right after that, and what is deleted; whether the clock is past it by then."""
+    ours = Ours(clock)
+    monkeypatch.setattr(adapter, "_clock", ours)
+    state, cursor = state_of(org), settle(adapter, clock)
+    before, after, gone = state.deal_ids()[:3]
+    clock.advance(timedelta(minutes=40))
+    state.edit_deal(before, Name="Before")
+    clock.advance(-back)
+    ours.beside = back
+    clock.advance(timedelta(seconds=5))
+    state.edit_deal(after, Name="After")
+    state.delete_deal(gone)
+    clock.advance(again)
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+    later = list(adapter.pull(Kind.DEAL, pages[-1].cursor))
+
+    assert {before, after} == set(deals(pages))
+    assert [gone] == [stone.ref.id for page in pages for stone in page.tombstones]
+    assert [] == [stone.ref.id for page in later for stone in page.tombstones if again > timedelta(hours=1)]
+
+
+@pytest.mark.parametrize("minutes", [-6000, -90, -3, 3, 90, 6000])
+def test_our_clock_may_be_put_to_another_time_between_two_pulls(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """Only the org's own times say what is new, so the edits of each day are seen, then and later."""
+    ours = Ours(clock)
+    monkeypatch.setattr(adapter, "_clock", ours)
+    cursor = settle(adapter, clock)
+    for number, deal in enumerate(state_of(org).deal_ids()[:4]):
+        ours.beside = timedelta(minutes=minutes) if number in {1, 2} else timedelta(0)
+        clock.advance(timedelta(minutes=20))
+        state_of(org).edit_deal(deal, Name="Edited")
+        clock.advance(timedelta(minutes=20))
+        pages = list(adapter.pull(Kind.DEAL, cursor))
+        cursor = pages[-1].cursor
+
+        assert deal in deals(pages)
+
+
 def test_an_edit_during_the_walk_is_not_lost(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
     """Whether it was passed already or is still to come: this walk or the next one has it."""
     adapter = open_adapter(org.url, org.token, page_size=6)
@@ -244,7 +308,7 @@ def test_many_columns_fit_without_a_long_url(open_adapter: Opener) -> None:
         router.get(f"{BASE}/queryAll").mock(return_value=reply())
         adapter = open_adapter(HOST, "t", fields={f"f{n}": name for n, name in enumerate(names)})
         ask.side_effect = [reply(wide), reply(), reply(), reply()]
-        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
+        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-06-09T00:00:00Z"}'))
 
     assert "there" == page.records[0].fields["f499"]
     assert 16_384 > max(len(str(call.request.url)) for call in ask.calls)
@@ -275,7 +339,7 @@ def test_many_deletions_come_on_several_pages(
 
     assert gone == sorted(stone.ref.id for page in pages for stone in page.tombstones)
     assert 2 >= max(len(page.tombstones) for page in pages)
-    assert {"at"} == set(json.loads(pages[-1].cursor))
+    assert {"apart", "at"} == set(json.loads(pages[-1].cursor))
 
 
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,7 +402,7 @@ def test_a_field_can_be_named_by_its_label(open_adapter: Opener) -> None:
         found["SystemModstamp"] = "2026-06-01T00:00:00.000+0000"
         router.get(f"{BASE}/query").mock(side_effect=[reply(found), reply(), reply(), reply()])
         adapter = open_adapter(HOST, "t", fields={"budget": "budget Agreed"})
-        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-05-01T00:00:00Z"}'))
+        page = next(adapter.pull(Kind.DEAL, '{"at":"2026-06-09T00:00:00Z"}'))
 
     assert "50k" == page.records[0].fields["budget"]
 
@@ -410,3 +474,36 @@ def test_a_column_that_is_hidden_between_two_pulls_is_not_empty(
 
     assert field not in deal.fields
     assert [(column, field)] == [(each.path, each.field) for each in deal.problems]
+
+
+# ── After a long time ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("days", [1, 13, 16, 100])
+def test_a_contact_that_left_a_deal_is_missed_by_no_pull(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, days: int
+) -> None:
+    """The deal itself does not change, and the role that is gone leaves the recycle bin after fifteen days."""
+    before = deals(adapter.pull(Kind.DEAL, None))
+    left = next(deal for deal in before.values() if deal.fields["contacts"])
+    cursor = settle(adapter, clock)
+    for contact in left.fields["contacts"]:
+        state_of(org).remove_contact(left.ref.id, contact)
+    clock.advance(timedelta(days=days))
+
+    assert () == deals(adapter.pull(Kind.DEAL, cursor))[left.ref.id].fields["contacts"]
+
+
+def test_a_pull_after_a_long_time_is_no_first_one(org: Served, adapter: SalesforceAdapter, clock: VirtualClock) -> None:
+    """All deals come again, once; what is still in the recycle bin is told of, and the next pull is quiet."""
+    cursor = settle(adapter, clock)
+    clock.advance(timedelta(days=20))
+    gone, *there = state_of(org).deal_ids()
+    state_of(org).delete_deal(gone)
+    clock.advance(timedelta(days=1))
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+    clock.advance(timedelta(days=1))
+
+    assert sorted(there) == sorted(record.ref.id for page in pages for record in page.records)
+    assert [gone] == [stone.ref.id for page in pages for stone in page.tombstones]
+    assert {} == deals(adapter.pull(Kind.DEAL, pages[-1].cursor))

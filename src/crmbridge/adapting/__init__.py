@@ -5,6 +5,7 @@ None of it knows a CRM, and none of it has to be used: an adapter takes the part
 """
 
 from crmbridge.adapting.amending import amend_tasks
+from crmbridge.adapting.clocks import apart, put_back
 from crmbridge.adapting.columns import (
     FORMS,
     ID,
@@ -29,6 +30,7 @@ from crmbridge.adapting.courses import course_of
 from crmbridge.adapting.describing import flat, native_fields
 from crmbridge.adapting.history import History, moves_from_revisions, walk_with_history
 from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
+from crmbridge.adapting.markup import bare_text, text_of, unescaped
 from crmbridge.adapting.reading import read_in_lots
 from crmbridge.adapting.receipts import partly, receipt_of
 from crmbridge.adapting.steps import Step, in_steps
@@ -70,6 +72,8 @@ __all__ = [
     "Table",
     "Workflow",
     "amend_tasks",
+    "apart",
+    "bare_text",
     "bound_columns",
     "course_of",
     "domain_of",
@@ -91,6 +95,7 @@ __all__ = [
     "numbers_in",
     "other_currency",
     "partly",
+    "put_back",
     "put_together",
     "read_at_once",
     "read_columns",
@@ -99,6 +104,8 @@ __all__ = [
     "single",
     "spread",
     "standard_columns",
+    "text_of",
+    "unescaped",
     "walk_by_time",
     "walk_with_history",
     "without_value",

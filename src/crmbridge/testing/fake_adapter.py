@@ -46,6 +46,7 @@ class FakeAdapter:
             conditional_write=self._crm.compares,
             history=True,
             tombstones=True,
+            forgets=dict.fromkeys(KINDS - {Kind.USER}, self._crm.forgets) if self._crm.forgets else {},
             status_in_stage=True,
             lag=timedelta(0),
             field_history=self._crm.remembered if self._crm.remembers else 0,
@@ -75,10 +76,11 @@ class FakeAdapter:
         for start in range(0, max(len(changed), 1), PAGE):
             part = changed[start : start + PAGE]
             refs = [ref for _, ref in part]
+            gone = [self._crm.gone[ref] for ref in refs if since and ref not in self._crm.records]
             yield Page(
                 records=tuple(self._crm.records[ref] for ref in refs if ref in self._crm.records),
                 moves=tuple(m for ref in refs if ref in self._crm.records for m in self._crm.moves.get(ref, ())),
-                tombstones=tuple(self._crm.gone[ref] for ref in refs if since and ref not in self._crm.records),
+                tombstones=tuple(filter(self._crm.tells_of, gone)),
                 cursor=str(part[-1][0]) if part else str(after),
             )
 

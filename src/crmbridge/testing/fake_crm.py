@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 
 from crmbridge.model.changes import Change, Outcome, Receipt
@@ -26,7 +27,8 @@ class FakeCrm(FakeRecords):
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
     `figure_fields`. Each of its `rules` says why a deal may not be made what an update would make of it, or nothing.
     One that `compares` takes no update of a deal of another version than the update expects. A deal that crmbridge
-    makes without an owner is given to `signed_in`, if that is anybody.
+    makes without an owner is given to `signed_in`, if that is anybody. One that `forgets` tells of a deletion for that
+    long.
     """
 
     def __init__(self, connection: str, clock: Clock, *, unique_keys: bool = True, able: bool = False) -> None:
@@ -34,6 +36,7 @@ class FakeCrm(FakeRecords):
         self.unique_keys = unique_keys
         self.able = able
         self.compares = False
+        self.forgets: timedelta | None = None
         self.remembered = 150  # deals that may be asked at once what they held before
         self.account = connection
         self.blind = 0
@@ -151,6 +154,10 @@ class FakeCrm(FakeRecords):
         ref = next(ref for ref, (_, known) in self.attached.items() if known == marker)
         record = self.records[ref]
         self.store(ref, {**record.fields, "done": True}, None, created=record.created_at)
+
+    def tells_of(self, tombstone: Tombstone) -> bool:
+        """Tell whether it is not forgotten yet that a record is gone."""
+        return self.forgets is None or self.clock.now() - tombstone.at < self.forgets
 
     def remove(self, ref: Ref) -> None:
         """Delete a task or note as a person would."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
+from crmbridge.adapting import text_of
 from crmbridge.model.values import FieldType, Value
 from crmbridge_hubspot.objects import Bound
 from crmbridge_hubspot.values import moment
@@ -36,14 +35,12 @@ ACTIVITY_SYSTEM: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "notes": (NOTE_BODY,),
     }
 )
-_BREAKS = re.compile(r"<(?:br|/p|/div|/li|/h\d|/tr)\b[^>]*>", re.IGNORECASE)
-_TAGS = re.compile(r"<[^>]*>")
 
 
 def activity_fields(name: str, properties: Mapping[str, str | None], now: datetime) -> dict[str, Value]:
     """Read what an activity or a note holds."""
     if name == "notes":
-        text = plain_text(properties.get(NOTE_BODY) or "")
+        text = text_of(properties.get(NOTE_BODY) or "")
         return {"body": text} if text else {}
     subject = properties.get(SUBJECTS[name])
     named: dict[str, Value] = {"subject": subject} if subject else {}
@@ -74,9 +71,3 @@ def _has_passed(at: str | None, now: datetime) -> bool:
         return not at or moment(at) <= now
     except ValueError:  # told as a problem of the field
         return True
-
-
-def plain_text(body: str) -> str:
-    """Give the text of a body without its markup: one line for each line that people see."""
-    text = html.unescape(_TAGS.sub("", _BREAKS.sub("\n", body)))
-    return text.replace("\xa0", " ").strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from crmbridge.http import Signer
@@ -40,6 +40,7 @@ CAPABILITIES = Capabilities(
     external_key=True,
     history=True,
     tombstones=True,
+    forgets=dict.fromkeys(TYPES, timedelta(days=90)),  # then what is in the recycle bin is gone for good
     status_in_stage=True,
     lag=OVERLAP,
     merges=True,

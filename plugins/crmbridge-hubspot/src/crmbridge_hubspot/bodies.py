@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
+from crmbridge.adapting import bare_text
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind
@@ -149,5 +149,4 @@ def to_html(after: Mapping[str, Value], marker: str | None) -> str:
 
 def has_marker(body: Any, marker: str) -> bool:
     """Tell whether a body holds a marker, however the editor has wrapped it and whatever people wrote after it."""
-    text = html.unescape(re.sub(r"<[^>]*>", "", str(body or "")))
-    return bool(marker) and f"[{marker}]" in text
+    return bool(marker) and f"[{marker}]" in bare_text(str(body or ""))

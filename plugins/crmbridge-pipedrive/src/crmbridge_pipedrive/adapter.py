@@ -43,6 +43,7 @@ CAPABILITIES = Capabilities(
     external_key=False,  # the key is kept in a custom field, and Pipedrive keeps none of those unique
     history=True,
     tombstones=True,
+    forgets={Kind.DEAL: timedelta(days=30)},  # of the others no list tells, and the roll is called
     status_in_stage=False,
     lag=timedelta(0),
     merges=False,  # no answer names the deal that a merged one went into

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
+from crmbridge.adapting import apart
 from crmbridge.errors import RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import HttpClient, Reply, pages
 from crmbridge.http.client import UNREADABLE, tidy
+from crmbridge.http.headers import said_at
 from crmbridge.ports import Clock
 from crmbridge_pipedrive.paths import Call
 from crmbridge_pipedrive.verdicts import ShutOutError
@@ -19,6 +21,13 @@ Params = Mapping[str, str | int]
 LIMIT = 500  # the most rows of a page; one costs the same whatever its length
 IDS = 100  # how many ids fit in the `ids` of a list
 ENVELOPE = (dict, type(None))  # a 200 whose whole body is `null` has been seen (tap-pipedrive 1.1.8)
+
+
+class Heard(NamedTuple):
+    """What time it was at Pipedrive when it last answered, and how many seconds our clock was ahead of that."""
+
+    at: datetime
+    apart: int
 
 
 class Api:
@@ -40,6 +49,7 @@ class Api:
         readers: int = 3,
     ) -> None:
         self.readers = readers
+        self.heard: Heard | None = None  # until Pipedrive said what time it is
         self._http = http
         self._clock = clock
         self._calls = calls
@@ -118,9 +128,12 @@ class Api:
     def _read(self, call: str, params: Params | None, id_: int | str) -> Reply:
         asked = self._calls[call]
         path = self._path(asked, id_)
-        return self._guarded(
+        reply = self._guarded(
             lambda: self._http.read("GET", path, params=params or {}, cost=asked.tokens, expect=ENVELOPE)
         )
+        if said := said_at(reply.headers):
+            self.heard = Heard(said, apart(self._clock.now(), said))
+        return reply
 
     def _path(self, call: Call, id_: int | str, other: int | str = "") -> str:
         v1 = self._v1_path() if call.path.startswith("{v1}") else ""

@@ -43,12 +43,15 @@ def pull_files(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
         lists: Iterable[Sequence[Row]]
         if cursor.since is not None:
             changed = _changed(api, cursor.asked_since)
+            if (caught_up := cursor.caught_up(api.heard)) != cursor:
+                cursor = caught_up
+                changed = _changed(api, cursor.asked_since)
             lists = [changed]
-            cursor = replace(cursor, next=_newest(changed) or cursor.since)
+            cursor = cursor.begun(changed, api.heard)
         else:
             if not cursor.parts:
                 first, _ = api.page_at(CALL, {"sort": "update_time DESC", "limit": 1}, 0)
-                cursor = replace(cursor, next=_newest(first), parts=(Part(),))
+                cursor = replace(cursor.begun(first, api.heard), parts=(Part(),))
             lists = in_order(api, CALL, {"limit": A_PAGE}, cursor.parts[0].after or 0)
         met = Met(cursor)
         for rows in lists:
@@ -148,10 +151,6 @@ def _changed(api: Api, since: datetime | None) -> list[Row]:
 def _is_since(row: Row, since: datetime | None) -> bool:
     at = moment(row.get("update_time")) or moment(row.get("add_time"))
     return at is None or since is None or at >= since
-
-
-def _newest(rows: Iterable[Row]) -> datetime | None:
-    return max((at for row in rows if (at := moment(row.get("update_time"))) is not None), default=None)
 
 
 def _everybody(api: Api) -> Iterator[int]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct, field
 
+from crmbridge.adapting import put_back
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import iso
-from crmbridge_pipedrive.api import is_id
+from crmbridge_pipedrive.api import Heard, Row, is_id
 from crmbridge_pipedrive.values import moment
 
 OVERLAP = timedelta(minutes=2)  # read again on top, in case a list shows an edit late
@@ -53,7 +54,8 @@ class Cursor(Struct, frozen=True, kw_only=True):
     change there was before it began; the next walk starts from it. `owed` are deals that were sampled before the
     list was cut in parts and have not come yet. `seen` has the fingerprints of rows delivered that the overlap will
     bring again, `lost` the deals that were lost when they were last delivered. `backlog` is how far the moves of
-    deals that moved before the first pull are read, where that was put off.
+    deals that moved before the first pull are read, where that was put off. `apart` is how many seconds our clock was
+    ahead of Pipedrive's when the walk began; None: Pipedrive did not say.
     """
 
     since: datetime | None = None
@@ -64,11 +66,28 @@ class Cursor(Struct, frozen=True, kw_only=True):
     lost: frozenset[int] = frozenset()
     backlog: Part | None = None
     puts_off: bool = False  # this walk puts moves off
+    apart: int | None = None
 
     @property
     def asked_since(self) -> datetime | None:
         """Give the time to ask for, overlap included."""
         return self.since - OVERLAP if self.since else None
+
+    def caught_up(self, heard: Heard | None) -> Cursor:
+        """Give one that reaches further back, where Pipedrive's clock was put back since, or ours forward.
+
+        What is new may have older times then. Whoever has asked with this one asks again with another one.
+        """
+        back = put_back(self.apart, None if heard is None else heard.apart)
+        return replace(self, since=self.since - back) if back and self.since else self
+
+    def begun(self, rows: Iterable[Row], heard: Heard | None) -> Cursor:
+        """Note where the next walk starts: at the newest change, by Pipedrive's own times, and not in its future."""
+        stamps = [at for row in rows if (at := moment(row.get("update_time"))) is not None]
+        newest = max(stamps, default=self.since)
+        if heard is None:
+            return replace(self, next=newest)
+        return replace(self, next=newest and min(newest, heard.at), apart=heard.apart)
 
     def is_fresh(self, row_id: int, print_: str) -> bool:
         """Tell whether a row was not delivered before, exactly as it is now."""
@@ -92,9 +111,11 @@ class Cursor(Struct, frozen=True, kw_only=True):
             "seen": dict(list(self.seen.items())[-REMEMBERED:]),
             "lost": sorted(self.lost, reverse=True)[:LOST],
             "puts_off": self.puts_off,
+            "apart": self.apart,
             "backlog": None if self.backlog is None else self.backlog.data() or {"done": False},
         }
-        return json.dumps({name: value for name, value in body.items() if value}, separators=(",", ":"))
+        said = {name: value for name, value in body.items() if value or (name == "apart" and value is not None)}
+        return json.dumps(said, separators=(",", ":"))
 
 
 def read_cursor(text: str | None) -> Cursor:
@@ -115,6 +136,7 @@ def read_cursor(text: str | None) -> Cursor:
         lost=_ids(body.get("lost")),
         backlog=_part(backlog) if isinstance(backlog, dict) else None,
         puts_off=body.get("puts_off") is True,
+        apart=body["apart"] if is_id(body.get("apart")) else None,
     )
 
 

@@ -137,6 +137,8 @@ class _Pull:
             beside=lambda: next(archived(source.api, self._since)),
             ahead=ahead,
         )
+        if not self._goes_on:
+            self._since = self._walk.cursor.asked_since  # further back where a clock was put to another time
         self._archived_before: list[Row] | None = None  # where that is all there is
         rows, more = self._walk.aside or ([], "")
         if more is None and source.clock.now() - begun < OVERLAP:  # the next pull asks no further back

@@ -5,12 +5,12 @@ Never through search: it indexes late, by an unknown delay, and does not look in
 
 from __future__ import annotations
 
-import html
 import itertools
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from crmbridge.adapting import unescaped
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
@@ -122,7 +122,7 @@ def find_marked(api: Api, kind: Kind, marker: str, near: Ref) -> int | None:
 
 def holds(text: str, marker: str) -> bool:
     """Tell whether HTML text holds a marker as a word of its own: `a1` is not in `a10`."""
-    return re.search(rf"(?<![\w-]){re.escape(marker)}(?![\w-])", html.unescape(text)) is not None
+    return re.search(rf"(?<![\w-]){re.escape(marker)}(?![\w-])", unescaped(text)) is not None
 
 
 def _tasks(api: Api, field: str, near: str) -> Iterator[tuple[Row, str]]:

@@ -113,15 +113,16 @@ def pull_notes(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
     cursor = read_cursor(since)
     is_all = cursor.since is None and not cursor.parts
     came: set[int] = set()
-    asked = times(cursor.asked_since, None)
     lists: Iterable[Sequence[Row]] | None = None
     if not cursor.parts:
-        newest, following = api.page_at("notes", {**asked, "sort": "update_time DESC"}, 0)
-        stamps = [at for row in newest if (at := moment(row.get("update_time"))) is not None]
-        cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(),))
+        newest, following = _newest_notes(api, cursor)
+        if (caught_up := cursor.caught_up(api.heard)) != cursor:
+            cursor = caught_up
+            newest, following = _newest_notes(api, cursor)
+        cursor = replace(cursor.begun(newest, api.heard), parts=(Part(),))
         lists = [newest] if following is None else None
     met = Met(cursor)
-    for rows in lists or in_order(api, "notes", asked, cursor.parts[0].after or 0):
+    for rows in lists or in_order(api, "notes", times(cursor.asked_since, None), cursor.parts[0].after or 0):
         fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
         met.take(ids_of(fresh))
         came |= {row["id"] for row in rows if is_id(row.get("id")) and not is_gone(row)}
@@ -134,6 +135,10 @@ def pull_notes(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
         if gone:
             yield Page(tombstones=gone, cursor=met.midway(cursor))
     yield Page(cursor=met.finished())
+
+
+def _newest_notes(api: Api, cursor: Cursor) -> tuple[list[Row], int | None]:
+    return api.page_at("notes", {**times(cursor.asked_since, None), "sort": "update_time DESC"}, 0)
 
 
 def _all_notes(api: Api) -> Iterator[int]:

@@ -47,7 +47,7 @@ class Roll(Struct, frozen=True, kw_only=True):
         """Yield who is gone, in lots; `met` are the ids that a pull has just brought, all there are if `is_all`."""
         now = self.clock.now()
         at, known, doubted = self._remembered()
-        is_due = at is not None and now - at >= EVERY
+        is_due = at is not None and not timedelta(0) <= now - at < EVERY  # a clock that was put back puts nothing off
         present = met if is_all else self._listed(members) if is_due else None
         if present is None:
             if at is None or is_due or not met <= known:

@@ -147,19 +147,21 @@ class Walk:
     def _begin(self, cursor: Cursor, ahead: Ahead | None) -> tuple[Cursor, list[Row] | None]:
         """Read the newest page and plan the walk by it; a walk that goes on has its plan already.
 
-        Pipedrive's own stamps are taken, so that no two clocks need agree.
+        Pipedrive's own times are taken, so that no two clocks need agree.
         """
         if cursor.parts:
             return cursor, None
         ahead = ahead if cursor.since is None else None
         page = ahead.page if ahead is not None and ahead.params == self._params else None
         rows, more = page or newest_page(self._api, self._call, self._params, cursor.asked_since)
-        stamps = [at for row in rows if (at := moment(row.get("update_time"))) is not None]
-        cursor = replace(cursor, next=max(stamps, default=cursor.since), parts=(Part(since=cursor.asked_since),))
+        if (caught_up := cursor.caught_up(self._api.heard)) != cursor:
+            cursor = caught_up
+            rows, more = newest_page(self._api, self._call, self._params, cursor.asked_since)
+        cursor = replace(cursor.begun(rows, self._api.heard), parts=(Part(since=cursor.asked_since),))
         if not more:
             self.total = len(rows)
             return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
-        if cursor.since is not None or not stamps:
+        if cursor.since is not None or cursor.next is None:
             return cursor, None
         survey = ahead.survey if ahead is not None else None
         return self._cut(cursor, survey or self._survey(_highest(rows)), rows), None

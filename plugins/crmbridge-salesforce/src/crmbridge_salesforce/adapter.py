@@ -45,6 +45,8 @@ CAPABILITIES = Capabilities(
     external_key=True,
     history=True,
     tombstones=True,
+    # Then what was deleted leaves the recycle bin; users are never deleted.
+    forgets=dict.fromkeys((kind for kind in KINDS if kind is not Kind.USER), timedelta(days=15)),
     status_in_stage=True,
     merges=True,
     conditional_write=True,

@@ -167,4 +167,4 @@ class BulkWalk:
 def _after(part: Part, place: Cursor) -> Cursor:
     if part.following is not None:
         return replace(place, locator=part.following)
-    return Cursor(at=place.floor, floor=place.floor, gone=place.gone, whole=place.whole)
+    return replace(place.finished, floor=place.floor, gone=place.gone, whole=place.whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -22,7 +22,8 @@ class Cursor(Struct, frozen=True, kw_only=True):
 
     `floor` is when the walk under way began, `gone` when the one before it did: deletions and moves are owed since
     then. `whole` says that this is a first walk, which reads everything. `job` is the bulk job that the walk reads and
-    `locator` its next part; `history`, `roles` and `tracked` are the jobs beside it.
+    `locator` its next part; `history`, `roles` and `tracked` are the jobs beside it. `apart` is how many seconds our
+    clock was ahead of the org's when the walk began, if the org said its time.
     """
 
     at: datetime | None = None
@@ -35,11 +36,21 @@ class Cursor(Struct, frozen=True, kw_only=True):
     roles: str = ""
     tracked: str = ""
     whole: bool = False
+    apart: int | None = None
 
     @property
     def without_job(self) -> Cursor:
         """The same place, for a walk that goes page by page."""
         return replace(self, job="", locator="", history="", roles="", tracked="")
+
+    @property
+    def finished(self) -> Cursor:
+        """Where the next walk begins, once this one has come to its end."""
+        return Cursor(at=self.floor, apart=self.apart)
+
+    def further_back(self, by: timedelta) -> Cursor:
+        """Give one that reaches further back, unless a walk is under way."""
+        return self if self.id or self.at is None else replace(self, at=self.at - by, gone=(self.gone or self.at) - by)
 
     @classmethod
     def parse(cls, written: str | None) -> Cursor:
@@ -50,7 +61,8 @@ class Cursor(Struct, frozen=True, kw_only=True):
             data = json.loads(written)
             found: dict[str, Any] = {name: parse_iso(data[name]) for name in _TIMES if data.get(name)}
             found |= {name: str(data[name]) for name in _TEXTS if data.get(name)}
-            return cls(whole=data.get("whole") is True, **found)
+            apart = data.get("apart")
+            return cls(whole=data.get("whole") is True, apart=None if apart is None else int(apart), **found)
         except (ValueError, TypeError, AttributeError) as error:
             raise unreadable(written) from error
 
@@ -58,7 +70,8 @@ class Cursor(Struct, frozen=True, kw_only=True):
         """Write it for the state."""
         times = {name: iso(value) for name in _TIMES if (value := getattr(self, name))}
         texts = {name: value for name in _TEXTS if (value := getattr(self, name))}
-        return json.dumps({**times, **texts, **({"whole": True} if self.whole else {})}, separators=(",", ":"))
+        rest = {**({"whole": True} if self.whole else {}), **({} if self.apart is None else {"apart": self.apart})}
+        return json.dumps({**times, **texts, **rest}, separators=(",", ":"))
 
 
 def parse_several(written: str | None) -> dict[str, str]:

@@ -17,7 +17,7 @@ from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS, Reader, Shape
 from crmbridge_salesforce.notes import ContentNotes, Notes
 from crmbridge_salesforce.org import Org, Row
-from crmbridge_salesforce.rows import BY, Cells, Form
+from crmbridge_salesforce.rows import BY, Cells
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
 from crmbridge_salesforce.soql import select
@@ -98,8 +98,7 @@ class Library:
         """Read the versions of records by their ids, past every index; the ones that are gone are left out."""
         found: dict[str, str] = {}
         for source in self.sources(kind):
-            form = source.form
-            found.update({to_18(row[0]): form.version(row) for row in self._rows(form, ids)})
+            found.update({to_18(row[0]): source.form.version(row) for row in self._rows(source, ids)})
         return found
 
     def read(self, kind: Kind, ids: Sequence[str], fields: Collection[str] | None = None) -> Iterator[Record]:
@@ -110,14 +109,18 @@ class Library:
         needless = kind is Kind.DEAL and fields is not None and "contacts" not in fields
         details: Details = Unasked() if needless else Asked(self._org)
         for source in self.sources(kind):
-            rows = self._rows(source.form, ids)
+            rows = self._rows(source, ids)
             yield from source.records(rows, details) if rows else ()
 
-    def _rows(self, form: Form, ids: Sequence[str]) -> list[Cells]:
-        """Read those of the ids that can lie in an object."""
+    def _rows(self, source: Source, ids: Sequence[str]) -> list[Cells]:
+        """Read those of the ids that can lie in an object; archived ones are only found by a query."""
+        form = source.form
         name = form.table.name
         wanted = [row_id for row_id in ids if row_id.startswith(_PREFIXES.get(name, ""))]
-        return form.of_json(self._org.rows(name, wanted, form.columns))
+        if not source.deleted_too:
+            return form.of_json(self._org.rows(name, wanted, form.columns))
+        statement = select(form.columns, name, where="IsDeleted = false AND Id IN ({})")
+        return form.of_json(self._org.query_in(statement, wanted, deleted_too=True))
 
     def _deals(self) -> Deals:
         return Deals(self._org, self._setup, self.reader(Kind.DEAL))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from html.parser import HTMLParser
 
+from crmbridge.adapting import text_of
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.threads import make_pool
 from crmbridge_salesforce.activities import COMPANY, CONTACT, DEAL, hangs_on, record_of
@@ -20,7 +20,6 @@ from crmbridge_salesforce.values import read_moment
 
 _LINKS = select(["ContentDocumentId", "LinkedEntityId"], "ContentDocumentLink", where="ContentDocumentId IN ({})")
 _OURS = (DEAL, COMPANY, CONTACT)
-_BLOCKS = frozenset({"p", "br", "div", "li", "tr", "h1", "h2", "h3", "ul", "ol"})
 
 
 class Notes:
@@ -103,36 +102,10 @@ class ContentNotes:
         if self.form.place("TextPreview") is not None and not self.form.get(row, "TextPreview"):
             return ""
         reply = self._org.fetch(f"sobjects/ContentNote/{row[0]}/Content")
-        return plain_text(reply.body.decode("utf-8", "replace"))
+        return text_of(reply.body.decode("utf-8", "replace"))
 
 
 def titled(title: str, body: str) -> str:
     """Put a note's title above its text, where it says anything of its own."""
     title, body = title.strip(), body.strip()
     return body if not title or body.startswith(title) else f"{title}\n\n{body}".strip()
-
-
-def plain_text(markup: str) -> str:
-    """Give the text of a piece of HTML, blocks on lines of their own."""
-    reader = _Text()
-    reader.feed(markup)
-    reader.close()
-    lines = "".join(reader.parts).replace("\xa0", " ").splitlines()
-    return "\n".join(" ".join(line.split()) for line in lines if line.strip())
-
-
-class _Text(HTMLParser):
-    """Collects the text of HTML."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002  the parser's signature
-        self.parts.append("\n" if tag in _BLOCKS else "")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.parts.append("\n" if tag in _BLOCKS else "")
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)

@@ -98,11 +98,11 @@ class Org:
         more = pages(fetch, start=first.following) if first.following else ()
         return first._replace(rows=first.rows + [row for rows, _ in more for row in rows], following=None)
 
-    def query_in(self, template: str, values: Sequence[str]) -> Iterator[Row]:
+    def query_in(self, template: str, values: Sequence[str], *, deleted_too: bool = False) -> Iterator[Row]:
         """Run a query whose `{}` stands for a list that may be too long for one URL; some parts of it side by side."""
         statements = soql.in_parts(template, values)
         while some := [*islice(statements, AT_ONCE)]:
-            for rows in together([partial(self.query, each) for each in some]):
+            for rows in together([partial(self.query, each, deleted_too=deleted_too) for each in some]):
                 yield from rows
 
     def rows(self, table: str, ids: Sequence[str], columns: Sequence[str]) -> Iterator[Row]:

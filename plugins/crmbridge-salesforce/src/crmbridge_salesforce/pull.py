@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from crmbridge.adapting import apart, put_back
 from crmbridge.http import pages, together
 from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.replacing import replace
@@ -31,9 +32,10 @@ from crmbridge_salesforce.listing import Listing, Listings, Pace
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.rows import Cells
 from crmbridge_salesforce.soql import moment, select
-from crmbridge_salesforce.sources import Source, Span, Touched, page_of, tracks_stages
+from crmbridge_salesforce.sources import Deals, Source, Span, Touched, page_of, tracks_stages
 from crmbridge_salesforce.values import read_moment
 
+KEPT = timedelta(days=14)  # so long the recycle bin surely holds what was deleted; it does for fifteen
 STONES = 2000  # tombstones on a page
 EARLY = 400  # rows of a first walk that are asked for at once; the details of so many take one query each
 
@@ -57,7 +59,7 @@ class Walk:
 
     def pages(self, since: str | None) -> Iterator[Page]:
         """Yield what changed since a cursor; the last page carries what is gone and where the next walk begins."""
-        place = Cursor.parse(since)
+        place = _begin(Cursor.parse(since), self._source, self._clock.now())
         early: list[Listing] = []
         total: int | None = None
         big = bool(place.job)
@@ -101,9 +103,14 @@ class Walk:
     def _first(self, place: Cursor) -> tuple[Cursor, list[Listing]]:
         """Ask for the first page of a later walk, which most often is all there is; after a full one for the second.
 
-        Only where that is full as well, counting what there is pays.
+        Only where that is full as well, counting what there is pays. Where the org's clock was put back since the last
+        walk, or ours forward, what is new may have older times: so much more is asked for.
         """
         answer = self._listings.ask(place)
+        back = timedelta(0) if answer.now is None else put_back(place.apart, apart(self._clock.now(), answer.now))
+        if back and place.further_back(back) != place:
+            place = place.further_back(back)
+            answer = self._listings.ask(place)
         place = self._noted(place, answer.now)
         first = self._listings.listing(answer, place)
         if not first.full:
@@ -116,13 +123,14 @@ class Walk:
         A clock ahead of the org's would have rows missed that are still to come; one behind only has some read again.
         """
         self._listings.ceiling = now
-        floor = place.floor
+        floor, ahead = place.floor, place.apart
         if floor is None:
             known = now or self._listings.newest()
             ours = self._clock.now().replace(microsecond=0)
             floor = min(known, ours) if known else place.at
+            ahead = apart(ours, now) if now else None
         whole = place.whole or place.at is None
-        return replace(place, floor=floor, gone=place.gone or place.at or floor, whole=whole)
+        return replace(place, floor=floor, gone=place.gone or place.at or floor, whole=whole, apart=ahead)
 
     def _span(self, place: Cursor) -> Span:
         since = None if place.whole or place.gone is None else place.gone - self._pace.overlap
@@ -191,14 +199,14 @@ class Walk:
     def _rest(self, place: Cursor) -> Iterator[Page]:
         """Yield rows that others touched, then what is gone, with the cursor of the next walk."""
         span = self._span(place)
-        cursor = Cursor(at=place.floor, floor=place.floor, gone=place.gone, whole=place.whole).dump()
+        cursor = replace(place.finished, floor=place.floor, gone=place.gone, whole=place.whole).dump()
         if span.since is not None:
             yield from self._touched(span, cursor)
         stones = tuple(self._tombstones(place.gone))
         *early, last = [stones[start : start + STONES] for start in range(0, len(stones), STONES)] or [()]
         for part in early:
             yield Page(tombstones=part, cursor=cursor)
-        yield Page(tombstones=last, cursor=Cursor(at=place.floor).dump())
+        yield Page(tombstones=last, cursor=place.finished.dump())
 
     def _touched(self, span: Span, cursor: str) -> Iterator[Page]:
         if not isinstance(self._source, Touched):
@@ -227,3 +235,13 @@ class Walk:
 
     def _ref(self, row_id: Any) -> Ref:
         return Ref(self._org.connection, self._source.kind, to_18(str(row_id)))
+
+
+def _begin(place: Cursor, source: Source, now: datetime) -> Cursor:
+    """Give the place to walk from: the beginning, where nobody pulled for so long that the org forgot what is owed.
+
+    A contact that left a deal does not change the deal, and its role leaves the recycle bin as well.
+    """
+    owed = place.gone or place.at
+    is_known = owed is None or place.whole or now - owed < KEPT
+    return place if is_known or not isinstance(source, Deals) else Cursor(gone=owed)

@@ -14,6 +14,15 @@ from crmbridge.settings import Connection
 # Deals come after what they name; what hangs on deals comes after them.
 ORDER = (Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE)
 USUAL = frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL})
+PLURALS = {
+    Kind.USER: "users",
+    Kind.COMPANY: "companies",
+    Kind.CONTACT: "contacts",
+    Kind.DEAL: "deals",
+    Kind.ACTIVITY: "activities",
+    Kind.NOTE: "notes",
+    Kind.FILE: "files",
+}
 
 
 def wanted_kinds(process: Process, entry: Connection, conditions: Iterable[Check] = ()) -> frozenset[Kind]:

@@ -14,9 +14,10 @@ from crmbridge.ports import Page, asks_ahead
 from crmbridge.services.bulk import give_memory_back, made_for_bulk
 from crmbridge.services.pull.bookmarking import bookmark_now
 from crmbridge.services.pull.bookmarks import Bookmark, marks_of
+from crmbridge.services.pull.forgotten import bury_forgotten, note_nothing_known
 from crmbridge.services.pull.half_read import note_begun, note_ended
 from crmbridge.services.pull.hinting import asks_for_pull, reread_hints
-from crmbridge.services.pull.kinds import pulled_kinds
+from crmbridge.services.pull.kinds import PLURALS, pulled_kinds
 from crmbridge.services.pull.pace import Pace
 from crmbridge.services.pull.paging import in_fewer
 from crmbridge.services.pull.rebound_fields import part_with_rebound
@@ -26,15 +27,6 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.threads import make_pool
 
 GIVEN_BACK = 2_000  # after so many records, freed memory goes back to the system
-PLURALS = {
-    Kind.USER: "users",
-    Kind.COMPANY: "companies",
-    Kind.CONTACT: "contacts",
-    Kind.DEAL: "deals",
-    Kind.ACTIVITY: "activities",
-    Kind.NOTE: "notes",
-    Kind.FILE: "files",
-}
 
 
 class ConnectionPull(Struct, frozen=True, kw_only=True):
@@ -175,7 +167,7 @@ def _pull_kinds(
 def _pull_kind(
     workspace: Workspace, kind: Kind, total: ConnectionPull, bookmark: Bookmark, marks: Mapping[Kind, Bookmark]
 ) -> Iterator[ConnectionPull]:
-    """Save what changed since the bookmark known, and say after each page what there is so far.
+    """Save what changed since the bookmark known, and what is gone; say after each page what there is so far.
 
     With other settings the records would look different: fields are bound, or money is read, in another way. So all are
     read anew. As that would not tell of what went before, what changed until now is read first, from where the old
@@ -191,11 +183,15 @@ def _pull_kind(
     begin = replace(bookmark, cursor=known.cursor) if known else bookmark
     if known is None:
         note_begun(workspace, total.connection, kind)
+    if kind not in marks:
+        note_nothing_known(workspace, total.connection, kind)
     for pulled in _pull_since(workspace, kind, total, begin, marks):
         total = pulled
         yield total
     note_whole(workspace, total.connection, kind)
     note_ended(workspace, total.connection, kind)
+    if gone := bury_forgotten(workspace, total.connection, kind):
+        yield replace(total, gone=total.gone + gone)
 
 
 def _pull_since(

@@ -46,6 +46,9 @@ class CapabilityTests:
         assert declared.actions == set(declared.batch)
         assert all(size >= 1 for size in declared.batch.values())
         assert timedelta(0) <= declared.lag
+        assert declared.forgets.keys() <= declared.kinds
+        assert declared.tombstones or not declared.forgets
+        assert all(timedelta(0) < told_for for told_for in declared.forgets.values())
 
     def test_a_merged_record_names_its_survivor(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """After a merge the loser's tombstone says into what; the survivor is there, and the loser nowhere else."""

@@ -33,6 +33,7 @@ from crmbridge.testing.adapters.faults import FaultTests
 from crmbridge.testing.adapters.field_history import FieldHistoryTests
 from crmbridge.testing.adapters.figures import FigureTests
 from crmbridge.testing.adapters.files import FileTests
+from crmbridge.testing.adapters.forgetting import ForgettingTests
 from crmbridge.testing.adapters.hostile import HostileTests
 from crmbridge.testing.adapters.incremental import IncrementalTests
 from crmbridge.testing.adapters.kinds import ActivityTests, NoteTests
@@ -55,6 +56,7 @@ class AdapterSuite(
     NoteTests,
     FileTests,
     IncrementalTests,
+    ForgettingTests,
     WalkTests,
     AskingAheadTests,
     WritingTests,

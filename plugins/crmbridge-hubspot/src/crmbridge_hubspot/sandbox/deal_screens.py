@@ -28,7 +28,7 @@ class DealScreens(HubSpotState):
     def restore_deal(self, native_id: str) -> None:
         """Take a deal out of the recycle bin. Its modification time stays: nobody says that this changes it."""
         deal = self.tables["deals"].get(native_id)
-        if deal is None or deal.archived_at is None:
+        if deal is None or deal.archived_at is None or not self.keeps(deal):
             raise not_found(native_id)
         deal.archived_at = None
 

@@ -35,7 +35,7 @@ def _list(call: Call) -> Response:
         raise validation(f"The limit must be between 1 and {most}")
     archived, after = call.archived, integer(query.get("after") or "0")
     there = call.state.tables[call.kind.name].from_number(after, archived=archived)
-    found = list(islice(there, limit + 1))
+    found = list(islice(filter(call.state.keeps, there), limit + 1))
     reply: dict[str, Any] = {"results": list(map(_shower(call), found[:limit]))}
     if len(found) > limit:
         reply["paging"] = {"next": {"after": found[limit].id}}
@@ -63,7 +63,7 @@ def _named(call: Call) -> CrmObject:
         return found
     if call.archived:
         found = call.state.tables[call.kind.name].get(record_id)
-        if found is None or found.archived_at is None:
+        if found is None or found.archived_at is None or not call.state.keeps(found):
             raise not_found(record_id)
         return found
     return call.state.get(call.kind.name, record_id)
@@ -162,7 +162,7 @@ def _read_one(call: Call, record_id: str, by: str | None, *, archived: bool) -> 
         return call.state.by_unique(call.kind.name, by, record_id)
     if archived:
         found = call.state.tables[call.kind.name].get(record_id)
-        return found if found is not None and found.archived_at is not None else None
+        return found if found is not None and found.archived_at and call.state.keeps(found) else None
     try:
         return call.state.get(call.kind.name, record_id)
     except VendorError:

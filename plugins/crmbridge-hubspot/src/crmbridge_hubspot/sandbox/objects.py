@@ -20,6 +20,7 @@ from crmbridge_hubspot.sandbox.trouble import Trouble
 from crmbridge_hubspot.sandbox.values import BadValueError, PropertyRules, hold, take
 
 ID_STEP = 37
+KEPT = timedelta(days=90)  # how long the recycle bin holds a record
 INDEX_LAG = timedelta(seconds=30)  # how late the search index is while the fault `lag` strikes
 
 
@@ -69,6 +70,10 @@ class HubSpotState:
         if found is None or found.archived_at is not None:
             raise not_found(record_id)
         return found
+
+    def keeps(self, record: CrmObject) -> bool:
+        """Tell whether a record is there, or in the recycle bin still."""
+        return record.archived_at is None or record.archived_at > self.now() - KEPT
 
     def by_unique(self, name: str, prop: str, value: str) -> CrmObject | None:
         """Give the record with this value of a unique property; raises the 400 when it is not unique."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -111,7 +112,8 @@ class Limits:
         return json_response(body, 429)
 
     def decorate(self, request: Request, response: Response) -> None:
-        """Add the headers that tell how much is left."""
+        """Add the headers that tell what time it is, and how much is left."""
+        response.headers["Date"] = format_datetime(self._clock.now().astimezone(UTC), usegmt=True)
         if request.url.path.startswith("/oauth/"):
             return
         window = self.searches if _is_search(request) else self.burst

@@ -20,6 +20,7 @@ from crmbridge_pipedrive.sandbox.tables import Table, row_of, stamp
 
 ROOT = "/api/v2"
 LATE = timedelta(seconds=30)  # how late the search index is when it is late
+KEPT = timedelta(days=30)  # how long deleted deals are listed
 STATUSES = {"open", "won", "lost", "deleted"}
 DEAL_FILTERS = ("owner_id", "person_id", "org_id", "pipeline_id", "stage_id")
 DEAL_EXTRAS = ("status", "include_fields", "custom_fields", "include_option_labels", "include_labels")
@@ -103,6 +104,9 @@ def _list_deals(state: PipedriveState, request: Request, *, archived: bool) -> R
     if not wanted <= STATUSES:
         raise invalid(f"status: Expected some of {', '.join(sorted(STATUSES))}")
     rows = [r for r in state.tables.deals.values() if r["is_archived"] is archived and r["status"] in wanted]
+    if "deleted" in wanted:
+        oldest = stamp(state.clock.now() - KEPT)
+        rows = [r for r in rows if r["status"] != "deleted" or r["update_time"] > oldest]
     page, following = list_page(rows, request, DEALS)
     return _list(deal_rows(state.tables, page, request), following)
 

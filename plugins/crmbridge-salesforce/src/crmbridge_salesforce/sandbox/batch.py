@@ -13,6 +13,7 @@ from crmbridge_salesforce.ids import is_id, to_18
 from crmbridge_salesforce.sandbox.answers import ApiError, answer, not_found, wire_row
 from crmbridge_salesforce.sandbox.checks import read_values
 from crmbridge_salesforce.sandbox.routes import Call
+from crmbridge_salesforce.sandbox.tables import shows
 
 MOST_ROWS = 200
 MOST_CHUNKS = 10
@@ -88,8 +89,10 @@ async def get_rows(call: Call) -> Response:
         wrong = names[columns.index(None)]
         raise ApiError("INVALID_FIELD", f"No such column '{wrong}' on sobject of type {one.name}")
     shown = [column for column in columns if column]
-    rows = [call.state.tables.get(one.name, str(row_id)) for row_id in ids]
-    return answer([wire_row(call.version, one.name, row, shown) if row else None for row in rows])
+    tables = call.state.tables
+    rows = [tables.get(one.name, str(row_id)) for row_id in ids]
+    seen = [row if row is not None and shows(tables, row, deleted_too=False) else None for row in rows]
+    return answer([wire_row(call.version, one.name, row, shown) if row else None for row in seen])
 
 
 async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, Any]]) -> Response:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import html
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from crmbridge.adapting import bare_text
 from crmbridge_salesforce.sandbox.answers import wire
 from crmbridge_salesforce.sandbox.checks import Values
 from crmbridge_salesforce.sandbox.objects import FORECAST_NAMES, STAGES, TASK_STATUSES
@@ -73,8 +72,7 @@ def derive(tables: Tables, table: str, row: Values, before: Values | None) -> No
 
 def _preview(content: str | None) -> str | None:
     """Give the beginning of a note's text, without its markup."""
-    text = html.unescape(re.sub(r"<[^>]+>", "", base64.b64decode(content or "").decode()))
-    return text[:255] or None
+    return bare_text(base64.b64decode(content or "").decode())[:255] or None
 
 
 def _account_of(tables: Tables, row: Values) -> str | None:

@@ -106,6 +106,10 @@ class Hands(DealHands):
         """Delete a task or event."""
         self.delete("Event" if native_id.startswith("00U") else "Task", native_id, by=self.human)
 
+    def archive_activity(self, native_id: str) -> None:
+        """Let a task or event be so old that the org archives it."""
+        self.tables.archived.add(to_18(native_id))
+
     def add_note(self, deal_id: str, body: str) -> str:
         """Write an enhanced note of plain text on a deal, titled by its first line; give its id."""
         markup = "".join(f"<p>{html.escape(line)}</p>" for line in body.splitlines())

@@ -12,7 +12,7 @@ from crmbridge_salesforce.sandbox.narrowing import Choice, choices, joined, span
 from crmbridge_salesforce.sandbox.objects import Column
 from crmbridge_salesforce.sandbox.paths import IDS, Path, Paths, folded
 from crmbridge_salesforce.sandbox.soql import Order, Query, Token
-from crmbridge_salesforce.sandbox.tables import Tables
+from crmbridge_salesforce.sandbox.tables import Tables, shows
 
 Row = Mapping[str, Any]
 STAMP = "SystemModstamp"
@@ -68,7 +68,7 @@ class Selection:
     def found(self, *, deleted_too: bool, lagging: bool = False) -> list[Row]:
         """Give the rows, in the order that was asked for."""
         rows, in_order = (self._tables.lagging(self.table), False) if lagging else self._candidates()
-        kept: Iterable[Row] = (row for row in rows if deleted_too or not row.get("IsDeleted"))
+        kept: Iterable[Row] = (row for row in rows if shows(self._tables, row, deleted_too=deleted_too))
         if self._where is not None:
             kept = filter(self._where, kept)
         return list(islice(kept if in_order else self._sorted(kept), self._query.limit))

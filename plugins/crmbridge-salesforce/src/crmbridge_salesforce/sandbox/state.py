@@ -27,7 +27,7 @@ from crmbridge_salesforce.sandbox.jobs import Jobs
 from crmbridge_salesforce.sandbox.objects import Object
 from crmbridge_salesforce.sandbox.select import Selection
 from crmbridge_salesforce.sandbox.sign_in import SignIn
-from crmbridge_salesforce.sandbox.tables import Tables
+from crmbridge_salesforce.sandbox.tables import Tables, is_purged
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ class State(Hands, FileHands):
         """Take a row out of the recycle bin, with what went into it together; raises ApiError when it is not there."""
         one = self.tables.object(table)
         row = self.tables.storage(one.name).get(to_18(row_id))
-        if row is None or not row.get("IsDeleted"):
+        if row is None or not row.get("IsDeleted") or is_purged(self.tables, row):
             raise ApiError("UNDELETE_FAILED", "Entity is not in the recycle bin", status=404)
         self.tables.touch(one.name, {**row, "IsDeleted": False}, by)
         after_undelete(self.tables, one.name, row)

@@ -14,6 +14,7 @@ from crmbridge_salesforce.sandbox.objects import Object
 from crmbridge_salesforce.sandbox.storage import Storage, Values
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+KEPT = timedelta(days=15)  # how long the recycle bin holds a row
 LAG = timedelta(seconds=20)  # how long a transaction of the fault `lag` stays open
 Undo = list[tuple[str, str, Values | None]]  # object, id, and the row that was there before
 
@@ -35,11 +36,12 @@ class Serials:
 
 
 class Tables:
-    """All rows by object and id. Deleted rows stay, marked, as in the recycle bin."""
+    """All rows by object and id. Deleted rows stay, marked, and are seen as long as the recycle bin holds them."""
 
     def __init__(self, clock: Clock, objects: Mapping[str, Object]) -> None:
         self.objects = objects
         self.author = ""  # who writes when nobody is named
+        self.archived: set[str] = set()  # old activities, which are only seen by a look into the recycle bin
         self._clock = clock
         self.visible = {name.lower(): one for name, one in objects.items()}  # those that the user may see
         self._storages: dict[str, Storage] = {name: Storage() for name in objects}
@@ -142,3 +144,15 @@ class Tables:
                 self._storages[table].remove(row_id)
             else:
                 self._storages[table].put(before)
+
+
+def shows(tables: Tables, row: Mapping[str, Any], *, deleted_too: bool) -> bool:
+    """Tell whether a query finds a row; with `deleted_too` also what is archived or in the recycle bin still."""
+    if not deleted_too:
+        return not row.get("IsDeleted") and row["Id"] not in tables.archived
+    return not row.get("IsDeleted") or not is_purged(tables, row)
+
+
+def is_purged(tables: Tables, row: Mapping[str, Any]) -> bool:
+    """Tell whether a row was deleted so long ago that it left the recycle bin, too."""
+    return bool(row.get("IsDeleted")) and row["SystemModstamp"] < tables.now() - KEPT

@@ -1,0 +1,126 @@
+"""Deletions that a CRM forgot: what is known is looked for by its ids, as often as it forgets what is gone.
+
+A CRM tells of a deletion for some days. Who does not pull for longer hears nothing of it, nor does anybody once a
+person empties the recycle bin, and the record would be kept for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from crmbridge.errors import RefusedError
+from crmbridge.model.records import Kind, Record, Ref, Tombstone
+from crmbridge.model.values import iso, parse_iso
+from crmbridge.ports import Page
+from crmbridge.revealed import strike
+from crmbridge.services.chunks import chunks
+from crmbridge.services.pull.kinds import PLURALS
+from crmbridge.services.workspace import Workspace
+
+SOONER = 0.9  # of the time for which a CRM tells of a deletion: neither clean-ups nor clocks are to the minute
+LOT = 1_000  # ids that an adapter is asked for at once
+FEW = 20  # so many may be gone at once without a doubt, whatever share of all that is
+DOUBTED_FOR = timedelta(days=1)
+
+log = logging.getLogger(__name__)
+
+
+def note_nothing_known(workspace: Workspace, connection: str, kind: Kind) -> None:
+    """Note that a kind is read for the first time, so that nothing known of it can be gone yet."""
+    workspace.store.memory(connection)[_looked_at(kind)] = iso(workspace.clock.now())
+
+
+def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
+    """Look for everything known of a kind, if it is time to, and save that the rest is gone; give how many those are.
+
+    Where most are missing at once, that is believed when they still are a day later: a user who may see less from one
+    day to the next looks just like that.
+    """
+    if not _is_due(workspace, connection, kind):
+        return 0
+    memory, begun = workspace.store.memory(connection), workspace.clock.now()
+    _bring_back(workspace, connection, kind)
+    known = [record.ref for record in workspace.store.records.records(connection, kind)]
+    missing = list(_missing(workspace, connection, known))
+    if _are_most(missing, known) and _doubted_at(kind) not in memory:
+        memory[_doubted_at(kind)] = iso(begun)
+        said = f"{len(missing)} of {len(known)} {PLURALS[kind]} are not found any more, which is believed in a day"
+        log.warning("%s: %s", connection, said)
+        return 0
+    _bury(workspace, connection, kind, missing)
+    memory[_looked_at(kind)] = iso(begun)
+    memory.pop(_doubted_at(kind), None)
+    return len(missing)
+
+
+def _is_due(workspace: Workspace, connection: str, kind: Kind) -> bool:
+    told_for = workspace.adapter(connection).capabilities.forgets.get(kind)
+    if told_for is None or _is_within(workspace, _noted(workspace, connection, _doubted_at(kind)), DOUBTED_FOR):
+        return False
+    return not _is_within(workspace, _noted(workspace, connection, _looked_at(kind)), told_for * SOONER)
+
+
+def _noted(workspace: Workspace, connection: str, name: str) -> datetime | None:
+    with suppress(KeyError, ValueError):  # never noted, or by another version
+        return parse_iso(workspace.store.memory(connection)[name])
+    return None
+
+
+def _is_within(workspace: Workspace, at: datetime | None, span: timedelta) -> bool:
+    """Tell whether something was so short a time ago; a clock that was put back makes nothing younger."""
+    return at is not None and at <= workspace.clock.now() < at + span
+
+
+def _missing(workspace: Workspace, connection: str, known: Sequence[Ref]) -> Iterator[Ref]:
+    done = 0
+    for lot in chunks(known, LOT):
+        found = _read(workspace, connection, lot, fields=())
+        yield from (ref for ref in lot if found is not None and ref not in found)
+        done += len(lot)
+        workspace.progress("pull", f"{connection}: looked for {done} of {len(known)} {PLURALS[known[0].kind]}")
+
+
+def _bring_back(workspace: Workspace, connection: str, kind: Kind) -> None:
+    """Save what was taken for gone and is there: a user may not have seen it for a while, or somebody restored it."""
+    oldest = workspace.clock.now() - 2 * workspace.adapter(connection).capabilities.forgets[kind]
+    if looked_at := _noted(workspace, connection, _looked_at(kind)):
+        oldest = min(oldest, looked_at)  # what went before that was looked for then
+    stones = workspace.store.records.gone(connection)
+    gone = [stone.ref for stone in stones if stone.ref.kind is kind and stone.at >= oldest]
+    for lot in chunks(gone, LOT):
+        found = _read(workspace, connection, lot) or {}
+        workspace.store.records.put([found[ref] for ref in lot if ref in found])
+
+
+def _read(
+    workspace: Workspace, connection: str, refs: Sequence[Ref], fields: Collection[str] | None = None
+) -> Mapping[Ref, Record] | None:
+    """Read records by their ids; where the CRM refuses that, it says nothing of whether they are there."""
+    try:
+        return workspace.adapter(connection).read(refs, fields=fields)
+    except RefusedError as error:
+        log.warning("%s: can't be looked for: %s", connection, strike(error.message))
+        return None
+
+
+def _are_most(missing: Sequence[Ref], known: Sequence[Ref]) -> bool:
+    return len(missing) > max(FEW, len(known) // 2)
+
+
+def _bury(workspace: Workspace, connection: str, kind: Kind, missing: Sequence[Ref]) -> None:
+    records, now = workspace.store.records, workspace.clock.now()
+    cursor = records.cursors(connection)[kind]
+    for lot in chunks(missing):
+        stones = tuple(Tombstone(ref=ref, at=now) for ref in lot)
+        records.save_page(connection, kind, Page(tombstones=stones, cursor=cursor), now)
+
+
+def _looked_at(kind: Kind) -> str:
+    return f"crmbridge.{kind}_looked_for"  # when that was last begun, by our clock
+
+
+def _doubted_at(kind: Kind) -> str:
+    return f"crmbridge.{kind}_doubted"  # since when most of them are missing

@@ -1,0 +1,58 @@
+"""The AdapterSuite's tests that no deletion is missed, however long nobody pulled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from crmbridge.model.records import Kind, Ref
+from crmbridge.ports import Adapter
+from crmbridge.testing.adapters.workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
+
+
+class ForgettingTests:
+    """A CRM may forget what is gone, if the adapter says when: what is known is looked for by its ids as often."""
+
+    @pytest.mark.parametrize("days", [1, 20, 45, 400])
+    def test_a_deletion_is_noticed_however_late(self, bench: AdapterWorkbench, adapter: Adapter, days: int) -> None:
+        """The pull tells of it, or it is seen by what can't be read any more; of nothing else is either said."""
+        if not adapter.capabilities.tombstones:
+            pytest.skip("the adapter declares no tombstones")
+        cursor = settle(bench, adapter)
+        known = set(pull_all(adapter).records)
+        ref = min(known)
+        bench.hands.delete_deal(ref.id)
+        bench.clock.advance(timedelta(days=days))
+        told = pull_all(adapter, since=cursor).gone
+
+        assert {ref} == told | _missing(adapter, known)
+
+    def test_a_deletion_is_told_for_as_long_as_is_said(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Until shortly before the CRM forgets it, a pull has its tombstone."""
+        told_for = adapter.capabilities.forgets.get(Kind.DEAL)
+        if told_for is None:
+            pytest.skip("the CRM forgets no deletion of a deal")
+        cursor = settle(bench, adapter)
+        ref = min(pull_all(adapter).records)
+        bench.hands.delete_deal(ref.id)
+        bench.clock.advance(told_for - timedelta(hours=1))
+
+        assert {ref} == pull_all(adapter, since=cursor).gone
+
+    @pytest.mark.parametrize("kind", sorted(Kind))
+    def test_what_is_pulled_is_found_by_its_id(self, bench: AdapterWorkbench, adapter: Adapter, kind: Kind) -> None:
+        """Of the kinds that are looked for, each record; one that is there must not be taken for gone."""
+        if kind not in adapter.capabilities.forgets:
+            pytest.skip(f"the CRM forgets no deletion of a {kind}")
+        let_lag_pass(bench, adapter)
+        found = pull_all(adapter, kind).records
+
+        assert set(found) == set(adapter.read(sorted(found), fields=()))
+
+
+def _missing(adapter: Adapter, known: set[Ref]) -> set[Ref]:
+    """Give what a look for all that is known does not find, where the CRM forgets."""
+    if Kind.DEAL not in adapter.capabilities.forgets:
+        return set()
+    return known - adapter.read(sorted(known), fields=()).keys()
