@@ -223,6 +223,22 @@ def test_contacts_are_not_added_twice_nor_missed_when_they_are_gone(
     assert (Outcome.APPLIED, [ben]) == (receipt.outcome, roles(state, deal))
 
 
+def test_no_contact_is_taken_off_a_deal_that_its_new_one_can_not_be_given(
+    state: State, adapter: SalesforceAdapter, people: list[str]
+) -> None:
+    """It would be left with nobody, and that read as what people wanted; another deal's contacts are not held up."""
+    ann, ben, _ = people
+    deals = [state.create_deal(Name=name) for name in ("D", "E")]
+    for deal in deals:
+        state.add_contact(deal, ann)
+    records = [read(adapter, deal) for deal in deals]
+    edits = [((ann,), ("003Sb00000zzzzzAAA",)), ((ann,), (ben,))]
+    receipts = adapter.write([make_update(each, contacts=edit) for each, edit in zip(records, edits, strict=True)])
+
+    assert [Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert [[ann], [ben]] == [roles(state, deal) for deal in deals]
+
+
 def test_a_changed_deal_keeps_its_contacts(state: State, adapter: SalesforceAdapter, people: list[str]) -> None:
     """A stale update changes nothing, the contacts included."""
     deal = state.create_deal(Name="D")
