@@ -100,11 +100,12 @@ def test_a_limit_before_anything_was_written_is_no_receipt(hubspot: respx.MockRo
         open_adapter().write([make_update("1", ("company", "30", "31"))])
 
 
-@pytest.mark.parametrize("context", [{"ids": ["51"]}, {}])
-def test_part_of_a_batch_is_refused(
-    hubspot: respx.MockRouter, open_adapter: Opener, context: dict[str, list[str]]
-) -> None:
-    """What 207 may speak of is sent again alone, where the answer can only mean that one."""
+@pytest.mark.parametrize("context", [{"ids": ["51"]}, {"id": "51"}, {}, {"objectType": ["contacts"]}, None])
+def test_part_of_a_batch_is_refused(hubspot: respx.MockRouter, open_adapter: Opener, context: Any) -> None:
+    """What 207 may speak of is sent again alone, where the answer can only mean that one.
+
+    An error that names nothing of the batch may speak of all of it.
+    """
 
     def answer(request: httpx.Request) -> httpx.Response:
         others = [each["to"]["id"] for each in json.loads(request.content)["inputs"]]

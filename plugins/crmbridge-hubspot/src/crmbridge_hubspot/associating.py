@@ -12,7 +12,7 @@ from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HubSpotApi, batches
-from crmbridge_hubspot.replies import AbsentError
+from crmbridge_hubspot.replies import AbsentError, named_by
 
 COMPANY, CONTACTS = "company", "contacts"
 ENDS = {COMPANY: "companies", CONTACTS: "contacts"}
@@ -96,7 +96,7 @@ class Associating(Struct, frozen=True, kw_only=True):
             else:
                 self._failed(steps, error)
             return
-        suspects = [step for step in steps if _is_spoken_of(step, answer.get("errors") or ())]
+        suspects = _spoken_of(steps, answer.get("errors") or ())
         self.results.update({step: (Outcome.APPLIED, "") for step in steps if step not in suspects})
         if len(steps) > 1:
             self._each(suspects)
@@ -134,10 +134,13 @@ class Associating(Struct, frozen=True, kw_only=True):
 _GRAVEST = (Outcome.UNKNOWN, Outcome.REFUSED, Outcome.FAILED)
 
 
-def _is_spoken_of(step: Step, errors: Sequence[Any]) -> bool:
-    """Tell whether errors may speak of a step: they name one of its ends, or nothing at all."""
-    named = [{str(each) for ids in (error.get("context") or {}).values() for each in ids} for error in errors]
-    return any(not names or names & {step.deal, step.other} for names in named)
+def _spoken_of(steps: Sequence[Step], errors: Sequence[Any]) -> list[Step]:
+    """Give the steps that errors may speak of: where one names an end, those that have it; else all."""
+    meant: set[Step] = set()
+    for error in errors:
+        named = named_by(error)
+        meant.update([step for step in steps if named & {step.deal, step.other}] or steps)
+    return [step for step in steps if step in meant]
 
 
 def _refusal(step: Step, error: Mapping[str, Any]) -> Result:

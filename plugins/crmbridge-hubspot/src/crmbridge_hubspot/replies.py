@@ -57,6 +57,14 @@ def worded(message: str) -> str:
     return tidy(VALUES + said if said else message)
 
 
+def named_by(error: Mapping[str, Any], *names: str) -> set[str]:
+    """Give what an error of a batch names in its context, under these names or under any."""
+    context = error.get("context")
+    named = context.items() if isinstance(context, dict) else ()
+    lists = [value if isinstance(value, list) else [value] for name, value in named if not names or name in names]
+    return {str(each) for value in lists for each in value if each is not None}
+
+
 def judge(reply: Reply) -> CrmbridgeError | None:
     """Tell what one of HubSpot's error bodies stands for ("Error handling"); every part of it may be missing."""
     body = _body(reply)

@@ -18,7 +18,7 @@ from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
 from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
-from crmbridge_hubspot.replies import TakenError, worded
+from crmbridge_hubspot.replies import TakenError, named_by, worded
 
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
 TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
@@ -254,14 +254,9 @@ def _receipt_of(change: str, outcome: Outcome, message: str = "", ref: Ref | Non
 
 
 def _speaks_of(error: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
-    context = error.get("context") or {}
-    if change.id in _list(context.get("objectWriteTraceId")):
+    if change.id in named_by(error, "objectWriteTraceId"):
         return True
-    return alone or (change.target is not None and change.target.id in _list(context.get("ids")))
-
-
-def _list(value: Any) -> list[str]:
-    return [str(each) for each in (value if isinstance(value, list) else [value]) if each is not None]
+    return alone or (change.target is not None and change.target.id in named_by(error, "ids"))
 
 
 def find_deal(api: HubSpotApi, words: Words, key: str) -> Ref | None:
