@@ -30,6 +30,7 @@ DEADLINE = 5  # times the timeout: how long a request is tried altogether
 SLOWEST = 2  # times the timeout: how long one whole answer may take, however it drips in
 TOO_FAST = 429
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PASSING = frozenset({408, 423, 425})  # of the 4xx: nothing was done, and the same request may do later
 MOST_CONNECTIONS = 32
 BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
@@ -293,7 +294,7 @@ class HttpClient:
                 return RetryLaterError(f"too many requests (429): {said}", after=wait_in(reply.headers))
             case status if status in REDIRECTS:  # to the door, or to a page that says what is being mended
                 return RetryLaterError(f"another place was named ({status}), which was not asked", advice=ELSEWHERE)
-            case status if status >= 500 or status in {408, 423, 425}:
+            case status if status >= 500 or status in PASSING:
                 return RetryLaterError(f"the CRM is out of order ({status}): {said}", after=wait_in(reply.headers))
             case status:
                 return RefusedError(f"refused ({status}): {said}")

@@ -122,6 +122,9 @@ def test_the_credential_is_sent(client: HttpClient) -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
+        httpx.Response(408),
+        httpx.Response(423),
+        httpx.Response(425),
         httpx.Response(429),
         httpx.Response(500),
         httpx.Response(503),
@@ -137,6 +140,9 @@ def test_the_credential_is_sent(client: HttpClient) -> None:
         httpx.TooManyRedirects("round in a circle"),
     ],
     ids=[
+        "408",
+        "423",
+        "425",
         "429",
         "500",
         "503",
@@ -190,9 +196,19 @@ def test_an_answer_that_unpacks_without_end_is_no_answer(client: HttpClient, mon
 
 
 @respx.mock
-@pytest.mark.parametrize("trouble", [httpx.Response(429), httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(423),
+        httpx.Response(425),
+        httpx.Response(429),
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout("slow"),
+    ],
+    ids=str,
+)
 def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble: httpx.Response | Exception) -> None:
-    """A limited request or a connection that never was: nothing can have happened."""
+    """A request that was turned away or a connection that never was: nothing can have happened."""
     route = respx.post(f"{URL}/deals").mock(side_effect=[trouble, httpx.Response(201, json={"id": 1})])
 
     assert 201 == client.write("POST", "/deals", body={}).status
