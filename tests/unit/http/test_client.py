@@ -304,6 +304,82 @@ def test_a_long_wait_is_left_to_the_next_run(client: HttpClient, clock: VirtualC
     assert NOON == clock.now()
 
 
+class Meanwhile(VirtualClock):
+    """A clock at which something else is done while somebody waits, once."""
+
+    def __init__(self) -> None:
+        super().__init__(NOON)
+        self.job: Callable[[], object] | None = None
+
+    def sleep(self, seconds: float) -> None:
+        """Let the other one do its thing, then let time pass."""
+        job, self.job = self.job, None
+        if job is not None:
+            job()
+        super().sleep(seconds)
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("trouble", "seconds"),
+    [
+        (httpx.Response(429, headers={"retry-after": "11"}), 11),
+        (httpx.Response(429), 1),
+        (httpx.Response(503, headers={"retry-after": "11"}), 0),
+    ],
+    ids=["429 for long", "429", "503"],
+)
+def test_a_limit_holds_up_whoever_comes_next(trouble: httpx.Response, seconds: float) -> None:
+    """Another request would only be refused as well, and count against us; a CRM's own trouble holds up nobody else."""
+    clock, sent = Meanwhile(), []
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        sent.append(clock.now() - NOON)
+        return trouble if len(sent) == 1 else httpx.Response(200, json={})
+
+    respx.get(url__startswith=URL).mock(side_effect=answer)
+    budget, dialect = Budget([Rate(100, 1)], clock), Dialect()
+    opened = HttpClient(connection="hs", base_url=URL, clock=clock, budget=budget, dialect=dialect)
+    clock.job = lambda: opened.read("GET", "/contacts")
+    opened.read("GET", "/deals")
+    opened.close()
+
+    assert 3 == len(sent)
+    assert timedelta(seconds=seconds) <= sent[1] <= timedelta(seconds=seconds + 0.1)
+
+
+@respx.mock
+def test_a_limit_that_nobody_sits_out_holds_up_nobody_else(client: HttpClient, clock: VirtualClock) -> None:
+    """It may be that of one kind of call: the others go on."""
+    respx.get(f"{URL}/search").respond(429, headers={"retry-after": "3600"})
+    respx.get(f"{URL}/deals").respond(json={"ok": 1})
+    with pytest.raises(RetryLaterError):
+        client.read("GET", "/search")
+
+    assert {"ok": 1} == client.read("GET", "/deals").body
+    assert NOON == clock.now()
+
+
+@respx.mock
+def test_a_request_that_is_never_answered_counts_until_it_is_given_up(clock: VirtualClock) -> None:
+    """The CRM may have counted it as late as that; the next one goes a whole window after."""
+
+    def hang(_request: httpx.Request) -> httpx.Response:
+        clock.sleep(30)
+        raise httpx.ReadTimeout("slow")
+
+    respx.post(f"{URL}/deals").mock(side_effect=hang)
+    respx.get(f"{URL}/deals").respond(json={})
+    budget = Budget([Rate(1, 40)], clock, share=1)
+    opened = HttpClient(connection="hs", base_url=URL, clock=clock, budget=budget, dialect=Dialect())
+    with pytest.raises(UnclearError):
+        opened.write("POST", "/deals", body={})
+    opened.read("GET", "/deals")
+    opened.close()
+
+    assert timedelta(seconds=70) <= clock.now() - NOON < timedelta(seconds=71)
+
+
 @respx.mock
 def test_trouble_without_end_ends(client: HttpClient, clock: VirtualClock) -> None:
     """After five tries the run gives up, within a minute."""
