@@ -1,6 +1,6 @@
 """Measure business time: a million visits with pauses, beside workclock, which is written in Rust, in the same run.
 
-- many: visits and pauses as whole microseconds, as they are counted by `crmbridge.engine.timeline.spent`
+- many: visits and pauses as whole microseconds, as they are counted by `crmbridge.engine.time.timeline.spent`
 - dated: the same from datetimes, by `spent_dated`. That is what workclock takes, too; it knows no pauses, so it is
   asked about what lies between them, all at once (`between_many`) and one by one (`between`)
 - clock: what an evaluation does with each: how long it took, how it stands, when it is due and when that changes
@@ -24,11 +24,11 @@ from zoneinfo import ZoneInfo
 
 import workclock
 
-from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.sla.clocks import measure
 from crmbridge.engine.sla.cycles import Cycle
 from crmbridge.engine.sla.limits import Limit
-from crmbridge.engine.timeline import micros, moment, spent, spent_dated
+from crmbridge.engine.time.calendars import CompiledCalendar, compile_calendar
+from crmbridge.engine.time.timeline import micros, moment, spent, spent_dated
 from crmbridge.model.business_time import Calendar, Duration
 from crmbridge.model.findings import Visit
 from crmbridge.model.records import Kind, Ref

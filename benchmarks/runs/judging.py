@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmbridge.engine.checks import Case, Verdicts, judge_stage
+from crmbridge.engine.deals.checks import Case, Verdicts, judge_stage
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Position, Record, Ref, Status

@@ -23,8 +23,8 @@ import yaml
 from crmbridge.app import open_workspace
 from crmbridge.cli.plan_files import save_plan
 from crmbridge.clock import SystemClock
-from crmbridge.engine.activities import by_deal
-from crmbridge.engine.matching import external_key, link_id
+from crmbridge.engine.deals.activities import by_deal
+from crmbridge.engine.sync.matching import external_key, link_id
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crmbridge.engine.evaluate import unjudged
-from crmbridge.engine.matching import link_id
+from crmbridge.engine.evaluating.evaluate import unjudged
+from crmbridge.engine.sync.matching import link_id
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Action
 from crmbridge.model.process import Process

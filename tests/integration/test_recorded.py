@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crmbridge.engine.replay import Ruling, replay
+from crmbridge.engine.evaluating.replay import Ruling, replay
 from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.model.courses import DIFFERS, Course, Held, untold
 from crmbridge.model.findings import Finding, Judgement

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from crmbridge.engine.sameness import altered
+from crmbridge.engine.sync.sameness import altered
 from crmbridge.model.values import Money, Value
 from crmbridge.testing.simulation.afterwards import shortened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.services.able import able_bench
 
-from crmbridge.engine.matching import PREFIX, link_id
+from crmbridge.engine.sync.matching import PREFIX, link_id
 from crmbridge.model.changes import Blocked, Cause, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.testing.simulation.fakes import sights_of

@@ -100,7 +100,7 @@ def test_what_the_oracle_says_of_a_write_is_heard(
 
 def test_without_a_bug_nothing_is_caught() -> None:
     """A bug that changes nothing survives."""
-    harmless = Bug("nothing", "crmbridge.engine.merge", "ONLY_IF_EMPTY = ", "ONLY_IF_EMPTY  = ")
+    harmless = Bug("nothing", "crmbridge.engine.sync.merge", "ONLY_IF_EMPTY = ", "ONLY_IF_EMPTY  = ")
 
     assert ("nothing", 2, "", "") == hunt(harmless, 2)
 
@@ -108,13 +108,16 @@ def test_without_a_bug_nothing_is_caught() -> None:
 def test_a_bug_whose_line_is_gone_is_no_bug() -> None:
     """It is an error, or the table would tell of bugs that nobody planted."""
     with pytest.raises(ValueError, match="has 0 times"):
-        planted(Bug("gone", "crmbridge.engine.merge", "no such line", ""))
+        planted(Bug("gone", "crmbridge.engine.sync.merge", "no such line", ""))
 
 
 def test_a_bug_that_names_what_is_not_there_is_no_bug() -> None:
     """Whatever stops at it would be caught, and prove nothing."""
     broken = Bug(
-        "no name", "crmbridge.engine.merge", "    winner = _winner(name, changed, policy)\n", "    winner = nobody\n"
+        "no name",
+        "crmbridge.engine.sync.merge",
+        "    winner = _winner(name, changed, policy)\n",
+        "    winner = nobody\n",
     )
 
     with pytest.raises(RuntimeError, match="name 'nobody' is not defined"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crmbridge.engine.refusing import IN_PARTS
+from crmbridge.engine.sync.refusing import IN_PARTS
 from crmbridge.model.changes import Plan
 from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.simulation.resting import MOST_RUNS, come_to_rest

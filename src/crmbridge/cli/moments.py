@@ -18,7 +18,7 @@ def earlier(workspace: Workspace, text: str, option: str) -> datetime:
 
     `90d` is understood as `90d ago`. Raises UsageError for anything else, and for a moment to come.
     """
-    from crmbridge.engine.case_values import moment_of  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.engine.cases.case_values import moment_of  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.services.enforce.evaluating import compile_calendars  # noqa: PLC0415  the same
 
     now = workspace.clock.now()

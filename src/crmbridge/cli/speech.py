@@ -85,7 +85,7 @@ class Speech(Struct, frozen=True):
         finding = self.about.get(change.finding or "")
         if self.teller is None or finding is None:
             return self.reason(change.reason)
-        from crmbridge.engine.occasion import reason  # noqa: PLC0415  what most projects don't need
+        from crmbridge.engine.acting.occasion import reason  # noqa: PLC0415  what most projects don't need
 
         if reason(finding) == change.reason:
             return f"{finding.rule}: {self.finding(finding)}"

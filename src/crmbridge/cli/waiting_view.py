@@ -92,7 +92,7 @@ def _standing(one: Waiting, now: datetime, say: Speech) -> Iterator[list[Part]]:
 
 def _agreed(workspace: Workspace, item: Blocked, names: Names, say: Speech) -> Iterator[list[Part]]:
     """Show what all sides agreed on last, where they did."""
-    from crmbridge.engine.merge import APART, decided_ref  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.engine.sync.merge import APART, decided_ref  # noqa: PLC0415  imports are paid by the commands that use them
 
     if item.cause is Cause.CONFLICT:
         link = decided_ref(item.link)

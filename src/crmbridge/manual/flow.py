@@ -9,7 +9,7 @@ from typing import Literal
 from markupsafe import Markup
 from msgspec import Struct
 
-from crmbridge.engine.stage_flow import flow_of
+from crmbridge.engine.coherence.stage_flow import flow_of
 from crmbridge.manual.speech import Speech
 from crmbridge.model.process import Process, Stage
 

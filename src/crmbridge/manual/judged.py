@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from crmbridge.engine.checks import Case, verdict
+from crmbridge.engine.deals.checks import Case, verdict
 from crmbridge.engine.rules.asking import JUDGEMENTS
 from crmbridge.engine.rules.compiled import compiled_check, compiled_rule
 from crmbridge.manual.speech import Speech

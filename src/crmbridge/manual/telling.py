@@ -13,9 +13,9 @@ from datetime import datetime
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from crmbridge.engine.checks import speaks_of_nothing
+from crmbridge.engine.deals.checks import speaks_of_nothing
+from crmbridge.engine.deals.moves import Illegal
 from crmbridge.engine.mapping import WON
-from crmbridge.engine.moves import Illegal
 from crmbridge.engine.rules.case import quote
 from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import fill

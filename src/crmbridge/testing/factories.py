@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crmbridge.engine.calendars import compile_calendar
+from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.mapping import stage_mapper
-from crmbridge.engine.subject import Subject
+from crmbridge.engine.time.calendars import compile_calendar
 from crmbridge.model.business_time import Duration
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, Receipt
 from crmbridge.model.findings import (

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from crmbridge.engine.deals.visits import visits_of
 from crmbridge.engine.mapping import stage_mapper
-from crmbridge.engine.visits import visits_of
 from crmbridge.indicators import Options, compute
 from crmbridge.indicators.currency import Rate, Rates
 from crmbridge.model.figures import Scorecard

@@ -22,8 +22,9 @@ from crmbridge.testing.factories import make_process, make_stage
 HOME = Path(crmbridge.__file__).parent
 # What says why something is planned, or waits. Undoing and set-up tell of it on the command line alone.
 SAYING = [
-    *(f"engine/{name}.py" for name in ("actions", "deleting", "matching", "merge", "moves", "planner")),
-    *(f"engine/{name}.py" for name in ("reverting", "tasks")),
+    *(f"engine/acting/{name}.py" for name in ("actions", "reverting", "tasks")),
+    *(f"engine/sync/{name}.py" for name in ("deleting", "matching", "merge", "planner")),
+    "engine/deals/moves.py",
     "services/sync/companions.py",
     "services/reports/crm_sink.py",
 ]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.evaluate import evaluate
+from crmbridge.engine.evaluating.evaluate import evaluate
 from crmbridge.engine.rules.case import Beside
 from crmbridge.manual.telling import Teller, teller
 from crmbridge.model.findings import Finding, FindingKind

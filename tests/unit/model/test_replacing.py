@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from rich.pretty import pretty_repr
 
-from crmbridge.engine.calendars import compile_calendar
 from crmbridge.engine.expr.pattern_reading import read_pattern
 from crmbridge.engine.mapping import stage_mapper
 from crmbridge.engine.rules.case import Case
+from crmbridge.engine.time.calendars import compile_calendar
 from crmbridge.engine.views import Viewer
 from crmbridge.http.auth import Signed
 from crmbridge.model.replacing import replace

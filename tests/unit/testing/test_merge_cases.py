@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.engine.sameness import altered, same
+from crmbridge.engine.sync.sameness import altered, same
 from crmbridge.testing.merge_cases.__main__ import main
 from crmbridge.testing.merge_cases.bugs import BUGS, buggy, hunt
 from crmbridge.testing.merge_cases.history import failures, play

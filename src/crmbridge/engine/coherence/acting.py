@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crmbridge.engine.issues import Issue, Path, issue, listed, unknown
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.people import LEADER, OWNER
-from crmbridge.engine.rule_fields import operands
+from crmbridge.engine.rules.rule_fields import operands
 from crmbridge.model.values import FieldType
 from crmbridge.settings import fits
 from crmbridge.sink_settings import wrong_in

@@ -10,9 +10,9 @@ from crmbridge.engine.coherence.acting import check_approvals
 from crmbridge.engine.coherence.beside import check_approvers, check_beside, check_criteria, check_movers
 from crmbridge.engine.coherence.indicators import check_indicators
 from crmbridge.engine.coherence.slas import check_calendars, check_handoffs, check_sla_ids, check_slas, sla_fields
+from crmbridge.engine.coherence.stage_flow import check_flow
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
-from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
-from crmbridge.engine.stage_flow import check_flow
+from crmbridge.engine.rules.rule_fields import check_operands, deal_fields, deal_options, operands
 from crmbridge.model.checks import AtLeast, Outputs, Required
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule, Process, Stage

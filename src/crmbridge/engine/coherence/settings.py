@@ -15,9 +15,9 @@ from crmbridge.engine.coherence.acting import (
 from crmbridge.engine.coherence.beside import roles_named
 from crmbridge.engine.coherence.process import RESERVED_STAGES
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
-from crmbridge.engine.matching import EXTERNAL_KEY, looks_at_company
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.rule_fields import deal_fields, segments
+from crmbridge.engine.rules.rule_fields import deal_fields, segments
+from crmbridge.engine.sync.matching import EXTERNAL_KEY, looks_at_company
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.settings import USUAL_MATCH, Binding, MatchedKind, MatchRules, Settings, Sync

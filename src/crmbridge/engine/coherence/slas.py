@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.rule_fields import check_operands, deal_fields, deal_options, operands
+from crmbridge.engine.rules.rule_fields import check_operands, deal_fields, deal_options, operands
 from crmbridge.model.business_time import Duration
 from crmbridge.model.checks import Check, Outputs
 from crmbridge.model.process import Process, Stage

@@ -40,7 +40,7 @@ from crmbridge.engine.expr.terms import (
     Variable,
 )
 from crmbridge.engine.expr.writing import Writer
-from crmbridge.engine.moment import Moment
+from crmbridge.engine.time.moment import Moment
 from crmbridge.model.values import Fields, Money, Value, untagged
 
 

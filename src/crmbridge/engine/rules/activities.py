@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from crmbridge.engine.moments import shifted
 from crmbridge.engine.rules.case import Answer, Beside, Case, undecided
+from crmbridge.engine.time.moments import shifted
 from crmbridge.model.business_time import Duration, Unit
 from crmbridge.model.checks import ActivityCount
 from crmbridge.model.findings import Judgement, Visit

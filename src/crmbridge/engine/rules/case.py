@@ -11,8 +11,8 @@ from typing import Final, Literal, NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
-from crmbridge.engine.moment import Moment
 from crmbridge.engine.text import plain
+from crmbridge.engine.time.moment import Moment
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Record

@@ -12,10 +12,10 @@ from crmbridge.engine.expr.checking import checked
 from crmbridge.engine.expr.faults import Fault
 from crmbridge.engine.expr.turning import Turning, joined, turning_of
 from crmbridge.engine.expr.writing import Writer
-from crmbridge.engine.rule_fields import deal_fields, deal_options, has_history, looked_at, operands
 from crmbridge.engine.rules.asking import NOT_APPLICABLE, UNKNOWN, output_fields, write_check, write_term
 from crmbridge.engine.rules.case import Answer, Case
 from crmbridge.engine.rules.expressions import Expression
+from crmbridge.engine.rules.rule_fields import deal_fields, deal_options, has_history, looked_at, operands
 from crmbridge.engine.rules.words import say
 from crmbridge.model.checks import Activities, ActivityCount, Check, Dates, Expr, Outputs
 from crmbridge.model.findings import Judgement

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.sla.clocks import measure
 from crmbridge.engine.sla.cycles import Cycle
 from crmbridge.engine.sla.limits import clock_rule
-from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import SlaClock, SlaState
 
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from crmbridge.engine.calendars import later, length, line_of
-from crmbridge.engine.history import intervals, seen_since
+from crmbridge.engine.deals.history import intervals, seen_since
+from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.sla.cycles import Cycle, cycles_of, wakes_at
 from crmbridge.engine.sla.limits import ClockRule, Limit, clock_rules
-from crmbridge.engine.subject import Subject
-from crmbridge.engine.timeline import micros, spent
+from crmbridge.engine.time.calendars import later, length, line_of
+from crmbridge.engine.time.timeline import micros, spent
 from crmbridge.model.findings import Pause, SlaClock, SlaState, Visit
 from crmbridge.model.replacing import replace
 from crmbridge.model.slas import SlaKind

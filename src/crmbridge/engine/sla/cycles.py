@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.sla.limits import ClockRule
 from crmbridge.engine.sla.written import Measures
-from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Pause, Visit
 from crmbridge.model.process import Stage
 from crmbridge.model.records import Record, Status

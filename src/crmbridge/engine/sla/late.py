@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.sla.limits import ClockRule, clock_rule, in_words
 from crmbridge.engine.sla.written import Measures
-from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import FindingKind, SlaClock, SlaState
 from crmbridge.model.slas import SlaKind
 from crmbridge.model.values import Value, show

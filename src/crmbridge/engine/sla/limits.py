@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from crmbridge.engine.judging import case_now
+from crmbridge.engine.deals.judging import case_now
 from crmbridge.engine.rules.asking import PASS
 from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
 from crmbridge.engine.sla.written import Measures, written_slas
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from crmbridge.engine.calendars import CompiledCalendar
+    from crmbridge.engine.deals.subject import Subject
     from crmbridge.engine.rules.case import Case
-    from crmbridge.engine.subject import Subject
+    from crmbridge.engine.time.calendars import CompiledCalendar
 
 NO_CALENDAR = ""  # the calendar of a clock that counts plain time
 _UNITS = {

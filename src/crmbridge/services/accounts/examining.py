@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from crmbridge.engine.activities import kinds_asked_for
+from crmbridge.engine.deals.activities import kinds_asked_for
 from crmbridge.engine.nearest import nearest
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.records import Kind, Status

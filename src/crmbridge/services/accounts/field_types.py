@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crmbridge.engine.rule_fields import looked_at
+from crmbridge.engine.rules.rule_fields import looked_at
 from crmbridge.model.process import Process, ProcessField
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Description, NativeField

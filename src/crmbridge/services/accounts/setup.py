@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from crmbridge.engine.planner import assemble
+from crmbridge.engine.sync.planner import assemble
 from crmbridge.model.changes import Action, Change, Outcome, Plan
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Description, FieldWish, StateStore

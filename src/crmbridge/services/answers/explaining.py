@@ -7,12 +7,12 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from crmbridge.engine.hindsight import rewind
-from crmbridge.engine.history import is_known, last_seen, recorded, untold_of
-from crmbridge.engine.matching import lead
-from crmbridge.engine.remedies import remedy
+from crmbridge.engine.deals.history import is_known, last_seen, recorded, untold_of
+from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.evaluating.hindsight import rewind
+from crmbridge.engine.evaluating.remedies import remedy
 from crmbridge.engine.rules.files import FILES
-from crmbridge.engine.subject import Subject
+from crmbridge.engine.sync.matching import lead
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Cause
 from crmbridge.model.edits import COUNTED

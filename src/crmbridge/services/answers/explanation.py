@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from crmbridge.engine.trying import holds_back
+from crmbridge.engine.cases.trying import holds_back
 from crmbridge.model.changes import Change, JournalEntry
 from crmbridge.model.findings import Evaluation, Judgement, SlaClock, Verdict
 from crmbridge.model.records import Record

@@ -9,7 +9,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from crmbridge.engine.checks import field_name
+from crmbridge.engine.deals.checks import field_name
 from crmbridge.engine.nearest import nearest
 from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.errors import ConfigurationError, CrmbridgeError

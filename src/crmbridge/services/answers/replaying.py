@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crmbridge.engine.activities import kinds_asked_for
-from crmbridge.engine.calendars import CompiledCalendar
+from crmbridge.engine.deals.activities import kinds_asked_for
+from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.mapping import stage_mapper
-from crmbridge.engine.subject import Subject
+from crmbridge.engine.time.calendars import CompiledCalendar
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace

@@ -9,11 +9,11 @@ from statistics import median
 
 from msgspec import Struct, field
 
-from crmbridge.engine.evaluate import MOVE_RULE
-from crmbridge.engine.journeys import DAY, Ending, detours, ending_of, types_done, used_times
-from crmbridge.engine.replay import Replay, replay
+from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.evaluating.evaluate import MOVE_RULE
+from crmbridge.engine.evaluating.journeys import DAY, Ending, detours, ending_of, types_done, used_times
+from crmbridge.engine.evaluating.replay import Replay, replay
 from crmbridge.engine.rules.outputs import says_yes
-from crmbridge.engine.subject import Subject
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Status
 from crmbridge.services.answers.replaying import subjects

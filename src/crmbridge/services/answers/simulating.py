@@ -8,9 +8,9 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.evaluating.replay import Replay, replay
 from crmbridge.engine.mapping import StageMapper, stage_mapper
-from crmbridge.engine.replay import Replay, replay
-from crmbridge.engine.subject import Subject
 from crmbridge.model.findings import Judgement, SlaState
 from crmbridge.model.process import Process
 from crmbridge.model.records import Ref

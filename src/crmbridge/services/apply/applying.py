@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import NamedTuple, TypeVar
 
-from crmbridge.engine.refusing import is_of_sync
+from crmbridge.engine.sync.refusing import is_of_sync
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import AdapterBugError, CrmbridgeError, PlanStaleError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Plan, Receipt

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
-from crmbridge.engine.merge import APART, decided_ref
-from crmbridge.engine.sameness import same
+from crmbridge.engine.sync.merge import APART, decided_ref
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import CONTACTS, Viewer
 from crmbridge.model.changes import Action, Change, Origin
 from crmbridge.model.records import Kind, Ref

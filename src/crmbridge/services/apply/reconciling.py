@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from crmbridge.engine.sameness import altered, same
+from crmbridge.engine.sync.sameness import altered, same
 from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt

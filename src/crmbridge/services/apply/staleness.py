@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crmbridge.engine.sameness import same
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref

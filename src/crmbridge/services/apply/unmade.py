@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crmbridge.engine.planner import unmade
+from crmbridge.engine.sync.planner import unmade
 from crmbridge.model.changes import Origin, Outcome
 from crmbridge.services.apply.applied import Applied
 from crmbridge.services.workspace import Workspace

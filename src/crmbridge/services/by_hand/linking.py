@@ -7,9 +7,9 @@ from itertools import islice
 
 from msgspec import Struct
 
-from crmbridge.engine.deleting import ENDED, HAD, with_lost
-from crmbridge.engine.matching import link_id
-from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sync.deleting import ENDED, HAD, with_lost
+from crmbridge.engine.sync.matching import link_id
+from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref

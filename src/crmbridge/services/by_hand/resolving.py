@@ -8,11 +8,11 @@ from decimal import Decimal, InvalidOperation
 
 from msgspec import Struct
 
-from crmbridge.engine.actions import typed
-from crmbridge.engine.forms import missed, read
+from crmbridge.engine.acting.actions import typed
 from crmbridge.engine.mapping import LOST, WON
-from crmbridge.engine.merge import decided_ref
-from crmbridge.engine.sameness import same
+from crmbridge.engine.sync.forms import missed, read
+from crmbridge.engine.sync.merge import decided_ref
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import ConfigurationError, PlanStaleError
 from crmbridge.model.changes import Blocked, Cause

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crmbridge.engine.matching import link_id
-from crmbridge.engine.merge import APART, decided_ref
+from crmbridge.engine.sync.matching import link_id
+from crmbridge.engine.sync.merge import APART, decided_ref
 from crmbridge.engine.views import AROUND
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from crmbridge.engine.sameness import altered, same
+from crmbridge.engine.sync.sameness import altered, same
 from crmbridge.engine.views import STAGE
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
-from crmbridge.engine.moments import shifted
+from crmbridge.engine.time.moments import shifted
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.findings import Waiver
 from crmbridge.model.values import iso

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from crmbridge.engine.deals.moves import LastMove, last_move, why_forbidden
+from crmbridge.engine.deals.visits import visits_of
+from crmbridge.engine.evaluating.permission import permitted
 from crmbridge.engine.mapping import StageMapper
-from crmbridge.engine.moves import LastMove, last_move, why_forbidden
-from crmbridge.engine.permission import permitted
-from crmbridge.engine.visits import visits_of
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.enforce.surrounding import surrounded
 from crmbridge.services.workspace import Workspace

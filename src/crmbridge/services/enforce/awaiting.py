@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from msgspec import Struct
 
 from crmbridge import __version__
-from crmbridge.engine.activities import kinds_asked_for
+from crmbridge.engine.deals.activities import kinds_asked_for
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.services.chunks import chunks

@@ -8,13 +8,13 @@ from functools import lru_cache, partial
 
 from msgspec import Struct, field
 
-from crmbridge.engine.actions import Acts, acts_for
-from crmbridge.engine.bindings import binding_for
-from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
-from crmbridge.engine.evaluate import BEYOND_BOUNDS, evaluate, unjudged
-from crmbridge.engine.matching import lead
-from crmbridge.engine.subject import Subject
-from crmbridge.engine.tasks import endings
+from crmbridge.engine.acting.actions import Acts, acts_for
+from crmbridge.engine.acting.bindings import binding_for
+from crmbridge.engine.acting.tasks import endings
+from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.evaluating.evaluate import BEYOND_BOUNDS, evaluate, unjudged
+from crmbridge.engine.sync.matching import lead
+from crmbridge.engine.time.calendars import CompiledCalendar, compile_calendar
 from crmbridge.model.business_time import Calendar
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation

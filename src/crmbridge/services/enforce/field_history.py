@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from crmbridge.engine.doubts import Doubt, doubt
-from crmbridge.engine.evaluate import BEYOND_BOUNDS
-from crmbridge.engine.subject import Subject
+from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.evaluating.doubts import Doubt, doubt
+from crmbridge.engine.evaluating.evaluate import BEYOND_BOUNDS
 from crmbridge.errors import CrmbridgeError, RefusedError
 from crmbridge.model.courses import DIFFERS, Course, Held, untold, without_repeats
 from crmbridge.model.records import Record, Ref

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct, field
 
-from crmbridge.engine.actions import asked_of
-from crmbridge.engine.aging import Past, aged
-from crmbridge.engine.bindings import People
-from crmbridge.engine.subject import Subject
-from crmbridge.engine.tasks import tasks_asked
+from crmbridge.engine.acting.actions import asked_of
+from crmbridge.engine.acting.aging import Past, aged
+from crmbridge.engine.acting.bindings import People
+from crmbridge.engine.acting.tasks import tasks_asked
+from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.views import emails, user_ids
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, JournalEntry

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from msgspec import Struct
 
-from crmbridge.engine.activities import by_deal, counted
-from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.matching import around
+from crmbridge.engine.deals.activities import by_deal, counted
+from crmbridge.engine.deals.subject import NO_COURSES, Subject
 from crmbridge.engine.rules.case import Beside
-from crmbridge.engine.subject import NO_COURSES, Subject
+from crmbridge.engine.sync.matching import around
+from crmbridge.engine.time.calendars import CompiledCalendar
 from crmbridge.engine.voice import ENGLISH, Voice
 from crmbridge.model.courses import Course
 from crmbridge.model.process import Process

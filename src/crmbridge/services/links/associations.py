@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from crmbridge.engine.matching import BELONGS, around, belongs_to, hangs_on
+from crmbridge.engine.sync.matching import BELONGS, around, belongs_to, hangs_on
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.workspace import Workspace
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from crmbridge.engine.deleting import MERGED
-from crmbridge.engine.glance import Glance
-from crmbridge.engine.merge import decided_ref
-from crmbridge.engine.sameness import same
-from crmbridge.engine.survivors import end_of, follow_merges, left_over
+from crmbridge.engine.sync.deleting import MERGED
+from crmbridge.engine.sync.glance import Glance
+from crmbridge.engine.sync.merge import decided_ref
+from crmbridge.engine.sync.sameness import same
+from crmbridge.engine.sync.survivors import end_of, follow_merges, left_over
 from crmbridge.engine.views import AROUND, COMPANY, CONTACTS, Viewer, emails, user_ids
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Blocked

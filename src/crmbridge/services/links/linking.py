@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from crmbridge.engine.deleting import ENDED
-from crmbridge.engine.matching import (
+from crmbridge.engine.sync.deleting import ENDED
+from crmbridge.engine.sync.matching import (
     EXTERNAL_KEY,
     MARKED,
     Around,
@@ -22,7 +22,7 @@ from crmbridge.engine.matching import (
     namesake,
     natural_key,
 )
-from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Blocked
 from crmbridge.model.records import Kind, Record, Ref, Status

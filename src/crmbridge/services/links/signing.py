@@ -7,7 +7,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
-from crmbridge.engine.matching import BELONGS, UNREAD, Rule, belongs_to, looks_at_company, signatures, signed_by, unseen
+from crmbridge.engine.sync.matching import (
+    BELONGS,
+    UNREAD,
+    Rule,
+    belongs_to,
+    looks_at_company,
+    signatures,
+    signed_by,
+    unseen,
+)
 from crmbridge.model.cuts import Cutter
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.model.values import Fields

@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
-from crmbridge.engine.calendars import CompiledCalendar
-from crmbridge.engine.case_values import now_of
-from crmbridge.engine.casting import case_issues, cast_case
-from crmbridge.engine.evaluate import evaluate
-from crmbridge.engine.trying import Tried, compare
+from crmbridge.engine.cases.case_values import now_of
+from crmbridge.engine.cases.casting import case_issues, cast_case
+from crmbridge.engine.cases.trying import Tried, compare
+from crmbridge.engine.evaluating.evaluate import evaluate
+from crmbridge.engine.time.calendars import CompiledCalendar
 from crmbridge.files.diagnostics import Diagnostic, has_errors, in_order
 from crmbridge.files.reading import read_cases
 from crmbridge.files.source import Source, read_source

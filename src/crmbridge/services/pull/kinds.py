@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crmbridge.engine.activities import kinds_asked_for
+from crmbridge.engine.deals.activities import kinds_asked_for
 from crmbridge.model.checks import Check
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind

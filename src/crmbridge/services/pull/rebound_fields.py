@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from crmbridge.engine.forms import missed, overwritten
+from crmbridge.engine.sync.forms import missed, overwritten
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
 from crmbridge.services.pull.half_read import note_begun

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from crmbridge.engine.sameness import altered, same
+from crmbridge.engine.sync.sameness import altered, same
 from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, Plan, Receipt, change_id
 from crmbridge.model.figures import Figure, IndicatorFigure, Scorecard, Unit

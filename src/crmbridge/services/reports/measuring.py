@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crmbridge.engine.nearest import nearest
-from crmbridge.engine.rule_fields import segments
+from crmbridge.engine.rules.rule_fields import segments
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period
 from crmbridge.indicators.currency import Rate, Rates, checked, read_rates

@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crmbridge.engine.planner import assemble, is_wanted_again
-from crmbridge.engine.refusing import in_parts
+from crmbridge.engine.sync.planner import assemble, is_wanted_again
+from crmbridge.engine.sync.refusing import in_parts
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace

@@ -8,13 +8,24 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
-from crmbridge.engine.deleting import ARCHIVED, ENDED, HAD, MERGED, UNDONE, Gone, Merges, judge_gone, lacks, with_lost
-from crmbridge.engine.forms import outdone, read
-from crmbridge.engine.glance import Glance
 from crmbridge.engine.mapping import LOST, WON
-from crmbridge.engine.merge import Side, decided_ref, merge, owed
-from crmbridge.engine.planner import archive, create_counterpart, sync_updates
-from crmbridge.engine.sameness import same
+from crmbridge.engine.sync.deleting import (
+    ARCHIVED,
+    ENDED,
+    HAD,
+    MERGED,
+    UNDONE,
+    Gone,
+    Merges,
+    judge_gone,
+    lacks,
+    with_lost,
+)
+from crmbridge.engine.sync.forms import outdone, read
+from crmbridge.engine.sync.glance import Glance
+from crmbridge.engine.sync.merge import Side, decided_ref, merge, owed
+from crmbridge.engine.sync.planner import archive, create_counterpart, sync_updates
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.cuts import Cut, may_name, with_news

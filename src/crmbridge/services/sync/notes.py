@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from crmbridge.engine.matching import PREFIX
-from crmbridge.engine.planner import copy_note
+from crmbridge.engine.sync.matching import PREFIX
+from crmbridge.engine.sync.planner import copy_note
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.links.associations import hanging_on

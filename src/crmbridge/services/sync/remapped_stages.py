@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Mapping
 
 from crmbridge.engine.mapping import LOST, WON, StageMapper
-from crmbridge.engine.merge import APART, decided_ref
-from crmbridge.engine.sameness import same
+from crmbridge.engine.sync.merge import APART, decided_ref
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Fields, Value

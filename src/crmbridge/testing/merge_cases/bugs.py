@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from crmbridge.engine import forms, merge
+from crmbridge.engine.sync import forms, merge
 from crmbridge.testing.merge_cases import history
 from crmbridge.testing.simulation.bugs import Bug
 from crmbridge.testing.simulation.planting import planted
 
-MERGE, SAMENESS, FORMS = "crmbridge.engine.merge", "crmbridge.engine.sameness", "crmbridge.engine.forms"
+MERGE, SAMENESS, FORMS = "crmbridge.engine.sync.merge", "crmbridge.engine.sync.sameness", "crmbridge.engine.sync.forms"
 DECIDING = "crmbridge.services.apply.deciding"
 
 BUGS: tuple[Bug, ...] = (

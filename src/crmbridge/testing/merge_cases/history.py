@@ -8,9 +8,9 @@ from random import Random
 
 from msgspec import Struct, field
 
-from crmbridge.engine import forms
-from crmbridge.engine.merge import Merged, Side, decided_ref, merge
-from crmbridge.engine.sameness import canonical, same
+from crmbridge.engine.sync import forms
+from crmbridge.engine.sync.merge import Merged, Side, decided_ref, merge
+from crmbridge.engine.sync.sameness import canonical, same
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value, is_empty

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from crmbridge.engine.sameness import altered, same
+from crmbridge.engine.sync.sameness import altered, same
 from crmbridge.model.values import Value, is_empty
 from crmbridge.settings import FieldSync
 

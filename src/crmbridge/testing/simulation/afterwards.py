@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_DOWN, Decimal
 
-from crmbridge.engine.sameness import altered
+from crmbridge.engine.sync.sameness import altered
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money, Value

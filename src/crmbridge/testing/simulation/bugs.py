@@ -15,7 +15,7 @@ class Bug(NamedTuple):
 
 
 APPLYING, RECONCILING = "crmbridge.services.apply.applying", "crmbridge.services.apply.reconciling"
-MERGE, PLANNING = "crmbridge.engine.merge", "crmbridge.services.runs.planning"
+MERGE, PLANNING = "crmbridge.engine.sync.merge", "crmbridge.services.runs.planning"
 UNDOING = "crmbridge.services.by_hand.undoing"
 JOURNAL, RECORDS = "crmbridge.store.journal", "crmbridge.store.records"
 
@@ -221,7 +221,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a delete beats an edit",
-        "crmbridge.engine.deleting",
+        "crmbridge.engine.sync.deleting",
         '    if came_back or (by_people and policy == "archive" and any(ref in wanted for ref in there)):\n',
         "    if came_back:\n",
     ),
@@ -234,20 +234,20 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the cap on deletions is ignored",
-        "crmbridge.engine.deleting",
+        "crmbridge.engine.sync.deleting",
         "    kept = [change for part in by_connection.values() if len(part) <= most for change in part]\n"
         "    held = [change for part in by_connection.values() if len(part) > most for change in part]\n",
         "    kept = list(archives)\n    held: list[Change] = []\n",
     ),
     Bug(
         "a deletion is not carried on",
-        "crmbridge.engine.deleting",
+        "crmbridge.engine.sync.deleting",
         '        archive = tuple(there) if policy == "archive" else ()\n',
         "        archive = ()\n",
     ),
     Bug(
         "a deletion is carried on though nobody asked for it",
-        "crmbridge.engine.deleting",
+        "crmbridge.engine.sync.deleting",
         '    archive = tuple(there) if policy == "archive" else ()\n',
         "    archive = tuple(there)\n",
     ),
@@ -279,13 +279,13 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a cut is never an edit",
-        "crmbridge.engine.forms",
+        "crmbridge.engine.sync.forms",
         "    fresh = base.get(VERSION) is not None and base[VERSION] != version\n",
         "    fresh = False\n",
     ),
     Bug(
         "of two deals of one name one is taken",
-        "crmbridge.engine.matching",
+        "crmbridge.engine.sync.matching",
         "    if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):\n",
         "    if len(existing) > 1:\n",
     ),
@@ -342,7 +342,7 @@ BUGS: tuple[Bug, ...] = (
     # ── Settings that change ────────────────────────────────────────────────────────────────────────────
     Bug(
         "what was agreed on without a connection counts for nothing",
-        "crmbridge.engine.forms",
+        "crmbridge.engine.sync.forms",
         "    return mark is not None and same(mark, base.get(name))\n",
         "    return False\n",
     ),

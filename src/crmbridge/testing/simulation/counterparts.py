@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from crmbridge.engine.matching import link_id
+from crmbridge.engine.sync.matching import link_id
 from crmbridge.model.changes import Action, Change, JournalEntry, Outcome, Plan
 from crmbridge.model.records import Ref, Status
 from crmbridge.testing.simulation.witness import Witness

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from crmbridge.engine.sameness import altered
+from crmbridge.engine.sync.sameness import altered
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.settings import FieldSync

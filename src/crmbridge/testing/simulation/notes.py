@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from crmbridge.engine.matching import PREFIX, link_id
+from crmbridge.engine.sync.matching import PREFIX, link_id
 from crmbridge.model.changes import Cause, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crmbridge.engine.refusing import IN_PARTS
+from crmbridge.engine.sync.refusing import IN_PARTS
 from crmbridge.model.changes import Plan
 
 CALM_RUNS = 3  # the last of them writes nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from crmbridge.engine.occasion import reason
+from crmbridge.engine.acting.occasion import reason
 from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller
 from crmbridge.model.changes import Action, Blocked, Change, JournalEntry

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from crmbridge.engine.activities import asks_for_activities
 from crmbridge.engine.coherence.process import PROCESS_CHECKS
+from crmbridge.engine.deals.activities import asks_for_activities
 from crmbridge.model.process import Process
 from crmbridge.testing.factories import make_calendar, make_process, make_stage
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.calendars import compile_calendar
+from crmbridge.engine.deals.visits import visits_of
 from crmbridge.engine.sla.clocks import clocks, measure, merged
 from crmbridge.engine.sla.cycles import Cycle
 from crmbridge.engine.sla.limits import Limit
-from crmbridge.engine.visits import visits_of
+from crmbridge.engine.time.calendars import compile_calendar
 from crmbridge.model.business_time import Calendar, Duration
 from crmbridge.model.findings import Pause, SlaClock, SlaState, Visit
 from crmbridge.model.process import Process

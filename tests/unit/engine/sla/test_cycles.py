@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crmbridge.engine.evaluate import evaluate
+from crmbridge.engine.evaluating.evaluate import evaluate
 from crmbridge.model.findings import Evaluation, FindingKind, SlaState
 from crmbridge.model.records import Edit, Kind, Record
 from crmbridge.testing.factories import (

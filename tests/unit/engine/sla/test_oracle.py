@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 import workclock
 
-from crmbridge.engine.calendars import CompiledCalendar, compile_calendar
 from crmbridge.engine.sla.clocks import measure
 from crmbridge.engine.sla.cycles import Cycle
 from crmbridge.engine.sla.limits import Limit
+from crmbridge.engine.time.calendars import CompiledCalendar, compile_calendar
 from crmbridge.model.business_time import Calendar, Duration
 from crmbridge.model.findings import Pause, SlaClock, SlaState
 from crmbridge.testing.factories import make_visit

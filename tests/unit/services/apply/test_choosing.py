@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.engine.matching import link_id
+from crmbridge.engine.sync.matching import link_id
 from crmbridge.errors import ConfigurationError, OverLimitError
 from crmbridge.model.changes import Action, Change, FieldEdit
 from crmbridge.model.records import Kind

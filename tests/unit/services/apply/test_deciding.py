@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.engine.merge import APART
+from crmbridge.engine.sync.merge import APART
 from crmbridge.model.changes import FieldEdit
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.errors import ConfigurationError, CrmbridgeError, PlanStaleError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Ref

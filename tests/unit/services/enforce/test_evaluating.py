@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from crmbridge.engine.calendars import business_time
-from crmbridge.engine.matching import belongs_to, lead, link_id
+from crmbridge.engine.sync.matching import belongs_to, lead, link_id
+from crmbridge.engine.time.calendars import business_time
 from crmbridge.model.findings import Judgement
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.ports import Page

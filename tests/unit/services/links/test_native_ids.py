@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.unit.services.able import able_bench
 
-from crmbridge.engine.matching import link_id
-from crmbridge.engine.merge import decided_ref
+from crmbridge.engine.sync.matching import link_id
+from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace

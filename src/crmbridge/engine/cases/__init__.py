@@ -1,0 +1,1 @@
+"""Cases: a deal with its history, written down in a file and held against the process."""

@@ -1,0 +1,1 @@
+"""One deal and its past: its visits, moves, fields and activities, and the verdicts of its rules."""

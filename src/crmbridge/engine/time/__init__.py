@@ -1,0 +1,1 @@
+"""Business time and moments: calendars, open time as a line, and what "now" and "today" are."""

@@ -1,0 +1,167 @@
+"""Finding the deals of several CRMs that are the same one."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmbridge.engine.sync.matching import Around, Matched, external_key, lead, link_id, signatures
+from crmbridge.engine.sync.matching import match as match_around
+from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.model.replacing import replace
+from crmbridge.testing.factories import make_deal, make_ref
+
+NORTH_LINK = link_id(make_ref(1))
+BY_NAME = ("external_key", ("name", "company.domain"))
+
+
+def company(connection: str, number: str, domain: str) -> Record:
+    ref = Ref(connection, Kind.COMPANY, number)
+    usual = make_deal()
+    return Record(ref=ref, fields={"domain": domain}, version="1", updated_at=usual.updated_at)
+
+
+def deal(number: str, connection: str, name: str, firm: str | None = None, key: str | None = None) -> Record:
+    return make_deal(number, connection=connection, fields={"name": name, "company": firm}, key=key)
+
+
+def match(
+    *deals: Record, companies: tuple[Record, ...] = (), known: dict[str, tuple[Ref, ...]] | None = None
+) -> Matched:
+    """Match deals as sync does: the fresh ones against everybody; give all links, the known ones among them."""
+    links = known or {}
+    firms = {firm.ref: firm for firm in companies}
+    signed = {one.ref: signatures(one, firms.get(_firm_of(one)), BY_NAME) for one in deals}
+    alike: dict[Signature, list[Ref]] = {}
+    for ref, found in sorted(signed.items()):
+        for signature in found:
+            alike.setdefault(signature, []).append(ref)
+    linked = {ref for refs in links.values() for ref in refs}
+    around = Around(
+        signatures={ref: found for ref, found in signed.items() if ref not in linked},
+        alike=alike,
+        links=links,
+        present={one.ref for one in deals},
+    )
+    matched = match_around(around, BY_NAME, ("north", "south", "west"))
+    return replace(matched, links={**links, **matched.links})
+
+
+def _firm_of(one: Record) -> Ref:
+    return Ref(one.ref.connection, Kind.COMPANY, str(one.fields.get("company")))
+
+
+FIRMS = (company("north", "c1", "Acme.example"), company("south", "c9", "acme.example"))
+
+
+def test_deals_of_one_name_at_one_company_are_linked() -> None:
+    """Case, spaces and the way accents are written make no difference."""
+    matched = match(
+        deal("1", "north", "Café  rollout", "c1"), deal("2", "south", "cafe\u0301 Rollout", "c9"), companies=FIRMS
+    )
+
+    assert [(make_ref(1), make_ref(2, connection="south"))] == list(matched.links.values())
+    assert not matched.single
+
+
+def test_the_same_name_at_another_company_is_another_deal() -> None:
+    """All parts of a rule must fit; a deal without a company fits none that asks for one."""
+    matched = match(deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout"), companies=FIRMS)
+
+    assert not matched.links
+    assert 2 == len(matched.single)
+
+
+def test_two_candidates_are_never_guessed_between() -> None:
+    """Two deals of one name on one side: nobody is linked, and a person is asked about each of them."""
+    matched = match(
+        deal("1", "north", "Rollout", "c1"),
+        deal("2", "south", "Rollout", "c9"),
+        deal("3", "south", "Rollout", "c9"),
+        companies=FIRMS,
+    )
+
+    assert not matched.links
+    assert {make_ref(1), make_ref(2, connection="south"), make_ref(3, connection="south")} == {
+        item.deal for item in matched.ambiguous
+    }
+    assert not matched.single  # nothing that may have a counterpart is created a second time
+
+
+def test_a_key_links_a_created_deal_to_the_one_it_was_made_for() -> None:
+    """After a crash between creating and linking, the key in the created deal is enough."""
+    origin = deal("1", "north", "Rollout", "c1")
+    created = deal("7", "south", "Renamed since", key=external_key(link_id(origin.ref)))
+    matched = match(origin, created)
+
+    assert {link_id(origin.ref): (origin.ref, created.ref)} == dict(matched.links)
+
+
+def test_a_key_is_stronger_than_a_name() -> None:
+    """A deal that carries a key is linked by it, also where a rule would say otherwise."""
+    one, two = deal("1", "north", "Rollout", "c1"), deal("2", "north", "Other", "c1")
+    keyed = deal("7", "south", "Rollout", "c9", key=external_key(link_id(two.ref)))
+    matched = match(one, two, keyed, companies=FIRMS)
+
+    assert (two.ref, keyed.ref) == matched.links[link_id(two.ref)]
+    assert keyed.ref not in matched.links.get(link_id(one.ref), ())
+
+
+def test_a_name_does_not_take_the_place_that_a_key_just_gave() -> None:
+    """The deal that was created for another one, seen for the first time together with a person's of the same name."""
+    origin, created = deal("1", "north", "Rollout", "c1"), deal("7", "south", "Renamed", key=external_key(NORTH_LINK))
+    matched = match(origin, created, deal("8", "south", "Rollout", "c9"), companies=FIRMS)
+
+    assert {NORTH_LINK: (origin.ref, created.ref)} == dict(matched.links)
+    assert [make_ref(8, connection="south")] == [item.deal for item in matched.ambiguous]
+    assert not matched.single
+
+
+def test_known_links_stay() -> None:
+    """A link is kept when names part later."""
+    refs = (make_ref(1), make_ref(2, connection="south"))
+    matched = match(deal("1", "north", "Renamed"), deal("2", "south", "Rollout"), known={"l": refs})
+
+    assert {"l": refs} == dict(matched.links)
+
+
+def test_the_lead_is_the_deal_that_a_link_is_named_after() -> None:
+    """The deal that a counterpart was made for speaks for the link, whatever the order of the refs."""
+    first, second = make_ref(1, connection="south"), make_ref(2, connection="north")
+
+    assert first == lead(link_id(first), [second, first])
+    assert second == lead(link_id(first), [second])
+    assert None is lead(link_id(first), [])
+
+
+def test_a_deal_that_was_made_again_takes_the_place_of_the_one_that_is_gone() -> None:
+    """Its counterpart on the other side is there already, so none is made a second time."""
+    gone, south = make_ref(1), make_ref(2, connection="south")
+    again = deal("3", "north", "Rollout", "c1")
+    matched = match(again, deal("2", "south", "Rollout", "c9"), companies=FIRMS, known={"l": (gone, south)})
+
+    assert {"l": {again.ref, south}} == {link: set(refs) for link, refs in matched.links.items()}
+    assert not matched.single
+
+
+def test_a_deal_with_our_key_and_no_known_origin_is_asked_about() -> None:
+    """After a connection was renamed, what was created for it is no new deal, and gets no counterpart."""
+    made = deal("2", "south", "Rollout", key=external_key("lnk0123456789abc"))
+    matched = match(made)
+
+    assert ([made.ref], ()) == ([item.deal for item in matched.ambiguous], matched.single)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["north", "south", "west"]), st.sampled_from("abc")), max_size=9))
+def test_a_link_never_has_two_deals_of_one_crm(drawn: list[tuple[str, str]]) -> None:
+    """Whatever the names, links are between different CRMs, no deal is in two, and matching again changes nothing."""
+    deals = [deal(str(n), connection, name, "c1") for n, (connection, name) in enumerate(drawn)]
+    firms = tuple(company(connection, "c1", "acme.example") for connection in ("north", "south", "west"))
+    matched = match(*deals, companies=firms)
+
+    for refs in matched.links.values():
+        assert len(refs) == len({ref.connection for ref in refs}) > 1
+    linked = [ref for refs in matched.links.values() for ref in refs]
+    assert len(linked) == len(set(linked))
+    again = match(*deals, companies=firms, known=dict(matched.links))
+    assert dict(matched.links) == dict(again.links)
