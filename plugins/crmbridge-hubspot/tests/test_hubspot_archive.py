@@ -120,11 +120,28 @@ def test_a_token_that_is_revoked_half_way_takes_no_receipt_away(
     """What was archived by then is told, whatever ends the rest."""
     answers = [httpx.Response(400, json={"message": "one of these"}), httpx.Response(204), httpx.Response(401)]
     hubspot.post(path=f"{DEALS}/batch/read").respond(json=there("1", "2", "3"))
-    hubspot.post(path=f"{DEALS}/batch/archive").mock(side_effect=[*answers, httpx.Response(401)])
+    route = hubspot.post(path=f"{DEALS}/batch/archive").mock(side_effect=answers)
     receipts = open_adapter().write([make_archive(number) for number in "123"])
 
     assert [Outcome.APPLIED, Outcome.FAILED, Outcome.FAILED] == [receipt.outcome for receipt in receipts]
     assert "refused the token" in receipts[1].message
+    assert 3 == route.call_count
+
+
+def test_a_locked_record_holds_up_no_other(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """423 is about one record that is written to much ("Error handling")."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        if len(ids) > 1:
+            return httpx.Response(400, json={"message": "one of these"})
+        return httpx.Response(423, json={"message": "locked"}) if ids == ["1"] else httpx.Response(204)
+
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json=there("1", "2"))
+    hubspot.post(path=f"{DEALS}/batch/archive").mock(side_effect=answer)
+    receipts = open_adapter().write([make_archive(number) for number in "12"])
+
+    assert [Outcome.FAILED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
 
 
 def test_nothing_is_archived_while_hubspot_limits_us(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

@@ -123,6 +123,24 @@ def test_part_of_a_batch_is_refused(hubspot: respx.MockRouter, open_adapter: Ope
     assert "contact 51" in receipts[1].message
 
 
+def test_nothing_more_is_associated_through_a_door_that_is_shut(
+    hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """Neither the rest of a batch nor what hangs on deals otherwise; it would only draw more refusals."""
+    answers = [
+        httpx.Response(400, json={"message": "one of these"}),
+        httpx.Response(200, json=done()),
+        httpx.Response(429, json={"message": "daily", "policyName": "DAILY"}),
+    ]
+    made = hubspot.post(path=f"{LINKS}/companies/batch/create").mock(side_effect=answers)
+    others = hubspot.post(path=f"{LINKS}/contacts/batch/associate/default").respond(200, json=done())
+    edits = [(("company", None, "30"),)] * 3 + [(("contacts", None, ("50",)),)]
+    receipts = open_adapter().write([make_update(str(number), *each) for number, each in enumerate(edits, start=1)])
+
+    assert [Outcome.APPLIED, *[Outcome.FAILED] * 3] == [receipt.outcome for receipt in receipts]
+    assert (3, 0) == (made.call_count, others.call_count)
+
+
 def test_what_is_gone_hangs_on_nothing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """A contact that was deleted can't be taken off a deal, and need not be."""
     hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(404, json={"message": "no contact 50"})

@@ -157,6 +157,42 @@ def test_a_batch_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRouter
     assert 4 == route.call_count
 
 
+SPENT = httpx.Response(429, json={"message": "You have reached your daily limit.", "policyName": "DAILY"})
+
+
+@pytest.mark.parametrize("trouble", [SPENT, httpx.Response(401, json={"message": "revoked"})], ids=str)
+def test_nothing_more_is_sent_to_a_door_that_is_shut(
+    hubspot: respx.MockRouter, open_adapter: Opener, trouble: httpx.Response
+) -> None:
+    """Each of the rest would only be refused as well, and counted; what was made by then is told."""
+    route = hubspot.post(path=f"{DEALS}/batch/update")
+    route.side_effect = [
+        httpx.Response(400, json={"message": "one of these"}),
+        httpx.Response(200, json=done(1)),
+        trouble,
+    ]
+    receipts = open_adapter().write([make_update(number, name="x") for number in (1, 2, 3, 4)])
+
+    assert [Outcome.APPLIED, *[Outcome.FAILED] * 3] == [receipt.outcome for receipt in receipts]
+    assert 3 == route.call_count
+
+
+def test_a_locked_deal_holds_up_no_other(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """423 is about one record that is written to much, and passes ("Error handling")."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        if len(ids) > 1:
+            return httpx.Response(400, json={"message": "one of these"})
+        return httpx.Response(423, json={"message": "locked"}) if ids == ["1"] else httpx.Response(200, json=done(2))
+
+    hubspot.post(path=f"{DEALS}/batch/update").mock(side_effect=answer)
+    receipts = open_adapter().write([make_update(number, name="x") for number in (1, 2)])
+
+    assert [Outcome.FAILED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert "locked the record" in receipts[0].message
+
+
 @pytest.mark.parametrize(
     ("listed", "said"),
     [

@@ -31,6 +31,7 @@ from crmbridge.adapting.history import History, moves_from_revisions, walk_with_
 from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
 from crmbridge.adapting.reading import read_in_lots
 from crmbridge.adapting.receipts import partly, receipt_of
+from crmbridge.adapting.sending import one_by_one
 from crmbridge.adapting.steps import Step, in_steps
 from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
@@ -89,6 +90,7 @@ __all__ = [
     "number_id",
     "numbered",
     "numbers_in",
+    "one_by_one",
     "other_currency",
     "partly",
     "put_together",

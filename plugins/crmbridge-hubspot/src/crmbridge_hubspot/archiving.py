@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from crmbridge.adapting import one_by_one
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome, Receipt
@@ -15,7 +16,7 @@ from crmbridge.model.records import Kind
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.mapping import stamp_of
 from crmbridge_hubspot.objects import COMPANIES, CONTACTS, DEALS, NOTES, ObjectType
-from crmbridge_hubspot.replies import AbsentError, named_by
+from crmbridge_hubspot.replies import AbsentError, HeldError, named_by
 
 ARCHIVED: Mapping[Kind, ObjectType] = MappingProxyType(
     {
@@ -89,12 +90,18 @@ class Archiver(Struct, frozen=True, kw_only=True):
     ) -> dict[str, tuple[Outcome, str]]:
         """Send each alone, after all of them were refused together."""
         answers: dict[str, tuple[Outcome, str]] = {}
-        for each in ids:
-            try:
-                answers |= self._send(type_, [each])
-            except CrmbridgeError as later:
-                answers[each] = (Outcome.FAILED, f"{later.message}, after: {error.message}")
+        for each, found in one_by_one(ids, lambda each: self._alone(type_, each)):
+            if isinstance(found, CrmbridgeError):
+                answers[each] = (Outcome.FAILED, f"{found.message}, after: {error.message}")
+            else:
+                answers[each] = found
         return answers
+
+    def _alone(self, type_: ObjectType, record_id: str) -> tuple[Outcome, str]:
+        try:
+            return self._send(type_, [record_id])[record_id]
+        except HeldError as error:
+            return Outcome.FAILED, error.message
 
 
 def _id_of(change: Change) -> str:

@@ -12,7 +12,7 @@ from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HubSpotApi, batches
-from crmbridge_hubspot.replies import AbsentError, named_by
+from crmbridge_hubspot.replies import AbsentError, HeldError, named_by
 
 COMPANY, CONTACTS = "company", "contacts"
 ENDS = {COMPANY: "companies", CONTACTS: "contacts"}
@@ -61,6 +61,7 @@ class Associating(Struct, frozen=True, kw_only=True):
     api: HubSpotApi
     begun: bool
     results: dict[Step, Result] = field(default_factory=dict)
+    stopped: list[CrmbridgeError] = field(default_factory=list)  # the first error that is there for the others as well
 
     def carry_out(self, changes: Sequence[Change]) -> Mapping[str, Result]:
         """Carry out the steps of changes, and tell the worst result of each change that has any.
@@ -86,7 +87,10 @@ class Associating(Struct, frozen=True, kw_only=True):
                     self._send(part)
 
     def _send(self, steps: Sequence[Step]) -> None:
-        """Send a batch; what it does not clearly do is sent again, each alone."""
+        """Send a batch, unless nothing gets through any more; what it does not clearly do is sent again, each alone."""
+        if self.stopped:
+            self._failed(steps, self.stopped[0])
+            return
         path, body = self._request(steps)
         try:
             answer = self.api.write(path, body)
@@ -110,6 +114,8 @@ class Associating(Struct, frozen=True, kw_only=True):
     def _failed(self, steps: Sequence[Step], error: CrmbridgeError) -> None:
         if not isinstance(error, UnclearError | RefusedError) and not self.begun and not self.results:
             raise error
+        if not isinstance(error, UnclearError | RefusedError | HeldError):
+            self.stopped.append(error)
         for step in steps:
             if isinstance(error, UnclearError):
                 result = (Outcome.UNKNOWN, error.message)

@@ -37,6 +37,10 @@ class NotAllowedError(AuthenticationError):
     """HubSpot answered 403: the token is good, and lacks a scope for this."""
 
 
+class HeldError(RetryLaterError):
+    """HubSpot answered 423: this record is locked, which says nothing of others. Never leaves this package."""
+
+
 class TooMuchError(RetryLaterError):
     """HubSpot answered a read with 5xx: fewer records may go."""
 
@@ -77,7 +81,8 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     elif status == 403:
         error = _not_allowed(body, said)
     elif status in WAITING:
-        error = RetryLaterError(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
+        later = HeldError if status == 423 else RetryLaterError
+        error = later(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
     elif status == 404:
         error = AbsentError(f"not there (404): {said}")
     elif status == 409:
