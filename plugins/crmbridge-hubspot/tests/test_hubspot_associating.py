@@ -149,6 +149,30 @@ def test_what_is_gone_hangs_on_nothing(hubspot: respx.MockRouter, open_adapter: 
     assert Outcome.APPLIED == receipt.outcome
 
 
+def test_what_is_gone_may_be_said_beside_a_success(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """207 with one error is the same answer as 404."""
+    error = {"category": "OBJECT_NOT_FOUND", "message": "no contact 50", "context": {"ids": ["50"]}}
+    hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(207, json={"results": [], "errors": [error]})
+    (receipt,) = open_adapter().write([make_update("1", ("contacts", ("50",), ()))])
+
+    assert Outcome.APPLIED == receipt.outcome
+
+
+def test_what_is_unclear_of_a_change_counts_most(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """One contact is refused, and of another nobody knows: the deal is looked at before anything more is written."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        others = [each["to"]["id"] for each in json.loads(request.content)["inputs"]]
+        if others == ["51"]:
+            raise httpx.ReadTimeout("slow")
+        return httpx.Response(400, json={"message": "not this one"})
+
+    hubspot.post(path=f"{LINKS}/contacts/batch/associate/default").mock(side_effect=answer)
+    (receipt,) = open_adapter().write([make_update("1", ("contacts", (), ("50", "51", "52")))])
+
+    assert Outcome.UNKNOWN == receipt.outcome
+
+
 def test_associations_are_read_back_and_what_others_added_stays(adapter: Adapter, bench: AdapterWorkbench) -> None:
     """By `read` at once, and in the next pull; repeating it changes nothing."""
     state: Any = bench.hands

@@ -128,6 +128,32 @@ def test_what_can_not_be_read_back_stays_unknown(hubspot: respx.MockRouter, open
     assert [Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
 
 
+@pytest.mark.parametrize("named", ["key", "trace"])
+def test_answers_to_creations_come_in_any_order(hubspot: respx.MockRouter, open_adapter: Opener, named: str) -> None:
+    """Each deal is told by its key, or by the trace id that was sent with it; a wrong link would merge two deals."""
+    changes = [make_creation("k1"), make_creation("k2")]
+    results: list[dict[str, Any]] = [
+        {"id": "8", "properties": {"crmbridge_key": "k2"}} if named == "key" else {"id": "8"},
+        {"id": "9", "properties": {"crmbridge_key": "k1"}} if named == "key" else {"id": "9"},
+    ]
+    if named == "trace":
+        for result, change in zip(results, reversed(changes), strict=True):
+            result["objectWriteTraceId"] = change.id
+    hubspot.post(path=f"{DEALS}/batch/create").respond(201, json={"status": "COMPLETE", "results": results})
+    receipts = open_adapter().write(changes)
+
+    assert ["9", "8"] == [receipt.ref and receipt.ref.id for receipt in receipts]
+
+
+def test_a_creation_that_the_answer_leaves_out_is_unknown(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Its key tells later whether it was made; of the other one is known that it was."""
+    made = {"id": "9", "properties": {"crmbridge_key": "k1"}}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(201, json={"status": "COMPLETE", "results": [made]})
+    receipts = open_adapter().write([make_creation("k1"), make_creation("k2")])
+
+    assert [Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
+
+
 def test_creations_with_one_key_are_not_sent_together(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """Two inputs with one key fail together, after part of it was done (action-destinations PR 3969)."""
     made = {"id": "5", "properties": {"crmbridge_key": "k"}}
