@@ -219,6 +219,7 @@ def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble:
 @pytest.mark.parametrize(
     "trouble",
     [
+        httpx.Response(408),
         httpx.Response(500),
         httpx.Response(502, text="<html>"),
         httpx.Response(302, json={"code": "ECHO", "message": "elsewhere"}, headers={"location": "https://sso.example"}),
@@ -232,7 +233,7 @@ def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble:
         httpx.WriteError("cut"),
         httpx.TooManyRedirects("round in a circle"),
     ],
-    ids=["500", "502", "302", "307", "html", "empty", "deep", "gzip", "timeout", "cut", "write", "circle"],
+    ids=["408", "500", "502", "302", "307", "html", "empty", "deep", "gzip", "timeout", "cut", "write", "circle"],
 )
 def test_a_write_without_a_clear_answer_is_never_repeated(
     client: HttpClient, trouble: httpx.Response | Exception
