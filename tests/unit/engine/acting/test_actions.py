@@ -14,7 +14,7 @@ from crmbridge.engine.acting.aging import Past, aged
 from crmbridge.engine.acting.occasion import marker
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.evaluate import evaluate
-from crmbridge.model.changes import Action, Change, Origin
+from crmbridge.model.changes import Action, Cause, Change, JournalEntry, Origin, Outcome
 from crmbridge.model.process import Process
 from crmbridge.model.records import Move, Position, Problem, Status
 from crmbridge.model.values import FieldType, Money, Value
@@ -289,6 +289,43 @@ def test_an_sla_is_not_mended_by_moving_back() -> None:
 
     assert ["proposal.sla"] == [finding.rule for finding in evaluate(subject, NOON).findings]
     assert () == changes_of(subject)
+
+
+def test_what_can_not_be_read_is_not_mended_by_moving_back() -> None:
+    """Even where the record was changed by the move, and by nothing since."""
+    problem = Problem("amount_x", "is hidden", "amount")
+    deal = {"problems": (problem,), "updated_at": MONDAY + timedelta(hours=1)}
+    process = make_process(stages=[make_stage("qualification"), make_stage("proposal")])
+    subject = journey("qualification", "proposal", bindings=[REVERT], process=process, deal=deal)
+
+    assert [("unreadable", subject.moves[-1].at)] == [(f.rule, f.since) for f in evaluate(subject, NOON).findings]
+    assert () == changes_of(subject)
+
+
+def test_no_revert_takes_a_deal_back_to_being_won() -> None:
+    """A process may go on after that."""
+    names = ("qualification", "care", "closing")
+    stages = [make_stage(name, status="won" if name == "care" else "open") for name in names]
+    process = make_process(stages=stages, moves={"reopen": False})
+    subject = journey("care", "closing", bindings=[REVERT], process=process)
+
+    assert ["move"] == [finding.rule for finding in evaluate(subject, NOON).findings]
+    assert () == changes_of(subject)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_only_a_deal_that_was_moved_back_is_left_to_a_person(outcome: Outcome) -> None:
+    """A revert that did not get there is no word against whoever moved the deal."""
+    made = only(journey("qualification", "proposal", bindings=[REVERT]))
+    again = journey("qualification", "proposal", "qualification", "proposal", bindings=[REVERT])
+    past = Past(outcomes={made.id: JournalEntry(seq=1, run="r", at=NOON, change=made, outcome=outcome)})
+    acts = acts_for(again, evaluate(again, NOON), past, NOON)
+    asked = [(item.deal, item.name, item.cause, item.values) for item in acts.blocked]
+
+    if outcome is Outcome.APPLIED:
+        assert ([(again.deal.ref, "stage", Cause.MOVE, {"north": "proposal"})], ()) == (asked, acts.changes)
+    else:
+        assert ([], [Action.UPDATE]) == (asked, [change.action for change in acts.changes])
 
 
 def slow_proposal() -> Process:
