@@ -251,12 +251,13 @@ class _Book(Struct):
     link_of: dict[Ref, str]
     grown: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
 
-    def write(self, link: str, refs: tuple[Ref, ...]) -> None:
-        """Set the members of a link, unless a person told two of them apart."""
+    def write(self, link: str, refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+        """Set the members of a link, and give them; none where a person told two of them apart."""
         if any(pair <= set(refs) for pair in self.around.apart):
-            return
+            return ()
         self.members[link] = self.grown[link] = refs
         self.link_of.update(dict.fromkeys(refs, link))
+        return refs
 
     def own(self, ref: Ref) -> str:
         """Name the link that starts with a record, where others have the one that is named after it."""
@@ -334,9 +335,9 @@ def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> 
         yield from (_ask(ref, sides, names) for ref in fresh if not book.is_none_of(ref, sides))
         return
     link = next(iter(existing), None) or book.own(group[0])
-    together = book.together(link, group)
-    book.write(link, together)
-    # Another record of the same CRM has the place already, so which of the two belongs there is not clear.
+    together = book.write(link, book.together(link, group))
+    # Another record of the same CRM has the place already, so which of the two belongs there is not clear; nor is it to
+    # which of two that were told apart a third one belongs.
     left = [ref for ref in fresh if ref not in together]
     yield from (_ask(ref, sides, names) for ref in left if not book.is_none_of(ref, sides))
 

@@ -26,7 +26,10 @@ def deal(number: str, connection: str, name: str, firm: str | None = None, key: 
 
 
 def match(
-    *deals: Record, companies: tuple[Record, ...] = (), known: dict[str, tuple[Ref, ...]] | None = None
+    *deals: Record,
+    companies: tuple[Record, ...] = (),
+    known: dict[str, tuple[Ref, ...]] | None = None,
+    apart: tuple[tuple[Record, Record], ...] = (),
 ) -> Matched:
     """Match deals as sync does: the fresh ones against everybody; give all links, the known ones among them."""
     links = known or {}
@@ -42,6 +45,7 @@ def match(
         alike=alike,
         links=links,
         present={one.ref for one in deals},
+        apart={frozenset((one.ref, other.ref)) for one, other in apart},
     )
     matched = match_around(around, BY_NAME, ("north", "south", "west"))
     return replace(matched, links={**links, **matched.links})
@@ -150,6 +154,28 @@ def test_a_deal_with_our_key_and_no_known_origin_is_asked_about() -> None:
     matched = match(made)
 
     assert ([made.ref], ()) == ([item.deal for item in matched.ambiguous], matched.single)
+
+
+def test_what_a_person_told_apart_is_not_asked_about_again() -> None:
+    """Each of the two may be given a counterpart of its own."""
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    matched = match(one, other, companies=FIRMS, apart=((one, other),))
+
+    assert ({}, (one.ref, other.ref), ()) == (matched.links, matched.single, matched.ambiguous)
+
+
+def test_to_which_of_two_that_were_told_apart_a_third_belongs_is_not_guessed() -> None:
+    """Nor is it given counterparts of its own, which would be there twice then."""
+    firms = (*FIRMS, company("west", "c5", "acme.example"))
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    third = deal("3", "west", "Rollout", "c5")
+    unlinked = match(one, other, third, companies=firms, apart=((one, other),))
+    linked = match(one, other, third, companies=firms, apart=((one, other),), known={"l": (one.ref,)})
+
+    assert ({}, ()) == (unlinked.links, unlinked.single)
+    assert {one.ref, other.ref, third.ref} == {item.deal for item in unlinked.ambiguous}
+    assert ({"l": (one.ref,)}, ()) == (linked.links, linked.single)
+    assert {other.ref, third.ref} == {item.deal for item in linked.ambiguous}
 
 
 @given(st.lists(st.tuples(st.sampled_from(["north", "south", "west"]), st.sampled_from("abc")), max_size=9))
