@@ -178,6 +178,63 @@ def test_to_which_of_two_that_were_told_apart_a_third_belongs_is_not_guessed() -
     assert {other.ref, third.ref} == {item.deal for item in linked.ambiguous}
 
 
+def test_who_was_told_apart_from_one_may_still_be_another() -> None:
+    """Of two in the other CRM it is one at most, and only a person knows whether it is the second."""
+    one, two, three = (
+        deal(number, side, "Rollout", firm)
+        for number, side, firm in (("1", "north", "c1"), ("2", "south", "c9"), ("3", "south", "c9"))
+    )
+    matched = match(one, two, three, companies=FIRMS, apart=((one, two),))
+
+    assert ({}, (two.ref,)) == (matched.links, matched.single)
+    assert [one.ref, three.ref] == [item.deal for item in matched.ambiguous]
+
+
+def test_a_deal_that_fits_two_links_joins_none() -> None:
+    """Nor do the links become one."""
+    firms = (*FIRMS, company("west", "c5", "acme.example"))
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    third = deal("3", "west", "Rollout", "c5")
+    known = {"l": (one.ref, make_ref(8, connection="south")), "m": (make_ref(9), other.ref)}
+    matched = match(one, other, third, companies=firms, known=known)
+
+    assert (known, ()) == (matched.links, matched.single)
+    assert [(third.ref, {"north": "1", "south": "2"})] == [(item.deal, item.values) for item in matched.ambiguous]
+
+
+def test_a_copy_of_a_deal_that_we_made_is_asked_about() -> None:
+    """It carries the key as well, and the place of the one that it was copied from is taken."""
+    origin, made = deal("1", "north", "Rollout", "c1"), deal("7", "south", "Rollout", key=external_key(NORTH_LINK))
+    copy = deal("10", "south", "Rollout (copy)", key=external_key(NORTH_LINK))
+    refs = (origin.ref, made.ref)
+    matched = match(origin, made, copy, known={NORTH_LINK: refs})
+
+    assert ({NORTH_LINK: refs}, ()) == (matched.links, matched.single)
+    (asked,) = matched.ambiguous
+    assert (copy.ref, {"south": external_key(NORTH_LINK)}) == (asked.deal, asked.values)
+    assert "it was created for a deal that has another counterpart by now" == asked.reason
+
+
+def test_a_link_whose_name_others_have_gets_another_one() -> None:
+    """A deal that was merged away and is back finds its link with the one that stayed."""
+    there = deal("5", "north", "Older"), deal("6", "south", "Older")
+    known = {NORTH_LINK: (there[0].ref, there[1].ref)}
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    matched = match(one, other, *there, companies=FIRMS, known=known)
+
+    assert {**known, link_id(one.ref, 1): (one.ref, other.ref)} == matched.links
+
+
+def test_a_key_of_peoples_own_links_as_well() -> None:
+    """The link is named after the deal of the connection that comes first in the settings, not in the alphabet."""
+    east, north = deal("1", "east", "One", key="ERP-17"), deal("2", "north", "Two", key="ERP-17")
+    alike = {Signature("external_key", "ERP-17"): (east.ref, north.ref)}
+    around = Around(signatures={east.ref: alike, north.ref: alike}, alike=alike, links={}, present=())
+    matched = match_around(around, BY_NAME, ("north", "east"))
+
+    assert {link_id(north.ref): (north.ref, east.ref)} == matched.links
+
+
 @given(st.lists(st.tuples(st.sampled_from(["north", "south", "west"]), st.sampled_from("abc")), max_size=9))
 def test_a_link_never_has_two_deals_of_one_crm(drawn: list[tuple[str, str]]) -> None:
     """Whatever the names, links are between different CRMs, no deal is in two, and matching again changes nothing."""
