@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from crmbridge.engine.acting.actions import acts_for, typed
 from crmbridge.engine.acting.aging import Past, aged
+from crmbridge.engine.acting.bindings import People
 from crmbridge.engine.acting.occasion import marker
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.evaluate import evaluate
 from crmbridge.model.changes import Action, Cause, Change, JournalEntry, Origin, Outcome
+from crmbridge.model.lives import Known, Life
 from crmbridge.model.process import Process
 from crmbridge.model.records import Move, Position, Problem, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.settings import Settings
 from crmbridge.testing.factories import (
@@ -199,6 +202,25 @@ def test_a_settings_text_becomes_the_fields_kind_of_value(text: str, kind: Field
 def test_money_without_a_currency_stays_text() -> None:
     """None is made up."""
     assert "5" == typed("5", FieldType.MONEY)
+
+
+def test_a_task_goes_back_to_whom_a_later_step_names() -> None:
+    """A step changes the task as it stands, which is not as it was made where a step before changed it."""
+    steps = [{"after": f"{days}d", "to": to, "action": "task"} for days, to in ((1, "owner"), (2, "boss@acme.example"))]
+    binding = {"action": "task", "to": "boss@acme.example", "escalate": steps}
+    subject = journey("qualification", "proposal", bindings=[binding], deal={"fields": {"owner": "7"}})
+    (finding,) = evaluate(subject, NOON).findings
+    people = People(ids={"boss@acme.example": "9", "rita@acme.example": "7"}, emails={})
+    past = Past(known={finding.id: Known(finding, Life(NOON, NOON))}, people=people)
+    owners = []
+    for day in range(3):
+        now = NOON + day * DAY
+        (change,) = acts_for(subject, aged(subject, evaluate(subject, now), past, now), past, now).changes
+        owners.append(change.after.get("owner"))
+        entry = JournalEntry(seq=day, run="r", at=now, change=change, outcome=Outcome.APPLIED)
+        past = replace(past, outcomes={**past.outcomes, change.id: entry})
+
+    assert ["9", "7", "9"] == owners
 
 
 REVERT = {"action": "revert"}
