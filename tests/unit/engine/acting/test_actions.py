@@ -292,6 +292,22 @@ def test_what_an_earlier_move_left_behind_is_no_reason_to_take_back_the_last_one
     assert () == changes_of(subject)
 
 
+def test_what_is_wrong_besides_keeps_no_move_from_being_taken_back() -> None:
+    """A finding that is not about the last move has no say in it: of an older move, or of a value."""
+    rule = {"id": "sum", "check": {"required": ["amount"]}}
+    stages = [make_stage(name, exit=[{**rule}]) for name in ("qualification", "proposal")]
+    process = make_process(stages=[*stages, make_stage("closing")])
+    deal = {"fields": {"amount": None}, "problems": (Problem("name_x", "is hidden", "name"),)}
+    subject = journey("qualification", "proposal", "closing", bindings=[REVERT], process=process, deal=deal)
+    rules = [finding.rule for finding in evaluate(subject, NOON).findings]
+
+    assert ["unreadable", "qualification.sum", "proposal.sum"] == rules
+    assert ("proposal.sum", [("stage", "closing", "proposal")]) == (
+        rule_of(only(subject), subject),
+        [tuple(edit) for edit in only(subject).edits],
+    )
+
+
 def test_a_deal_that_was_moved_back_stays_there() -> None:
     """The move back is our own, and allowed even where going back is not."""
     subject = journey("qualification", "proposal", bindings=[REVERT], process=make_process(moves={"back": False}))
