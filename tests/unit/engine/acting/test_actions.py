@@ -18,7 +18,7 @@ from crmbridge.engine.evaluating.evaluate import evaluate
 from crmbridge.model.changes import Action, Cause, Change, JournalEntry, Origin, Outcome
 from crmbridge.model.lives import Known, Life
 from crmbridge.model.process import Process
-from crmbridge.model.records import Move, Position, Problem, Status
+from crmbridge.model.records import Kind, Move, Position, Problem, Record, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.settings import Settings
@@ -34,7 +34,7 @@ from crmbridge.testing.factories import (
     make_subject,
 )
 
-DAY = timedelta(days=1)
+DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
 
 
@@ -364,6 +364,42 @@ def test_only_a_deal_that_was_moved_back_is_left_to_a_person(outcome: Outcome) -
         assert ([(again.deal.ref, "stage", Cause.MOVE, {"north": "proposal"})], ()) == (asked, acts.changes)
     else:
         assert ([], [Action.UPDATE]) == (asked, [change.action for change in acts.changes])
+
+
+@pytest.mark.parametrize(
+    ("when", "moment"),
+    [
+        ({"expr": "now - touched > duration('4h')"}, NOON + HOUR),
+        ({"activities": {"at_least": 1, "state": "done", "within": "3h"}}, NOON + HOUR + TICK),
+        ({"dates": {"field": "touched", "to_days": 0}}, datetime(2026, 6, 11, tzinfo=UTC)),
+        ({"required": ["touched"]}, None),
+    ],
+)
+def test_a_binding_is_looked_at_again_when_its_condition_turns(when: dict[str, Any], moment: datetime | None) -> None:
+    """Not before, and no later: what it asks for would wait for the next day."""
+    process = make_process(
+        fields=[{"id": "touched", "name": "Touched", "type": "datetime"}],
+        stages=[
+            make_stage("qualification", exit=[{"id": "sum", "check": {"required": ["amount"]}}]),
+            make_stage("proposal"),
+        ],
+    )
+    called = Record(
+        ref=make_ref("5", kind=Kind.ACTIVITY),
+        fields={"type": "call", "done": True, "at": NOON - 2 * HOUR},
+        version="1",
+        updated_at=NOON,
+    )
+    subject = journey(
+        "qualification",
+        "proposal",
+        bindings=[{"action": "task", "when": when}],
+        deal={"fields": {"touched": NOON - 3 * HOUR, "amount": None}},
+        process=process,
+        activities=[called],
+    )
+
+    assert moment == aged(subject, evaluate(subject, NOON), Past(), NOON).until
 
 
 def slow_proposal() -> Process:
