@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from tests.integration.test_cycle import linked_bench
 from tests.integration.two_way import TEN, run
 
+from crmbridge.errors import RetryLaterError
 from crmbridge.model.changes import Cause, Change, Receipt
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import StateStore
+from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench
 
 BOT = "7"  # the user whom crmbridge signs in as
@@ -139,3 +142,79 @@ def test_an_owner_whom_the_other_crm_does_not_know_stays_and_is_told(store: Stat
     assert ["2", BOT] == owners(bench)
     assert after.plan is not None
     assert [("owner", Cause.COUNTERPART)] == [(item.name, item.cause) for item in after.plan.blocked]
+
+
+def unread(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the deal of south in a run that can't read it afterwards, as if it was killed there."""
+
+    whole = FakeAdapter.read
+
+    def fail(self: FakeAdapter, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        if refs[0].connection != "north":
+            raise RetryLaterError(f"{refs[0].connection} can't be reached")
+        return whole(self, refs, fields=fields)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FakeAdapter, "read", fail)
+        run(bench)
+    assert bench.crms["south"].deal_ids()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_was_given_is_told_later_where_the_deal_could_not_be_read(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    """The next run that holds it knows that it was made, and not looked at since."""
+    bench = giving(store, "south", policy=policy)
+    unread(bench, monkeypatch)
+    bench.clock.advance(TEN)
+    after = [run(bench), run(bench)]
+
+    assert [None, BOT] == owners(bench)
+    assert [((), ())] * 2 == [(cycle.plan.changes, cycle.plan.blocked) for cycle in after if cycle.plan]
+
+
+def test_two_crms_that_could_not_be_read_may_have_given_different_owners(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where both could be read."""
+    bench = giving(store, "south", "east")
+    bench.crms["east"].signed_in = "6"
+    unread(bench, monkeypatch)
+    bench.clock.advance(TEN)
+    run(bench)
+    given = owners(bench)
+    edit(bench, "north", owner="2")
+    run(bench)
+
+    assert ([None, BOT, "6"], ["2", "2", "2"]) == (given, owners(bench))
+
+
+@pytest.mark.parametrize("where", ["north", "south"])
+def test_what_a_person_enters_in_a_deal_that_could_not_be_read_is_an_edit(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """On either side, before anything else was known of the deal."""
+    bench = giving(store, "south")
+    unread(bench, monkeypatch)
+    bench.clock.advance(TEN)
+    edit(bench, where, owner="2")
+    after = [run(bench), run(bench)][-1]
+
+    assert ["2", "2"] == owners(bench)
+    assert () == (after.plan.changes if after.plan else None)
+
+
+@pytest.mark.parametrize("policy", ["newest", "prefer: north", "prefer: south", "ask"])
+def test_an_owner_whom_the_other_crm_does_not_know_stays_also_where_the_deal_could_not_be_read(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    """Also by a policy under which the one that was given would win, if a person had entered it."""
+    bench = giving(store, "south", policy=policy)
+    del bench.crms["south"].records[Ref("south", Kind.USER, "2")]
+    edit(bench, "north", owner="2")
+    unread(bench, monkeypatch)
+    bench.clock.advance(TEN)
+    run(bench)
+
+    assert ["2", BOT] == owners(bench)

@@ -143,7 +143,7 @@ def _judged_by(finding: Finding, of: Saying) -> Markup:
 
 
 def _remedy(missing: Sequence[str], of: Saying) -> Markup:
-    """Say what to do about what a rule misses, as `engine.remedies` does."""
+    """Say what to do about what a rule misses, as `engine.evaluating.remedies` does."""
     fields = [of.name(name) for name in missing if name not in {FILES, UNREAD}]
     said = of.joined(
         of.words("told_fill_in", list=of.words.listed(fields)) if fields else None,

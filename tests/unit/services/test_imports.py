@@ -26,7 +26,7 @@ def test_a_run_that_only_pulls_does_without_what_plans_and_writes() -> None:
 
 def test_a_cycle_without_news_does_without_what_judges_and_compares() -> None:
     """A run every few minutes mostly finds nothing, and what it costs is nearly all in what it loads."""
-    late = ["engine.rules.compiled", "engine.expr.terms", "engine.evaluate"]
+    late = ["engine.rules.compiled", "engine.expr.terms", "engine.evaluating.evaluate"]
     late += ["services.enforce.evaluating", "services.sync.comparing", "services.apply.applying"]
     imports = f"crmbridge.app, {SERVICES}.runs.running, {SERVICES}.runs.planning"
 

@@ -13,9 +13,9 @@ from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
-from crmbridge.services.apply.given import note_given
-from crmbridge.services.links.bases import bases_after, bases_of_refused
+from crmbridge.services.links.bases import MADE, bases_after, bases_of_refused
 from crmbridge.services.links.gathering import make_viewers
+from crmbridge.services.links.given import note_given
 from crmbridge.services.workspace import Workspace
 
 
@@ -57,9 +57,8 @@ def settle(
     _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
     _bury(workspace, [change.target for change in archived if change.target])
     read = _read_created(workspace, [ref for _, ref in created])
-    # Somebody may have edited one since it was made, a moment ago or long before it was found.
-    untouched = {ref: deal for ref, deal in read.items() if deal.updated_at == deal.created_at}
-    note_given(workspace, created, untouched, viewers)
+    made = {change.link: ref for change, ref in created if change.link and bases[ref].get(MADE)}
+    note_given(workspace, made, read, viewers)
 
 
 def _keep(workspace: Workspace, updated: Sequence[Change]) -> None:

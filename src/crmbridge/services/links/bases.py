@@ -13,6 +13,8 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 
+MADE = "@made"  # of a deal: sync made it, and it could not be read since, so what its CRM gave it is not known
+
 
 def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, Ref]]) -> dict[Ref, dict[str, Value]]:
     """Give the bases that follow from changes that were made: what was written there. Enforcement has none to keep.
@@ -24,7 +26,9 @@ def bases_after(viewers: Mapping[str, Viewer], written: Iterable[tuple[Change, R
         if change.action is Action.ARCHIVE:
             bases.setdefault(ref, {})[UNDONE if change.origin is Origin.UNDO else ARCHIVED] = True
         elif change.link is not None and change.origin is Origin.SYNC and ref.kind is Kind.DEAL:
-            bases.setdefault(ref, {}).update(sent(canonical_edits(change, viewers[change.connection]), change.expects))
+            made = {MADE: True} if change.action is Action.CREATE else {}
+            edits = canonical_edits(change, viewers[change.connection])
+            bases.setdefault(ref, {}).update(sent(edits, change.expects) | made)
         elif change.origin is Origin.UNDO and change.action is Action.UPDATE and ref.kind is Kind.DEAL:
             bases.setdefault(ref, {}).update(overwritten(edit.name for edit in change.edits))
     return bases

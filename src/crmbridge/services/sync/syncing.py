@@ -28,6 +28,7 @@ from crmbridge.model.values import Value
 from crmbridge.services.chunks import chunks
 from crmbridge.services.links.bases import bases_after, still_open
 from crmbridge.services.links.gathering import Around, follow_merged, gather, make_viewers, writable
+from crmbridge.services.links.given import with_given
 from crmbridge.services.links.linking import doubts, is_open, match_fresh, own_links
 from crmbridge.services.links.native_ids import in_links
 from crmbridge.services.links.signing import deals_to_look_at, sign, sign_all
@@ -105,7 +106,7 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
     archives: list[Change] = []
     ends: dict[str, tuple[Ref, Ref]] = {}
     for some in chunks(links):
-        around = gather(workspace, entry, viewers, some, glance)
+        around = with_given(workspace, gather(workspace, entry, viewers, some, glance))
         unsigned_here = [ref for refs in around.links.values() for ref in refs if ref in unsigned]
         sign(workspace, entry, unsigned_here, around.deals, around.cuts)
         plan = _looked(workspace, entry, around, unclear, glance)

@@ -1,0 +1,68 @@
+"""Given: what a CRM puts into a deal by itself when it is made, as its owner, is nobody's edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from crmbridge.engine.sync.merge import APART, decided_ref
+from crmbridge.engine.sync.sameness import same
+from crmbridge.engine.views import Viewer
+from crmbridge.model.cuts import may_name
+from crmbridge.model.records import Record, Ref
+from crmbridge.model.replacing import replace
+from crmbridge.model.values import Fields, is_empty
+from crmbridge.services.links.bases import MADE
+from crmbridge.services.links.gathering import Around
+from crmbridge.services.workspace import Workspace
+
+
+def with_given(workspace: Workspace, around: Around) -> Around:
+    """Give what is known around links, with what deals were given that could not be read when they were made."""
+    bases = around.bases
+    marked = {ref for ref in around.deals if may_name(base := bases.get(ref, {}), MADE) and base.get(MADE)}
+    if not marked:
+        return around
+    made = {link: ref for link, refs in around.links.items() for ref in refs if ref in marked}
+    note_given(workspace, made, {ref: around.deals[ref] for ref in made.values()}, around.viewers)
+    # Once more, for links in which several are marked.
+    return with_given(workspace, replace(around, bases=workspace.store.links.bases(bases)))
+
+
+def note_given(
+    workspace: Workspace, made: Mapping[str, Ref], read: Mapping[Ref, Record], viewers: Mapping[str, Viewer]
+) -> None:
+    """Remember what deals that sync made hold beyond what was sent: it speaks against nobody's value.
+
+    `made` has them by link, `read` as the CRM keeps them; the bases of those that could not be read say that they were
+    made, until they are. What somebody may have edited since it was made, a moment ago or long before it was found,
+    was entered by a person. Where people filled in nothing in their link, the deals of it may differ in what was
+    given, until somebody edits one of them.
+    """
+    made = {link: ref for link, ref in made.items() if ref in read}
+    members = workspace.store.links.get(made)
+    deals = {**workspace.store.records.get([ref for refs in members.values() for ref in refs]), **read}
+    views = {ref: viewers[ref.connection].view(deal) for ref, deal in deals.items() if ref.connection in viewers}
+    known = workspace.store.links.bases([*views, *map(decided_ref, members)])
+    news: dict[Ref, Fields] = {}
+    for link, refs in members.items():
+        new = made[link]
+        news[new] = {MADE: None}
+        others = {r: views[r] for r in refs if r in views and r != new and not known.get(r, {}).get(MADE)}
+        if read[new].updated_at != read[new].created_at or not others:
+            continue
+        sent, agreed = known.get(new, {}), known.get(decided_ref(link), {})
+        given = {name: value for name, value in views.get(new, {}).items() if name not in sent and not is_empty(value)}
+        news[new] = {MADE: None, **given}
+        if silent := [name for name in given if _is_silent(name, others, known, agreed)]:
+            news[decided_ref(link)] = dict.fromkeys(silent, APART)
+            news |= {ref: {name: view[name] for name in silent} for ref, view in others.items()}
+    workspace.store.links.save_bases(news)
+
+
+def _is_silent(name: str, others: Mapping[Ref, Fields], known: Mapping[Ref, Fields], agreed: Fields) -> bool:
+    """Tell whether a field is empty in all others, or holds there what they were given when they were made."""
+    may_differ = agreed.get(name) == APART
+    return all(
+        name in view and (is_empty(view[name]) or (may_differ and same(view[name], known.get(ref, {}).get(name))))
+        for ref, view in others.items()
+    )
