@@ -282,6 +282,17 @@ def test_an_sla_can_be_for_some_deals() -> None:
     assert [1, 0, 0] == [len(each.clocks) for each in found]
 
 
+def test_an_sla_is_looked_at_again_when_its_condition_turns() -> None:
+    """So it is where that hangs on what was done lately, which nobody undoes."""
+    when = {"activities": {"at_least": 1, "within": "3d"}}
+    rule = {"kind": "first_touch", "types": ["meeting"], "goal": "90d", "when": when}
+    ends = 2 + 3 * 24
+
+    assert MONDAY + ends * HOUR + TICK == looked_at(9, activity(2), **rule).until
+    assert [(0, None)] == shown(looked_at(ends, activity(2), **rule))
+    assert [] == shown(looked_at(ends + 1, activity(2), **rule))
+
+
 def test_business_time_without_a_calendar_is_that_of_the_only_one() -> None:
     """Of several, one must be named, and `check` says so; until then nothing is measured."""
     both = {"calendars": {"office": make_calendar(), "shop": make_calendar()}}
