@@ -215,6 +215,33 @@ def test_a_copy_of_a_deal_that_we_made_is_asked_about() -> None:
     assert "it was created for a deal that has another counterpart by now" == asked.reason
 
 
+def test_which_of_two_copies_was_made_for_a_deal_is_not_guessed() -> None:
+    """So it is where the state is made anew: nobody knows any more which of them was linked."""
+    origin, key = deal("1", "north", "Rollout", "c1"), external_key(NORTH_LINK)
+    made, copy = deal("7", "south", "Rollout", key=key), deal("10", "south", "Rollout (copy)", key=key)
+    matched = match(origin, made, copy)
+
+    assert ({}, ()) == (matched.links, matched.single)
+    assert {origin.ref: "10, 7", made.ref: "10", copy.ref: "7"} == {
+        item.deal: item.values["south"] for item in matched.ambiguous
+    }
+    assert {"several have the same external_key; a person must say which belong together"} == {
+        item.reason for item in matched.ambiguous
+    }
+
+
+def test_copies_keep_nobody_from_a_link_that_has_its_own() -> None:
+    """Their place is taken, so they are asked about, and what was made for the link in a third CRM joins it."""
+    key, refs = external_key(NORTH_LINK), (make_ref(1), make_ref(7, connection="south"))
+    there = deal("1", "north", "Rollout"), deal("7", "south", "Rollout", key=key)
+    copies = [deal(number, "south", "Rollout (copy)", key=key) for number in ("10", "11")]
+    made = deal("3", "west", "Rollout", key=key)
+    matched = match(*there, *copies, made, known={NORTH_LINK: refs})
+
+    assert {NORTH_LINK: {*refs, made.ref}} == {link: set(members) for link, members in matched.links.items()}
+    assert ([copy.ref for copy in copies], ()) == ([item.deal for item in matched.ambiguous], matched.single)
+
+
 def test_a_link_whose_name_others_have_gets_another_one() -> None:
     """A deal that was merged away and is back finds its link with the one that stayed."""
     there = deal("5", "north", "Older"), deal("6", "south", "Older")
