@@ -16,6 +16,7 @@ from crmbridge.engine.acting.occasion import marker
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.evaluate import evaluate
 from crmbridge.model.changes import Action, Cause, Change, JournalEntry, Origin, Outcome
+from crmbridge.model.findings import Severity, Waiver
 from crmbridge.model.lives import Known, Life
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Move, Position, Problem, Record, Status
@@ -400,6 +401,33 @@ def test_a_binding_is_looked_at_again_when_its_condition_turns(when: dict[str, A
     )
 
     assert moment == aged(subject, evaluate(subject, NOON), Past(), NOON).until
+
+
+@pytest.mark.parametrize(
+    ("days", "waived", "severity", "until"),
+    [
+        (0.5, False, Severity.WARNING, NOON + DAY / 2),
+        (1, False, Severity.ERROR, NOON + 2 * DAY),
+        (3, False, Severity.INFO, None),
+        (3, True, Severity.WARNING, NOON + 4 * DAY),
+    ],
+)
+def test_a_finding_grows_graver_with_its_steps(
+    *, days: float, waived: bool, severity: Severity, until: datetime | None
+) -> None:
+    """From the moment on at which one falls due, the last one counts; while it is waived, none does."""
+    steps = [{"after": "1d", "severity": "error"}, {"after": "3d", "severity": "info"}]
+    subject = journey("qualification", "proposal", bindings=[{"escalate": steps}])
+    evaluation = evaluate(subject, NOON)
+    (finding,) = evaluation.findings
+    since = NOON - days * DAY
+    waiver = Waiver(deal=finding.deal, rule=finding.rule, by="Rita", why="a pilot", until=NOON + 4 * DAY, at=since)
+    past = Past(
+        known={finding.id: Known(finding, Life(since, since))}, waivers={finding.rule: waiver} if waived else {}
+    )
+    aged_now = aged(subject, evaluation, past, NOON)
+
+    assert (severity, until) == (aged_now.findings[0].severity, aged_now.until)
 
 
 def slow_proposal() -> Process:
