@@ -15,6 +15,7 @@ from crmbridge.engine.acting.bindings import People
 from crmbridge.engine.acting.occasion import marker
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.evaluate import evaluate
+from crmbridge.engine.time.moments import LAST
 from crmbridge.model.changes import Action, Cause, Change, JournalEntry, Origin, Outcome
 from crmbridge.model.findings import Severity, Waiver
 from crmbridge.model.lives import Known, Life
@@ -522,6 +523,40 @@ def test_what_may_be_approved_asks_for_nothing_while_that_can_not_be_read(native
     assert [None] == over == unknown
     assert ["qualification.why"] == [f.rule for f in evaluate(subject, NOON).findings if f.rule != "unreadable"]
     assert (1, ["unreadable"]) == (len(asked), [rule_of(change, subject) for change in silent])
+
+
+@pytest.mark.parametrize(
+    ("by", "till", "expected"),
+    [
+        ("Ann", None, ("Ann", None)),
+        (True, None, ("yes", None)),
+        ("7", None, ("rita@acme.example", None)),  # a user
+        (False, None, None),
+        ("  ", None, None),
+        (None, None, None),
+        ("Ann", date(2026, 6, 10), ("Ann", datetime(2026, 6, 11, tzinfo=UTC))),  # today, to its end
+        ("Ann", date(2026, 6, 9), None),
+        ("Ann", NOON + TICK, ("Ann", NOON + TICK)),
+        ("Ann", NOON, None),
+        ("Ann", date.max, ("Ann", LAST)),
+        ("Ann", "soon", None),  # which may be over
+    ],
+)
+def test_an_approval_waives_as_long_as_its_field_says(
+    by: Value, till: Value, expected: tuple[str, datetime | None] | None
+) -> None:
+    """By whom it says, to the end of the day that it names."""
+    rule = {"id": "why", "check": {"required": ["source"]}, "waived_by": {"field": "approver", "until": "till"}}
+    process = make_process(
+        fields=[{"id": "approver", "name": "By"}, {"id": "till", "name": "Till", "type": "date"}],
+        stages=[make_stage("qualification", exit=[rule]), make_stage("proposal")],
+    )
+    deal = {"fields": {"approver": by, "till": till}}
+    subject = journey("qualification", "proposal", bindings=[{"action": "task"}], process=process, deal=deal)
+    past = Past(people=People(ids={}, emails={"7": "rita@acme.example"}))
+    (finding,) = aged(subject, evaluate(subject, NOON), past, NOON).findings
+
+    assert expected == (finding.waived and (finding.waived.by, finding.waived.until))
 
 
 def test_a_clock_that_hangs_on_what_can_not_be_read_asks_for_nothing_new() -> None:
