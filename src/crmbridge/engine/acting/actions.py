@@ -115,7 +115,9 @@ def _take(action: str, at: Occasion, wanted: _Wanted) -> None:
             wanted.take(f"notify:{at.finding.id}:{at.level}:{sink}", _notice(at, sink))
     elif action in _ACTIONS:
         slots = {"field": f"field:{at.binding.field}", "revert": "field:stage", "reassign": "field:owner"}
-        wanted.take(slots.get(action, f"{action}:{at.finding.id}"), _ACTIONS[action](at))
+        found = _ACTIONS[action](at)
+        if found is not None or action != "revert":  # a finding that takes no move back leaves that to the others
+            wanted.take(slots.get(action, f"{action}:{at.finding.id}"), found)
 
 
 def typed(text: str, kind: FieldType, current: Value = None) -> Value:

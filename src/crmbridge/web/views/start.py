@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from crmbridge.model.aims import must_reach
 from crmbridge.model.figures import IndicatorFigure, Unit
+from crmbridge.model.records import Status
 from crmbridge.model.values import Money
 from crmbridge.ports import Run
 from crmbridge.report.sections import where
@@ -84,7 +85,7 @@ def overview(site: Site, asked: Asked) -> Response:
         "overview.html.j2",
         title=t("overview"),
         needs=list(_needs(seen, t)),
-        totals=_totals(seen, now, t),
+        totals=totals(seen, now, t),
         stages=_by_stage(site, now, t),
         rules=_by_rule(site, now, t),
         urgent=rows_of(site, now[:URGENT], seen.now, t),
@@ -168,10 +169,12 @@ def _needs(seen: Overview, t: Words) -> Iterable[Card]:
         yield Card("warn", t.span(seen.now - ended), t("silent"), t("silent_why", when=t.moment(ended)), "/runs")
 
 
-def _totals(seen: Overview, held: Sequence[HeldDeal], t: Words) -> list[Card]:
+def totals(seen: Overview, held: Sequence[HeldDeal], t: Words) -> list[Card]:
+    """Say how many deals there are, how many the process holds, and of how many the time is over, or soon will be."""
     left = [seconds for one in held if (seconds := one.left(seen.now)) is not None]
     over, soon = sum(each < 0 for each in left), sum(0 <= each < DAY for each in left)
-    share = t("held_share", n=round(_share(len(held), seen.open_deals))) if seen.open_deals else ""
+    open_held = sum(one.place.status is Status.OPEN for one in held)  # one that was won may be held as well
+    share = t("held_share", n=round(_share(open_held, seen.open_deals))) if seen.open_deals else ""
     late = [one for one in held if (one.left(seen.now) or 0) < 0]
     return [
         Card("plain", t.number(seen.open_deals), t("open_deals"), "", None),
