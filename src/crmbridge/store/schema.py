@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -26,7 +24,7 @@ class Parsed(Text):
     """Text that nobody looks at but to parse it, so that it may come as bytes."""
 
 
-def as_written(source: Table, parsed: Collection[str] = ()) -> Table:
+def as_written(source: Table, parsed: tuple[str, ...] = ()) -> Table:
     """Give a table's twin whose columns take values as they are written, for rows that come by the thousand.
 
     SQLAlchemy turns value for value into what a column's type wants, which costs more than all the rest of a row.

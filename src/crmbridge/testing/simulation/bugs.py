@@ -210,8 +210,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what waits for a person is not said",
         PLANNING,
-        'waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked,',
-        'waiting.replace({*synced.looked, *left_behind, ""}, (),',
+        'waiting.replace({*synced.looked, *left_behind, ""}, [*plan.blocked, *kept],',
+        'waiting.replace({*synced.looked, *left_behind, ""}, kept,',
     ),
     Bug(
         "one way is both ways",
