@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -411,6 +413,71 @@ def test_the_words_of_an_error_are_readable_whatever_they_say_they_are(client: H
 
     with pytest.raises(RefusedError, match="no such deal"):
         client.read("GET", "/deals")
+
+
+class Proxy:
+    """A proxy that lets nobody through, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                asking, _ = self._socket.accept()
+            except OSError:
+                return
+            with asking:
+                self.asked.append(asking.recv(65_536).partition(b"\r\n")[0].decode())
+                asking.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Let this machine speak with the world outside through a proxy."""
+    opened = Proxy()
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{opened.port}")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_the_world_outside_is_asked_through_the_proxy(proxy: Proxy, clock: VirtualClock, call: str) -> None:
+    """Where that lets nobody through, nothing arrived: a write is no more unclear than a read."""
+    opened = HttpClient(connection="hs", base_url=URL, clock=clock, budget=Budget((), clock), dialect=Dialect())
+    with pytest.raises(RetryLaterError, match="can't be reached"):
+        getattr(opened, call)("POST", "/deals", body={})
+    opened.close()
+
+    assert ["CONNECT crm.example:443 HTTP/1.1"] * 5 == proxy.asked
+
+
+def test_this_machine_is_asked_without_the_proxy(proxy: Proxy, clock: VirtualClock) -> None:
+    """It leads outside, and would be told the credential."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = taken.getsockname()[1]
+    budget, dialect = Budget((), clock), Dialect()
+    opened = HttpClient(
+        connection="hs", base_url=f"http://127.0.0.1:{closed}", clock=clock, budget=budget, dialect=dialect
+    )
+    with pytest.raises(RetryLaterError, match="can't be reached"):
+        opened.read("GET", "/deals")
+    opened.close()
+
+    assert [] == proxy.asked
 
 
 TOKEN = "t0ken/of:the+shop"
