@@ -160,6 +160,19 @@ def test_a_right_that_is_given_or_taken_is_seen_by_the_next_run() -> None:
     assert [] == cycle(bench)
 
 
+def test_files_that_may_not_be_read_any_more_are_not_looked_for_either() -> None:
+    """When it is time to look for all that is known, files that can't be read are no more than that, and stay."""
+    bench, crm, deal = bench_of(process_of(PAPER))
+    crm.forgets = timedelta(days=15)
+    crm.add_file(deal.id, "Our Proposal.pdf")
+    assert [] == cycle(bench)
+    crm.forbid_files()
+    bench.clock.advance(timedelta(days=20))
+    assert [("qualification.paper", "undecided")] == cycle(bench)
+    crm.files_forbidden = False
+    assert [] == cycle(bench)
+
+
 def test_doctor_says_what_files_lack() -> None:
     """A warning with what to grant, and none once they can be read."""
     bench, crm, _ = bench_of(process_of(PAPER))

@@ -121,6 +121,22 @@ def test_found_records_are_kept_when_others_are_missing(hubspot: respx.MockRoute
     assert ["1"] == [ref.id for ref in found]
 
 
+@pytest.mark.parametrize("place", ["deals", "links"])
+def test_what_was_not_read_this_time_is_not_gone(hubspot: respx.MockRouter, open_adapter: Opener, place: str) -> None:
+    """Any other error of a batch: the deal would count as deleted, or as one without contacts."""
+    trouble = {"status": "COMPLETE", "results": [], "errors": [{"category": "INTERNAL_ERROR", "message": "try later"}]}
+    found = {"results": [make_deal(1)]}
+    no_links(hubspot)
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json=found)
+    if place == "links":
+        hubspot.post(path__regex=rf"{LINKS}/\w+/batch/read").respond(207, json=trouble)
+    else:
+        hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(207, json={**trouble, **found})
+
+    with pytest.raises(RetryLaterError, match="try later"):
+        open_adapter().read([Ref("hs", Kind.DEAL, each) for each in ("1", "2")])
+
+
 def test_all_missing_may_come_as_404(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """When none of a batch is found, reports name both 207 and 404 (ingestr#1203)."""
     hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, json={"status": "error", "message": "none"})

@@ -35,8 +35,9 @@ class FakeAdapter:
     def capabilities(self) -> Capabilities:
         """What it can do: everything, where the account is able."""
         actions = DEAL_ACTIONS | {Action.ARCHIVE, Action.AMEND} if self._crm.able else DEAL_ACTIONS
+        kinds = KINDS | {Kind.NOTE, Kind.FILE} if self._crm.able else KINDS
         return Capabilities(
-            kinds=KINDS | {Kind.NOTE, Kind.FILE} if self._crm.able else KINDS,
+            kinds=kinds,
             actions=actions,
             batch=dict.fromkeys(actions, BATCH),
             creates=frozenset({Kind.DEAL, *(MORE if self._crm.able else ())}),
@@ -46,7 +47,7 @@ class FakeAdapter:
             conditional_write=self._crm.compares,
             history=True,
             tombstones=True,
-            forgets=dict.fromkeys(KINDS - {Kind.USER}, self._crm.forgets) if self._crm.forgets else {},
+            forgets=dict.fromkeys(kinds - {Kind.USER}, self._crm.forgets) if self._crm.forgets else {},
             status_in_stage=True,
             lag=timedelta(0),
             field_history=self._crm.remembered if self._crm.remembers else 0,
@@ -69,8 +70,7 @@ class FakeAdapter:
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield what changed after the change that the cursor names; without one, as CRMs do, nothing that is gone."""
         self._let_in()
-        if kind is Kind.FILE and self._crm.files_forbidden:
-            raise NotGrantedError(f"{self._crm.connection}: not allowed", advice="Grant the scope files.")
+        self._let_read({kind})
         after = int(since or 0)
         changed = sorted((n, ref) for ref, n in self._crm.changed.items() if ref.kind is kind and n > after)
         for start in range(0, max(len(changed), 1), PAGE):
@@ -92,6 +92,7 @@ class FakeAdapter:
     ) -> Mapping[Ref, Record]:
         """Give the records that are there, companies with the figures that are asked for."""
         self._let_in()
+        self._let_read({ref.kind for ref in refs})
         self._see()
         found = {ref: self._crm.records[ref] for ref in refs if ref in self._crm.records}
         own = self._crm.figure_fields & set(fields or ())
@@ -122,6 +123,10 @@ class FakeAdapter:
             return next((ref for ref, record in self._crm.records.items() if key and record.key == key), None)
         hanging = (ref for ref, (on, marker) in self._crm.attached.items() if on == near and marker == key)
         return next((ref for ref in hanging if ref.kind is kind), None)
+
+    def _let_read(self, kinds: Collection[Kind]) -> None:
+        if Kind.FILE in kinds and self._crm.files_forbidden:
+            raise NotGrantedError(f"{self._crm.connection}: not allowed", advice="Grant the scope files.")
 
     def _with_figures(self, record: Record, names: Collection[str]) -> Record:
         if record.ref.kind is not Kind.COMPANY or not names:

@@ -17,6 +17,7 @@ from crmbridge.http.client import UNREADABLE, tidy
 
 Raw = Mapping[str, Any]
 ODD = "odd"  # a key of records that have odd values
+NOT_THERE = "OBJECT_NOT_FOUND"  # of what hangs on a record too, where nothing does
 _TEXTS = frozenset({str, NoneType})
 
 
@@ -77,8 +78,15 @@ def count_in(raw: Raw, name: str) -> int:
 
 
 def results_of(body: Any) -> list[dict[str, Any]]:
-    """Give the results of an answer; raises ShapeError when it has none."""
-    found = object_in(body, "it").get("results")
+    """Give the results of an answer; raises ShapeError when it has none, or not all of what is there.
+
+    Of what a batch asks for, it names as errors what is not there. With another error it was not read this time.
+    """
+    body = object_in(body, "it")
+    for error in objects_in(body.get("errors"), "errors"):
+        if error.get("category") not in {NOT_THERE, None}:
+            raise ShapeError(f"it has an error, {tidy(str(error.get('message') or error['category']))}")
+    found = body.get("results")
     return _refuse("results", "a list", found) if found is None else objects_in(found, "results")
 
 

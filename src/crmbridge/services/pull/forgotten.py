@@ -18,6 +18,7 @@ from crmbridge.ports import Page
 from crmbridge.revealed import strike
 from crmbridge.services.chunks import chunks
 from crmbridge.services.pull.kinds import PLURALS
+from crmbridge.services.pull.unread_kinds import unread
 from crmbridge.services.workspace import Workspace
 
 SOONER = 0.9  # of the time for which a CRM tells of a deletion: neither clean-ups nor clocks are to the minute
@@ -45,7 +46,7 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
     _bring_back(workspace, connection, kind)
     known = [record.ref for record in workspace.store.records.records(connection, kind)]
     missing = list(_missing(workspace, connection, known))
-    if _are_most(missing, known) and _doubted_at(kind) not in memory:
+    if _are_most(missing, known) and not _was_doubted(workspace, connection, kind):
         memory[_doubted_at(kind)] = iso(begun)
         said = f"{len(missing)} of {len(known)} {PLURALS[kind]} are not found any more, which is believed in a day"
         log.warning("%s: %s", connection, said)
@@ -58,9 +59,17 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
 
 def _is_due(workspace: Workspace, connection: str, kind: Kind) -> bool:
     told_for = workspace.adapter(connection).capabilities.forgets.get(kind)
-    if told_for is None or _is_within(workspace, _noted(workspace, connection, _doubted_at(kind)), DOUBTED_FOR):
+    if told_for is None or unread(workspace, connection, kind):  # what may not be read can't be looked for either
+        return False
+    if _is_within(workspace, _noted(workspace, connection, _doubted_at(kind)), DOUBTED_FOR):
         return False
     return not _is_within(workspace, _noted(workspace, connection, _looked_at(kind)), told_for * SOONER)
+
+
+def _was_doubted(workspace: Workspace, connection: str, kind: Kind) -> bool:
+    """Tell whether most were missing a day ago already; of a time that is still to come, a clock was wrong."""
+    at = _noted(workspace, connection, _doubted_at(kind))
+    return at is not None and at + DOUBTED_FOR <= workspace.clock.now()
 
 
 def _noted(workspace: Workspace, connection: str, name: str) -> datetime | None:

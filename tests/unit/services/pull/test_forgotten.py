@@ -241,6 +241,18 @@ def test_up_to_half_or_twenty_are_believed_at_once(deals: int, gone: int, *, bel
     assert (gone if believed else 0) == pull(bench.workspace)[0].gone
 
 
+def test_a_clock_that_is_put_back_makes_no_doubt_a_day_old(bench: Bench) -> None:
+    """Doubted by a clock that was ahead, they are doubted anew by the right one."""
+    delete(bench, 40)
+    bench.clock.advance(40 * DAY)
+    pull(bench.workspace)
+    bench.clock.advance(-10 * DAY)
+    again = pull(bench.workspace)[0].gone
+    bench.clock.advance(DAY)
+
+    assert (0, 40) == (again, pull(bench.workspace)[0].gone)
+
+
 def test_a_doubt_that_is_over_makes_none_of_the_next_believed(bench: Bench) -> None:
     """Whoever sees less than before for a second time is not believed at once either."""
     crm = bench.crms["north"]
