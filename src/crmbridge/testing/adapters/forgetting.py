@@ -8,6 +8,7 @@ import pytest
 
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter
+from crmbridge.testing.adapters.hands import FileHands, NoteHands
 from crmbridge.testing.adapters.workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
 
 
@@ -45,10 +46,21 @@ class ForgettingTests:
         """Of the kinds that are looked for, each record; one that is there must not be taken for gone."""
         if kind not in adapter.capabilities.forgets:
             pytest.skip(f"the CRM forgets no deletion of a {kind}")
+        _hang_on(bench, min(pull_all(adapter).records).id)
         let_lag_pass(bench, adapter)
         found = pull_all(adapter, kind).records
 
+        assert found
         assert set(found) == set(adapter.read(sorted(found), fields=()))
+
+
+def _hang_on(bench: AdapterWorkbench, deal: str) -> None:
+    """Let a note and a file hang on a deal, where there are any; the sandbox is filled without."""
+    hands: object = bench.hands
+    if isinstance(hands, NoteHands):
+        hands.add_note(deal, "By a person")
+    if isinstance(hands, FileHands):
+        hands.add_file(deal, "offer.pdf", size=9)
 
 
 def _missing(adapter: Adapter, known: set[Ref]) -> set[Ref]:
