@@ -19,7 +19,7 @@ from starlette.routing import Route
 from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.hookspecs import hookimpl
 from crmbridge.http import Budget, Dialect, HttpClient, Rate
-from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.plugins import AdapterSpec, SandboxSpec
 from crmbridge.ports import (
@@ -87,12 +87,18 @@ class FileAdapter:
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         self._trouble("write")
+        if self._knows_no_tasks() and changes[0].action is Action.TASK:
+            return [Receipt(change=c.id, outcome=Outcome.REFUSED, message="it knows no such task") for c in changes]
         receipts = self._inner.write(changes)
         self._file.write_bytes(pickle.dumps(self._crm))
         return receipts
 
     def close(self) -> None:
         self._inner.close()
+
+    def _knows_no_tasks(self) -> bool:
+        asked = self._file.with_suffix(".trouble")
+        return asked.exists() and asked.read_text("utf-8") == "no tasks"
 
     def _trouble(self, when: str) -> None:
         asked = self._file.with_suffix(".trouble")

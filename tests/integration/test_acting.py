@@ -128,6 +128,25 @@ def test_a_task_that_could_not_be_made_is_made_as_it_stands_then(store: StateSto
     assert ["2"] == [task.fields["owner"] for task in tasks(bench, ref)]
 
 
+def test_a_task_that_a_crm_refused_is_tried_once_more_under_other_settings(store: StateStore) -> None:
+    """They may be why, as where they ask for a kind of task that it does not have; nothing else would try it again."""
+    bench = shop(store, {"action": "task"})
+    broken_deal(bench)
+    crm = bench.crms["north"]
+    crm.faults = ["refuse"]
+    refused = [run(bench), run(bench)]
+    writes = crm.writes
+    settings = bench.workspace.project.settings
+    others = [bench.again(settings.model_copy(update={"language": language})) for language in ("pt", "zh")]
+    crm.faults = ["refuse"]
+    again = [run(others[0]), run(others[0]), run(others[1]), run(others[1])]
+
+    assert ([[], []], [7, 7], 1) == ([done(one) for one in refused], [one.exit_code() for one in refused], writes)
+    assert [[], [], [Action.TASK], []] == [done(cycle) for cycle in again]
+    assert [7, 7, 0, 0] == [cycle.exit_code() for cycle in again]
+    assert 3 == crm.writes
+
+
 def test_business_time_counts_while_the_office_is_open(store: StateStore) -> None:
     """Two business days after a Friday are not over on Sunday."""
     step = {**TO_LEADER, "after": "2bd"}
@@ -199,7 +218,8 @@ def test_a_deal_for_nobody_waits_for_a_person(store: StateStore) -> None:
     assert [7, 7] == [cycle.exit_code() for cycle in cycles]
     (waits,) = store.waiting.all()
     assert (Cause.COUNTERPART, "owner") == (waits.item.cause, waits.item.name)
-    assert "no user with the e-mail gone@acme.example" in waits.item.reason
+    why = "north has no user with the e-mail gone@acme.example, so the deal keeps its owner"
+    assert f"{why} (qualification.bant: `enforce` 2)" == waits.item.reason
 
 
 def test_a_deal_is_moved_back_once_and_then_waits_for_a_person(store: StateStore) -> None:

@@ -199,6 +199,28 @@ def test_two_runs_at_once_exclude_each_other(shop: Shop) -> None:
     assert (11, "locked") == (second["exit_code"], second["error"]["code"])
 
 
+def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(shop: Shop) -> None:
+    """The lease says which it is; a new run is none of the two."""
+    shop.call("pull")
+    shop.trouble("south", "hang in write")
+    with shop.start("run") as process:
+        wait_until((shop.folder / "south.hanging").exists)
+        during = shop.call("history", "--json").document["result"]["runs"]
+        said_during = shop.call("history").out
+        process.kill()
+        process.wait(PATIENCE)
+    after = shop.call("history", "--json").document["result"]["runs"]
+    said_after = shop.call("history").out
+    one = shop.call("history", after[0]["id"]).out
+
+    assert [("cycle", True), ("pull", False)] == [(run["command"], run["under_way"]) for run in during]
+    assert [("cycle", False), ("pull", False)] == [(run["command"], run["under_way"]) for run in after]
+    assert [None, 0] == [run["exit_code"] for run in after]
+    assert ("still running" in said_during, "was killed" in said_during) == (True, False)
+    assert ("still running" in said_after, "was killed" in said_after) == (False, True)
+    assert "The next run looks up what it had sent" in one
+
+
 @pytest.mark.parametrize(
     ("number", "code", "name"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )

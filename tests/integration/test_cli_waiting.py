@@ -177,3 +177,53 @@ def test_names_from_a_crm_drive_no_terminal(shop: Shop) -> None:
 
     assert "New one here" in said
     assert set() == {"\x1b", "\u202e"} & set(said)
+
+
+def test_what_one_setting_settles_is_said_once(shop: Shop) -> None:
+    """A person whom no CRM knows keeps many deals waiting: the list names one of them, and it names the others."""
+    crm = shop.crm("north")
+    for number in range(5):
+        deal = crm.create_deal(f"Deal {number}", stage="qualification", company="1", owner="1")
+        crm.move_deal(deal.id, "closing")
+    shop.keep(crm)
+    settings = shop.folder / "crmbridge.yaml"
+    asked = "action: reassign, to: gone@acme.example, severity: error"
+    settings.write_text(settings.read_text("utf-8").replace("action: task, severity: error", asked), "utf-8")
+    planned, ran = shop.call("plan"), shop.call("run")
+    listed = shop.call("conflicts")
+    one = waiting(shop)[0]
+    shown = shop.call("conflicts", "show", one["id"])
+
+    why = "so the deal keeps its owner (qualification.who: `enforce` 2)"
+    assert (1, 1) == (planned.out.count(why), listed.out.count(why))
+    assert "and 5 others" in planned.out
+    assert "and 5 others" in listed.out
+    assert "6 things wait for a person." in listed.out
+    assert (7, 6) == (ran.code, len(waiting(shop)))
+    assert "The same waits on 5 other deals:" in shown.out
+    assert all(f'"Deal {number}"' in shown.out for number in range(5))
+
+
+def test_what_a_crm_refuses_of_many_deals_is_said_once_by_the_run(shop: Shop) -> None:
+    """As of tasks of a kind that the CRM does not have."""
+    crm = shop.crm("north")
+    for number in range(5):
+        deal = crm.create_deal(f"Deal {number}", stage="qualification", company="1", owner="1")
+        crm.move_deal(deal.id, "closing")
+    shop.keep(crm)
+    shop.trouble("north", "no tasks")
+    said = shop.call("run")
+
+    assert 7 == said.code
+    assert 1 == said.out.count("it knows no such task")
+    assert "and 5 others" in said.out
+
+
+def test_what_was_to_be_written_is_told_from_what_is_there(shop: Shop) -> None:
+    """After an arrow, as in a plan; a task is called so, by what it says."""
+    shop.trouble("north", "no tasks")
+    shop.call("run")
+    said = shop.call("conflicts")
+
+    assert 'a task of "Handover"' in said.out
+    assert "→ Exit rule not met: Handover (qualification.who)" in said.out

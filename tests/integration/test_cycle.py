@@ -441,6 +441,26 @@ def test_the_counterpart_of_a_deal_that_is_set_back_is_never_moved(store: StateS
     assert [[ref], [], []] == [[change.target for change, _ in done] for done in applied]
 
 
+def test_the_counterpart_of_a_deal_that_is_set_back_is_made_where_the_deal_stands_then(store: StateStore) -> None:
+    """Not in the stage that it was moved to, which the process does not allow: it waits for the next run."""
+    bench = make_bench(
+        parts={"north": (0, 0), "south": (0, 0)},
+        store=store,
+        enforce=[{"rule": "qualification.bant", "action": "revert"}],
+    )
+    ref = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    bench.clock.advance(TEN)
+    bench.crms["north"].move_deal(ref.id, "proposal")
+    first, second, third = run(bench), run(bench), run(bench)
+    (made,) = bench.crms["south"].deal_ids()
+    position = bench.crms["south"].deal(made).position
+    applied = [cycle.applied.done for cycle in (first, second, third)]
+
+    assert position is not None
+    assert "qualification" == position.stage
+    assert [[ref], [None], []] == [[change.target for change, _ in done] for done in applied]
+
+
 def test_a_plugin_can_veto_and_observe(store: StateStore) -> None:
     """A vetoed change is refused with the plugin's reason and not sent; an observer that fails costs nothing."""
     seen: list[int] = []

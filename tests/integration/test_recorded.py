@@ -20,6 +20,7 @@ from crmbridge.ports import Adapter, StateStore
 from crmbridge.services.answers.explaining import explain
 from crmbridge.services.answers.explanation import Asked, Told
 from crmbridge.services.enforce.evaluating import subject_of
+from crmbridge.services.enforce.field_history import with_recorded
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, run_cycle
 from crmbridge.testing.factories import make_process, make_stage
@@ -295,6 +296,20 @@ def test_a_field_that_is_read_otherwise_forgets_what_was_told(scene: Scene) -> N
 
     (rule,) = [one for one in explain(scene.bench.workspace, str(ref)).rules if one.asked is Asked.LEFT_BEHIND]
     assert [Told.NOW] == [seen.told for seen in rule.seen]
+
+
+def test_what_was_forgotten_stays_so_when_another_field_is_asked_for(scene: Scene) -> None:
+    """A deal is judged in the run that asks by the same as in the next one."""
+    ref = left_and_cleared(scene)
+    workspace, since = scene.bench.workspace, scene.bench.clock.now()
+    pull(workspace)
+    told = Course(deal=ref, field="name", until=since, held=(Held(since - DAY, "Mill"),), reading="another")
+    workspace.store.courses.save([told])
+    before = subject_of(workspace, workspace.store.records.get([ref])[ref])
+    (asked,) = with_recorded(workspace, [before], ["north"]).subjects
+    after = subject_of(workspace, before.deal)
+
+    assert ([], ["source"], ["source"]) == (list(before.courses), list(asked.courses), list(after.courses))
 
 
 def test_a_plan_from_the_state_alone_asks_nobody(scene: Scene) -> None:

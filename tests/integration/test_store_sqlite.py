@@ -385,6 +385,20 @@ class TestRefusing:
                 save(store, make_page(make_record()))
 
 
+def test_fields_come_as_the_bytes_that_they_are_parsed_from(store: SqlStore, path: Path) -> None:
+    """Nobody makes text of them, and bytes of that; what is written back is text, as it was."""
+    held, one, other = {"name": "Contratação"}, make_ref("1"), make_ref("2")
+    store.records.put([make_record("1", fields=held)])
+    store.links.save({"lnk1": (one,)}, {one: held})
+    around = store.links.around(["lnk1"])
+    store.links.save_bases({other: around.bases[one]})
+    read = [store.records.get([one])[one].fields, around.records[one].fields, around.bases[one]]
+
+    assert [(bytes, held)] * 3 == [(type(getattr(each, "text", None)), dict(each)) for each in read]
+    assert {one: held, other: held} == store.links.bases()
+    assert [("text",)] * 2 == query(path, "SELECT typeof(fields) FROM bases")
+
+
 def _without_spaces(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
     """Give rows of SQL as they are compared: a column that was added later stands on the same line."""
     return [tuple("".join(str(value).split()) for value in row) for row in rows]

@@ -129,6 +129,21 @@ def test_what_a_person_enters_before_the_deal_is_read_is_an_edit(
     assert ["2", "2"] == owners(bench)
 
 
+def test_an_owner_whom_the_crm_that_speaks_alone_does_not_know_stays(store: StateStore) -> None:
+    """What it gave its deal when it was made is nobody's word; the first owner whom a person names there is."""
+    fields = {"*": {"conflict": "newest"}, "owner": {"direction": "from: south"}}
+    bench = giving(store, "south", fields=fields)
+    bench.crms["south"].records.pop(Ref("south", Kind.USER, "2"))
+    edit(bench, "north", owner="2")
+    runs = [run(bench), run(bench), run(bench)]
+    given = owners(bench)
+    edit(bench, "south", owner="3")
+    run(bench)
+
+    assert [1, 0, 0] == [len(cycle.plan.changes) for cycle in runs if cycle.plan]
+    assert (["2", BOT], ["3", "3"]) == (given, owners(bench))
+
+
 @pytest.mark.parametrize("policy", ["newest", "prefer: north", "prefer: south", "ask"])
 def test_an_owner_whom_the_other_crm_does_not_know_stays_and_is_told(store: StateStore, policy: str) -> None:
     """There somebody owns the deal: what was given is later, but no person wants it."""

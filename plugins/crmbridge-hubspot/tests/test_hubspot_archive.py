@@ -84,6 +84,22 @@ def test_part_of_an_archive_is_refused(hubspot: respx.MockRouter, open_adapter: 
     assert "held" in receipts[1].message
 
 
+@pytest.mark.parametrize("context", [{}, {"ids": ["77"]}, {"ids": "77"}, {"ids": None}, None])
+def test_an_error_that_names_none_of_a_batch_leaves_the_others_open(
+    hubspot: respx.MockRouter, open_adapter: Opener, context: Any
+) -> None:
+    """It may be any of them that was not archived; what another error names is clear."""
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json=there("1", "2"))
+    errors = [
+        {"category": "VALIDATION_ERROR", "message": "held", "context": {"ids": "2"}},
+        {"category": "VALIDATION_ERROR", "message": "something", "context": context},
+    ]
+    hubspot.post(path=f"{DEALS}/batch/archive").respond(207, json={"status": "COMPLETE", "errors": errors})
+    receipts = open_adapter().write([make_archive(number) for number in "12"])
+
+    assert [Outcome.UNKNOWN, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
+
+
 def test_an_archive_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """One bad item can fail the batch (hubspot-api-python#51)."""
 
@@ -96,6 +112,36 @@ def test_an_archive_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRou
     receipts = open_adapter().write([make_archive(number) for number in "123"])
 
     assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+
+
+def test_a_token_that_is_revoked_half_way_takes_no_receipt_away(
+    hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """What was archived by then is told, whatever ends the rest."""
+    answers = [httpx.Response(400, json={"message": "one of these"}), httpx.Response(204), httpx.Response(401)]
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json=there("1", "2", "3"))
+    route = hubspot.post(path=f"{DEALS}/batch/archive").mock(side_effect=answers)
+    receipts = open_adapter().write([make_archive(number) for number in "123"])
+
+    assert [Outcome.APPLIED, Outcome.FAILED, Outcome.FAILED] == [receipt.outcome for receipt in receipts]
+    assert "refused the token" in receipts[1].message
+    assert 3 == route.call_count
+
+
+def test_a_locked_record_holds_up_no_other(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """423 is about one record that is written to much ("Error handling")."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        if len(ids) > 1:
+            return httpx.Response(400, json={"message": "one of these"})
+        return httpx.Response(423, json={"message": "locked"}) if ids == ["1"] else httpx.Response(204)
+
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json=there("1", "2"))
+    hubspot.post(path=f"{DEALS}/batch/archive").mock(side_effect=answer)
+    receipts = open_adapter().write([make_archive(number) for number in "12"])
+
+    assert [Outcome.FAILED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
 
 
 def test_nothing_is_archived_while_hubspot_limits_us(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

@@ -100,11 +100,12 @@ def test_a_limit_before_anything_was_written_is_no_receipt(hubspot: respx.MockRo
         open_adapter().write([make_update("1", ("company", "30", "31"))])
 
 
-@pytest.mark.parametrize("context", [{"ids": ["51"]}, {}])
-def test_part_of_a_batch_is_refused(
-    hubspot: respx.MockRouter, open_adapter: Opener, context: dict[str, list[str]]
-) -> None:
-    """What 207 may speak of is sent again alone, where the answer can only mean that one."""
+@pytest.mark.parametrize("context", [{"ids": ["51"]}, {"id": "51"}, {}, {"objectType": ["contacts"]}, None])
+def test_part_of_a_batch_is_refused(hubspot: respx.MockRouter, open_adapter: Opener, context: Any) -> None:
+    """What 207 may speak of is sent again alone, where the answer can only mean that one.
+
+    An error that names nothing of the batch may speak of all of it.
+    """
 
     def answer(request: httpx.Request) -> httpx.Response:
         others = [each["to"]["id"] for each in json.loads(request.content)["inputs"]]
@@ -122,12 +123,54 @@ def test_part_of_a_batch_is_refused(
     assert "contact 51" in receipts[1].message
 
 
+def test_nothing_more_is_associated_through_a_door_that_is_shut(
+    hubspot: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """Neither the rest of a batch nor what hangs on deals otherwise; it would only draw more refusals."""
+    answers = [
+        httpx.Response(400, json={"message": "one of these"}),
+        httpx.Response(200, json=done()),
+        httpx.Response(429, json={"message": "daily", "policyName": "DAILY"}),
+    ]
+    made = hubspot.post(path=f"{LINKS}/companies/batch/create").mock(side_effect=answers)
+    others = hubspot.post(path=f"{LINKS}/contacts/batch/associate/default").respond(200, json=done())
+    edits = [(("company", None, "30"),)] * 3 + [(("contacts", None, ("50",)),)]
+    receipts = open_adapter().write([make_update(str(number), *each) for number, each in enumerate(edits, start=1)])
+
+    assert [Outcome.APPLIED, *[Outcome.FAILED] * 3] == [receipt.outcome for receipt in receipts]
+    assert (3, 0) == (made.call_count, others.call_count)
+
+
 def test_what_is_gone_hangs_on_nothing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """A contact that was deleted can't be taken off a deal, and need not be."""
     hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(404, json={"message": "no contact 50"})
     (receipt,) = open_adapter().write([make_update("1", ("contacts", ("50",), ()))])
 
     assert Outcome.APPLIED == receipt.outcome
+
+
+def test_what_is_gone_may_be_said_beside_a_success(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """207 with one error is the same answer as 404."""
+    error = {"category": "OBJECT_NOT_FOUND", "message": "no contact 50", "context": {"ids": ["50"]}}
+    hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(207, json={"results": [], "errors": [error]})
+    (receipt,) = open_adapter().write([make_update("1", ("contacts", ("50",), ()))])
+
+    assert Outcome.APPLIED == receipt.outcome
+
+
+def test_what_is_unclear_of_a_change_counts_most(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """One contact is refused, and of another nobody knows: the deal is looked at before anything more is written."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        others = [each["to"]["id"] for each in json.loads(request.content)["inputs"]]
+        if others == ["51"]:
+            raise httpx.ReadTimeout("slow")
+        return httpx.Response(400, json={"message": "not this one"})
+
+    hubspot.post(path=f"{LINKS}/contacts/batch/associate/default").mock(side_effect=answer)
+    (receipt,) = open_adapter().write([make_update("1", ("contacts", (), ("50", "51", "52")))])
+
+    assert Outcome.UNKNOWN == receipt.outcome
 
 
 def test_associations_are_read_back_and_what_others_added_stays(adapter: Adapter, bench: AdapterWorkbench) -> None:

@@ -279,6 +279,20 @@ def test_vendor_words_are_shown_on_one_line(router: respx.MockRouter, open_adapt
     assert "value" in caught.value.message
 
 
+def test_what_is_said_of_another_window_is_not_the_bursts(
+    hubspot: respx.MockRouter, open_adapter: Opener, clock: VirtualClock
+) -> None:
+    """One a second is no limit of one in ten seconds; headers of a window that is not ours are passed over."""
+    limits = {"max": "1", "remaining": "0", "interval-milliseconds": "1000"}
+    headers = {f"x-hubspot-ratelimit-{name}": value for name, value in limits.items()}
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json={"results": []}, headers=headers)
+    adapter = open_adapter()
+    for _ in range(5):
+        adapter.read([Ref("hs", Kind.DEAL, "1")])
+
+    assert clock.now() - NOON < timedelta(seconds=10)
+
+
 def test_searches_have_a_budget_of_their_own(
     hubspot: respx.MockRouter, open_adapter: Opener, clock: VirtualClock
 ) -> None:

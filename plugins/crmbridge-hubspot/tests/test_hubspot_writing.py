@@ -128,6 +128,32 @@ def test_what_can_not_be_read_back_stays_unknown(hubspot: respx.MockRouter, open
     assert [Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
 
 
+@pytest.mark.parametrize("named", ["key", "trace"])
+def test_answers_to_creations_come_in_any_order(hubspot: respx.MockRouter, open_adapter: Opener, named: str) -> None:
+    """Each deal is told by its key, or by the trace id that was sent with it; a wrong link would merge two deals."""
+    changes = [make_creation("k1"), make_creation("k2")]
+    results: list[dict[str, Any]] = [
+        {"id": "8", "properties": {"crmbridge_key": "k2"}} if named == "key" else {"id": "8"},
+        {"id": "9", "properties": {"crmbridge_key": "k1"}} if named == "key" else {"id": "9"},
+    ]
+    if named == "trace":
+        for result, change in zip(results, reversed(changes), strict=True):
+            result["objectWriteTraceId"] = change.id
+    hubspot.post(path=f"{DEALS}/batch/create").respond(201, json={"status": "COMPLETE", "results": results})
+    receipts = open_adapter().write(changes)
+
+    assert ["9", "8"] == [receipt.ref and receipt.ref.id for receipt in receipts]
+
+
+def test_a_creation_that_the_answer_leaves_out_is_unknown(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Its key tells later whether it was made; of the other one is known that it was."""
+    made = {"id": "9", "properties": {"crmbridge_key": "k1"}}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(201, json={"status": "COMPLETE", "results": [made]})
+    receipts = open_adapter().write([make_creation("k1"), make_creation("k2")])
+
+    assert [Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
+
+
 def test_creations_with_one_key_are_not_sent_together(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """Two inputs with one key fail together, after part of it was done (action-destinations PR 3969)."""
     made = {"id": "5", "properties": {"crmbridge_key": "k"}}
@@ -155,6 +181,42 @@ def test_a_batch_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRouter
     assert [Outcome.APPLIED, Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
     assert "not valid" in receipts[1].message
     assert 4 == route.call_count
+
+
+SPENT = httpx.Response(429, json={"message": "You have reached your daily limit.", "policyName": "DAILY"})
+
+
+@pytest.mark.parametrize("trouble", [SPENT, httpx.Response(401, json={"message": "revoked"})], ids=str)
+def test_nothing_more_is_sent_to_a_door_that_is_shut(
+    hubspot: respx.MockRouter, open_adapter: Opener, trouble: httpx.Response
+) -> None:
+    """Each of the rest would only be refused as well, and counted; what was made by then is told."""
+    route = hubspot.post(path=f"{DEALS}/batch/update")
+    route.side_effect = [
+        httpx.Response(400, json={"message": "one of these"}),
+        httpx.Response(200, json=done(1)),
+        trouble,
+    ]
+    receipts = open_adapter().write([make_update(number, name="x") for number in (1, 2, 3, 4)])
+
+    assert [Outcome.APPLIED, *[Outcome.FAILED] * 3] == [receipt.outcome for receipt in receipts]
+    assert 3 == route.call_count
+
+
+def test_a_locked_deal_holds_up_no_other(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """423 is about one record that is written to much, and passes ("Error handling")."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids = [each["id"] for each in json.loads(request.content)["inputs"]]
+        if len(ids) > 1:
+            return httpx.Response(400, json={"message": "one of these"})
+        return httpx.Response(423, json={"message": "locked"}) if ids == ["1"] else httpx.Response(200, json=done(2))
+
+    hubspot.post(path=f"{DEALS}/batch/update").mock(side_effect=answer)
+    receipts = open_adapter().write([make_update(number, name="x") for number in (1, 2)])
+
+    assert [Outcome.FAILED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert "locked the record" in receipts[0].message
 
 
 @pytest.mark.parametrize(

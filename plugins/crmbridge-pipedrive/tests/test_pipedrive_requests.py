@@ -135,6 +135,23 @@ class TestRequests:
 
         assert "2026-06-10T11:56:07Z" == route.calls.last.request.url.params["updated_since"]
 
+    def test_a_page_that_does_not_say_where_the_next_one_begins_has_it_behind_itself(
+        self, vendor: respx.MockRouter, adapter: Adapter
+    ) -> None:
+        """As many places on as were asked for: lists of v1 have pages of different lengths ("Pagination")."""
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            start, limit = (int(request.url.params[name]) for name in ("start", "limit"))
+            ids = range(1, 151)[start : start + limit]
+            rows = [{"id": each, "deal_id": 7, "name": "x.pdf", "update_time": "2026-06-01 10:00:00"} for each in ids]
+            more = {"pagination": {"start": start, "limit": limit, "more_items_in_collection": start + limit < 150}}
+            return httpx.Response(200, json={"success": True, "data": rows, "additional_data": more})
+
+        vendor.get("/api/v1/files").mock(side_effect=answer)
+        found = [record.ref.id for page in adapter.pull(Kind.FILE, None) for record in page.records]
+
+        assert [str(each) for each in range(1, 151)] == found
+
     @pytest.mark.parametrize("more", [{}, {"additional_data": None}, {"additional_data": {"next_cursor": None}}])
     @pytest.mark.parametrize("data", [None, []])
     def test_an_empty_list_has_many_forms(

@@ -15,6 +15,7 @@ import respx
 from crmbridge.errors import AuthenticationError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Record, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
@@ -223,6 +224,37 @@ def test_contacts_are_not_added_twice_nor_missed_when_they_are_gone(
     assert (Outcome.APPLIED, [ben]) == (receipt.outcome, roles(state, deal))
 
 
+def test_two_edits_of_a_deals_contacts_come_to_what_the_last_one_says(
+    state: State, adapter: SalesforceAdapter, people: list[str]
+) -> None:
+    """They may stand in one batch; what the first one added, the second one takes off."""
+    ann, ben, cid = people
+    deal = state.create_deal(Name="D")
+    state.add_contact(deal, ann)
+    first = make_update(read(adapter, deal), contacts=((ann,), (ben,)))
+    second = replace(first, id="second", edits=(FieldEdit("contacts", (ben,), (cid,)),))
+    receipts = adapter.write([first, second])
+
+    assert [Outcome.APPLIED] * 2 == [receipt.outcome for receipt in receipts]
+    assert [cid] == roles(state, deal)
+
+
+def test_no_contact_is_taken_off_a_deal_that_its_new_one_can_not_be_given(
+    state: State, adapter: SalesforceAdapter, people: list[str]
+) -> None:
+    """It would be left with nobody, and that read as what people wanted; another deal's contacts are not held up."""
+    ann, ben, _ = people
+    deals = [state.create_deal(Name=name) for name in ("D", "E")]
+    for deal in deals:
+        state.add_contact(deal, ann)
+    records = [read(adapter, deal) for deal in deals]
+    edits = [((ann,), ("003Sb00000zzzzzAAA",)), ((ann,), (ben,))]
+    receipts = adapter.write([make_update(each, contacts=edit) for each, edit in zip(records, edits, strict=True)])
+
+    assert [Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert [[ann], [ben]] == [roles(state, deal) for deal in deals]
+
+
 def test_a_changed_deal_keeps_its_contacts(state: State, adapter: SalesforceAdapter, people: list[str]) -> None:
     """A stale update changes nothing, the contacts included."""
     deal = state.create_deal(Name="D")
@@ -405,6 +437,79 @@ def test_an_unclear_answer_is_unknown_and_not_sent_again(
     receipt = stubbed.write([make_create(contacts=(ANN,))])[0]
 
     assert (Outcome.UNKNOWN, 1) == (receipt.outcome, route.call_count)
+
+
+@pytest.fixture
+def ann_on_deal(router: respx.MockRouter) -> respx.MockRouter:
+    """Let the org have Ann on the deal."""
+    role = {"Id": "00KSb0000000001IAA", "OpportunityId": DEAL, "ContactId": ANN}
+    found = {"totalSize": 1, "done": True, "records": [role]}
+    router.get(url__regex=r"/query\?q=.*OpportunityContactRole").respond(json=found)
+    return router
+
+
+def make_swap(before: tuple[str, ...], after: tuple[str, ...]) -> Change:
+    """Make the change of a deal's contacts, and nothing else."""
+    return make_change(1, target=Ref("sf", Kind.DEAL, DEAL), edits=(FieldEdit("contacts", before, after),))
+
+
+def refusals(*codes: str) -> list[dict[str, Any]]:
+    """Make what a collection answers of a row that it did not take."""
+    return [{"success": False, "errors": [{"statusCode": code, "message": "words"} for code in codes]}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ([{"id": "00KSb0000000002IAA", "success": True, "errors": []}], Outcome.APPLIED),
+        (refusals("FIELD_CUSTOM_VALIDATION_EXCEPTION"), Outcome.REFUSED),
+        (refusals("UNABLE_TO_LOCK_ROW"), Outcome.FAILED),
+        (refusals("UNABLE_TO_LOCK_ROW", "FIELD_CUSTOM_VALIDATION_EXCEPTION"), Outcome.REFUSED),
+        ([{"odd": 1}], Outcome.UNKNOWN),
+        ([], Outcome.UNKNOWN),
+        ({}, Outcome.UNKNOWN),
+    ],
+)
+def test_an_update_is_no_better_than_what_became_of_its_contacts(
+    stubbed: SalesforceAdapter, ann_on_deal: respx.MockRouter, answer: Any, outcome: Outcome
+) -> None:
+    """Where the new contact was not certainly put on, the one before stays on."""
+    ann_on_deal.post(f"{BASE}/composite/sobjects").respond(json=answer)
+    gone = ann_on_deal.delete(f"{BASE}/composite/sobjects").respond(json=[{"success": True, "errors": []}])
+    (receipt,) = stubbed.write([make_swap((ANN,), (BEN,))])
+
+    assert (outcome, outcome is Outcome.APPLIED) == (receipt.outcome, gone.called)
+    assert outcome is Outcome.APPLIED or "not its contacts" in receipt.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (refusals("ENTITY_IS_DELETED"), Outcome.APPLIED),
+        (refusals("NOT_FOUND"), Outcome.APPLIED),
+        (refusals("NOT_FOUND", "FIELD_CUSTOM_VALIDATION_EXCEPTION"), Outcome.REFUSED),
+        (refusals(), Outcome.REFUSED),
+    ],
+)
+def test_a_contact_that_somebody_took_off_meanwhile_is_off(
+    stubbed: SalesforceAdapter, ann_on_deal: respx.MockRouter, answer: Any, outcome: Outcome
+) -> None:
+    """Between our look and our write; any other word of the org's is a refusal."""
+    ann_on_deal.delete(f"{BASE}/composite/sobjects").respond(json=answer)
+    (receipt,) = stubbed.write([make_swap((ANN,), ())])
+
+    assert outcome == receipt.outcome
+
+
+def test_what_comes_after_a_limit_takes_no_receipt_away(stubbed: SalesforceAdapter, router: respx.MockRouter) -> None:
+    """Deals with contacts go by a request of their own; the one before it was answered."""
+    upsert = router.patch(f"{BASE}/composite/sobjects/Opportunity/CrmBridge_Key__c")
+    upsert.respond(json=[{"id": DEAL, "success": True, "created": True, "errors": []}])
+    used_up = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]
+    router.post(f"{BASE}/composite/graph").respond(403, json=used_up)
+    receipts = stubbed.write([make_create(1), make_create(2, contacts=(ANN,))])
+
+    assert [Outcome.APPLIED, Outcome.FAILED] == [receipt.outcome for receipt in receipts]
 
 
 def test_a_request_that_is_refused_whole_is_tried_deal_by_deal(

@@ -203,6 +203,21 @@ def test_a_spoiled_batch_is_sent_row_by_row(stubbed: SalesforceAdapter, routes: 
     assert "can't read" in receipts[1].message
 
 
+def test_rows_are_not_sent_on_once_the_day_is_used_up(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """Each of the rest would only be refused as well; what was written by then is told."""
+    used_up = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]
+    route = routes.patch(f"{BASE}/composite/sobjects")
+    route.side_effect = [
+        httpx.Response(400, json=[{"errorCode": "JSON_PARSER_ERROR", "message": "can't read"}]),
+        httpx.Response(200, json=[{"id": DEAL, "success": True, "errors": []}]),
+        httpx.Response(403, json=used_up),
+    ]
+    receipts = stubbed.write([make_update(number, name=f"N {number}") for number in range(4)])
+
+    assert [Outcome.APPLIED, *[Outcome.FAILED] * 3] == [receipt.outcome for receipt in receipts]
+    assert 3 == route.call_count
+
+
 @pytest.mark.parametrize("stage", ["Nowhere", "Old"])
 def test_unknown_and_inactive_stages_are_refused_here(
     stubbed: SalesforceAdapter, routes: respx.MockRouter, stage: str

@@ -33,6 +33,7 @@ from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, 
 from crmbridge.adapting.markup import bare_text, text_of, unescaped
 from crmbridge.adapting.reading import read_in_lots
 from crmbridge.adapting.receipts import partly, receipt_of
+from crmbridge.adapting.sending import one_by_one
 from crmbridge.adapting.steps import Step, in_steps
 from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
@@ -93,6 +94,7 @@ __all__ = [
     "number_id",
     "numbered",
     "numbers_in",
+    "one_by_one",
     "other_currency",
     "partly",
     "put_back",

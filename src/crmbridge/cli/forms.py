@@ -29,14 +29,15 @@ def error_form(error: CrmbridgeError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "advice": error.advice}
 
 
-def run_form(run: Run) -> dict[str, Any]:
-    """Write a run."""
+def run_form(run: Run, *, under_way: bool) -> dict[str, Any]:
+    """Write a run. One that has not ended and is not under way was killed."""
     return {
         "id": run.id,
         "command": run.command,
         "started_at": iso(run.started_at),
         "finished_at": iso(run.finished_at) if run.finished_at else None,
         "exit_code": run.exit_code,
+        "under_way": under_way,
         "summary": dict(run.summary),
     }
 

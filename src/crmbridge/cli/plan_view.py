@@ -10,6 +10,7 @@ from crmbridge.cli.speech import Speech, english
 from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value, show
+from crmbridge.services.answers.alike import sameness_of, together
 from crmbridge.services.answers.naming import Names, called, called_in
 
 NAME, BEFORE, VALUE, REASON = 60, 40, 160, 300  # columns
@@ -44,8 +45,8 @@ def plan_lines(plan: Plan, names: Names, say: Speech, *, complete: bool = True) 
         yield ""
         for change in changes.get(connection, ()):
             yield from change_lines(change, names, say)
-        for item in blocked.get(connection, ()):
-            yield from _blocked_lines(item, names, say)
+        for item, *others in together(blocked.get(connection, ()), sameness_of):
+            yield from _blocked_lines(item, names, say, len(others))
     yield summary_line(plan, say, complete=complete) if names.adapters else say("plan_of_none")
 
 
@@ -136,13 +137,14 @@ def _told(name: str, value: Value, called: str, say: Speech) -> str:
     return called if value and isinstance(value, str | tuple) else say.value(value)
 
 
-def _blocked_lines(item: Blocked, names: Names, say: Speech) -> Iterator[Line]:
+def _blocked_lines(item: Blocked, names: Names, say: Speech, others: int) -> Iterator[Line]:
     yield [
         "  ",
         Tinted("!", Tone.BAD),
         f" {say('field_of', field=cut(say.field(item.name), NAME))}",
         strong(deal_name(names.about.get(item.id, item.deal), names.deals, say)),
         dim(f"  {item.deal}"),
+        *([say.counted("and_others", others)] if others else []),
     ]
     rows = value_rows(item, names, say)
     rows.append([dim(say("because")), dim(cut(say.reason(item.reason), REASON))])
@@ -153,9 +155,10 @@ def _blocked_lines(item: Blocked, names: Names, say: Speech) -> Iterator[Line]:
 
 
 def value_rows(item: Blocked, names: Names, say: Speech) -> list[list[Part]]:
-    """Give a row for each side of something that waits: what it holds, and who edited it last."""
+    """Give a row for each side of something that waits: what it holds or should hold, and who edited it last."""
     rows: list[list[Part]] = []
     for connection, value in item.values.items():
         said = edited_in_words(item.edited.get(connection), say)
-        rows.append([connection, value_shown(item, value, names, say) + (f"  ({said})" if said else "")])
+        shown = f"{'→ ' if item.unwritten else ''}{value_shown(item, value, names, say)}"
+        rows.append([connection, shown + (f"  ({said})" if said else "")])
     return rows

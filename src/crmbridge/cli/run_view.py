@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,13 @@ from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, tab
 from crmbridge.cli.plan_view import deal_name
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.values import show
+from crmbridge.services.answers.alike import together
 from crmbridge.services.answers.naming import Names
 
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
     from crmbridge.errors import CrmbridgeError
-    from crmbridge.model.changes import Change
+    from crmbridge.model.changes import Change, Receipt
     from crmbridge.services.apply.applied import Applied
     from crmbridge.services.enforce.thresholds import Crossed
     from crmbridge.services.pull.pulling import ConnectionPull
@@ -72,13 +73,19 @@ def _said(delivery: Delivery, say: Speech) -> Part:
 
 
 def trouble_lines(applied: Applied, names: Names, say: Speech) -> Iterator[Line]:
-    """Name each change that did not happen, with why."""
-    for change, receipt in applied.done:
-        if receipt.outcome is not Outcome.APPLIED:
-            tone = _TONES.get(receipt.outcome, Tone.BAD)
-            what = f"{say.named('wrote', change.action)} {_named(change, names, say)}"
-            outcome = Tinted(say.named("outcome", receipt.outcome), tone)
-            yield ["  ", outcome, f"  {what}  ", dim(cut(say.reason(receipt.message), 200))]
+    """Name each change that did not happen, with why, and once what was said of many."""
+    unmade = [each for each in applied.done if each[1].outcome is not Outcome.APPLIED]
+    for (change, receipt), *others in together(unmade, _said_of):
+        tone = _TONES.get(receipt.outcome, Tone.BAD)
+        what = f"{say.named('wrote', change.action)} {_named(change, names, say)}"
+        what += say.counted("and_others", len(others)) if others else ""
+        outcome = Tinted(say.named("outcome", receipt.outcome), tone)
+        yield ["  ", outcome, f"  {what}  ", dim(cut(say.reason(receipt.message), 200))]
+
+
+def _said_of(each: tuple[Change, Receipt]) -> Hashable:
+    change, receipt = each
+    return receipt.outcome, receipt.message, change.connection, change.action, change.kind
 
 
 def _named(change: Change, names: Names, say: Speech) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # What no process names: the stage itself, what waits and is no field, and what a task says.
 _OWN = {"stage": "stage", "link": "field_link", "delete": "field_delete", "subject": "subject"}
+_OWN |= {"a task": "kind_task", "a note": "kind_note", "a notice": "field_notice"}
 
 
 class Speech(Struct, frozen=True):

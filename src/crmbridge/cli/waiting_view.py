@@ -12,11 +12,15 @@ from crmbridge.cli.speech import Speech, speech_of
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.codec import blocked_to_json
 from crmbridge.model.values import iso, show
+from crmbridge.services.answers.alike import sameness_of, together
 from crmbridge.services.answers.naming import Names, names_for
 
 if TYPE_CHECKING:
     from crmbridge.ports import Waiting
     from crmbridge.services.workspace import Workspace
+
+
+MOST_NAMED = 100  # other deals that wait for the same reason
 
 
 def waiting_form(workspace: Workspace, one: Waiting, now: datetime) -> dict[str, Any]:
@@ -32,10 +36,10 @@ def waiting_form(workspace: Workspace, one: Waiting, now: datetime) -> dict[str,
 
 
 def waiting_lines(workspace: Workspace, found: Sequence[Waiting], now: datetime) -> Iterator[Line]:
-    """Show each of these in a few lines."""
+    """Show each of these in a few lines, and once what is so for many deals."""
     names, say = names_for(workspace, [], [one.item for one in found]), speech_of(workspace)
-    for one in found:
-        yield _head(one, names, say)
+    for one, *others in together(found, lambda each: sameness_of(each.item)):
+        yield _head(one, names, say, len(others))
         rows = [*_standing(one, now, say), *value_rows(one.item, names, say)]
         rows.append(_because(one.item, say))
         yield from table(rows, indent=4)
@@ -56,6 +60,7 @@ def full_lines(workspace: Workspace, one: Waiting, now: datetime) -> Iterator[Li
     yield from _records(workspace, item, say)
     yield ""
     yield from _ways(item, say)
+    yield from _others(workspace, item, say)
 
 
 def age(length: timedelta, say: Speech) -> str:
@@ -67,12 +72,13 @@ def age(length: timedelta, say: Speech) -> str:
     return say("age_moment")
 
 
-def _head(one: Waiting, names: Names, say: Speech) -> list[Part]:
+def _head(one: Waiting, names: Names, say: Speech, others: int = 0) -> list[Part]:
     item = one.item
     return [
         strong(item.id),
         f"  {say('field_of', field=cut(say.field(item.name), NAME))}",
         strong(deal_name(names.about.get(item.id, item.deal), names.deals, say)),
+        *([say.counted("and_others", others)] if others else []),
     ]
 
 
@@ -110,6 +116,24 @@ def _records(workspace: Workspace, item: Blocked, say: Speech) -> Iterator[Line]
         record = records.get(ref)
         called = cut(str(record.fields.get("name") or ""), NAME) if record else say("gone")
         rows.append([strong(str(ref)), called, dim(record.url or "") if record else ""])
+    yield from table(rows, indent=4)
+
+
+def _others(workspace: Workspace, item: Blocked, say: Speech) -> Iterator[Line]:
+    """Name the other deals that wait for the same reason."""
+    same = sameness_of(item)
+    every = workspace.store.waiting.all() if same is not None else ()
+    found = [each.item for each in every if sameness_of(each.item) == same]
+    others = [each for each in found if each.id != item.id]
+    if not others:
+        return
+    names = names_for(workspace, [], others[:MOST_NAMED])
+    yield ""
+    yield say.counted("same_waits", len(others))
+    rows: list[list[Part]] = [
+        [dim(each.id), deal_name(names.about.get(each.id), names.deals, say), dim(str(names.about.get(each.id)))]
+        for each in others[:MOST_NAMED]
+    ]
     yield from table(rows, indent=4)
 
 

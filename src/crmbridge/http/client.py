@@ -28,12 +28,21 @@ from crmbridge.revealed import strike
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 DEADLINE = 5  # times the timeout: how long a request is tried altogether
 SLOWEST = 2  # times the timeout: how long one whole answer may take, however it drips in
-TOO_FAST = 429
+TOO_FAST, TOO_SLOW = 429, 408
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PASSING = frozenset({TOO_SLOW, 423, 425})  # of the 4xx: the same request may do later
 MOST_CONNECTIONS = 32
 BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
 MOST_WORDS = 2000  # how much of an answer errors may speak of
+# It ended before the request was sent; a proxy's error is that it did not let us through.
+NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 NOT_JSON = object()
 UNREADABLE = "Nothing was taken from it. Try again later; if it comes again, report this to who makes the adapter."
 ELSEWHERE = "Try again later; if it goes on, check the connection's base_url: is it the CRM's own address?"
@@ -206,7 +215,7 @@ class HttpClient:
     def _write_once(self, request: _Request) -> Reply:
         try:
             reply = self._send(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        except NEVER_SENT as error:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:
             raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error
@@ -293,7 +302,7 @@ class HttpClient:
                 return RetryLaterError(f"too many requests (429): {said}", after=wait_in(reply.headers))
             case status if status in REDIRECTS:  # to the door, or to a page that says what is being mended
                 return RetryLaterError(f"another place was named ({status}), which was not asked", advice=ELSEWHERE)
-            case status if status >= 500 or status in {408, 423, 425}:
+            case status if status >= 500 or status in PASSING:
                 return RetryLaterError(f"the CRM is out of order ({status}): {said}", after=wait_in(reply.headers))
             case status:
                 return RefusedError(f"refused ({status}): {said}")
@@ -339,11 +348,12 @@ def tidy(text: str, limit: int = 200) -> str:
 def _leaves_open(reply: Reply, judge: Judge) -> bool:
     """Tell whether an answer leaves open what became of a write.
 
-    A redirect comes from a proxy or a page for maintenance: the CRM has not refused the change, for good and all.
+    A redirect comes from a proxy or a page for maintenance: the CRM has not refused the change, for good and all. And
+    proxies say 408 not only of a request that came too slowly, but also when what is behind them does not answer.
     """
     judged = judge(reply)
     redirected = reply.status in REDIRECTS and not isinstance(judged, AuthenticationError)
-    return redirected or (reply.status >= 500 and judged is None)
+    return redirected or (judged is None and (reply.status >= 500 or reply.status == TOO_SLOW))
 
 
 def _address(connection: str, path: str, base_url: str | None) -> str:

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterError, UnclearError
 from crmbridge.http.budget import Budget
-from crmbridge.http.client import Dialect, HttpClient, Reply, tidy
+from crmbridge.http.client import PASSING, REDIRECTS, TOO_FAST, Dialect, HttpClient, Reply, tidy
 from crmbridge.ports import Clock
 from crmbridge.revealed import remember
 
 # They say nothing of the credential: two of RFC 6749 §4.1.2.1, and one that Salesforce has for trouble of its own.
-PASSING = frozenset({"server_error", "temporarily_unavailable", "unknown_error"})
+FOR_LATER = frozenset({"server_error", "temporarily_unavailable", "unknown_error"})
 
 
 class TokenEndpoint:
@@ -63,11 +63,11 @@ class TokenEndpoint:
 
     def _judge(self, reply: Reply) -> CrmbridgeError | None:
         """Read an error of RFC 6749 §5.2; what is none is left to the status code."""
-        if reply.status >= 500 or reply.status == 429:
-            return None
         body = reply.body if isinstance(reply.body, dict) else {}
-        said = str(body.get("error"))
-        if said in PASSING:
+        said = str(body.get("error") or "")
+        if reply.status >= 500 or reply.status == TOO_FAST or (not said and reply.status in REDIRECTS | PASSING):
+            return None
+        if said in FOR_LATER:
             return RetryLaterError(f"signing in did not work this time ({reply.status}): {said}")
         said = " ".join(tidy(str(body[part])) for part in ("error", "error_description") if body.get(part))
         said = said or tidy(str(body.get("message") or reply.text))

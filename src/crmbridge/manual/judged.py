@@ -48,7 +48,7 @@ def again(
     case = Case(process=process, stage=stage, fields=seen, now=moment, zone=_zone(stage, process))
     try:
         # The check alone: what decides for which deals the rule is was not looked at.
-        code = compiled_check(rule.check, stage, process)(case.fields.get, case.moment)
+        code = compiled_check(rule.check, stage, process).run(case.fields.get, case.moment)
         compiled = compiled_rule(rule, stage, process)
         english, answer = verdict(compiled, code, case), compiled.say(JUDGEMENTS[code & 3], code >> 2, case)
     except (ArithmeticError, ValueError):  # what Python raises for dates and numbers that nobody can count with

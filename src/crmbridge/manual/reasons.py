@@ -29,6 +29,7 @@ _SLOTS: Mapping[str, str] = {
     "refs": rf"{_REF}(?:, {_REF})*",
     "quoted": r"'.*'|\".*\"",  # as Python writes a text
     "stage": r".+",
+    "place": r"`enforce` \d+(?:, `escalate` \d+)?",
     "text": r".*",
     "n": r"\d+",
     "most": r"\d+",

@@ -108,7 +108,9 @@ class Cause(StrEnum):
     MOVE = "move"  # the process forbids a change of stage
     DELETE = "delete"  # a deletion that the policy, or the cap on deletions, holds back
     CLEAR = "clear"  # a field that the cap on emptying fields lets nobody empty
-    REFUSED = "refused"  # the CRM, or a plugin, said no
+    REFUSED = "refused"  # the CRM said no
+    VETO = "veto"  # a plugin said no; it is asked again each time
+    APART = "apart"  # stages that differ since the settings were changed, and may, until somebody moves a deal
     UNCLEAR = "unclear"  # it was sent, and nobody knows yet whether it was done
     CHANGED = "changed"  # what a run wrote was changed by somebody since, so it is not undone
 
@@ -130,6 +132,11 @@ class Blocked(Struct, frozen=True, kw_only=True):
     values: Mapping[str, Value] = field(default_factory=dict)  # connection -> value
     cause: Cause = Cause.CONFLICT
     edited: Mapping[str, Edited] = field(default_factory=dict)  # connection -> the last edit of its record
+
+    @property
+    def unwritten(self) -> bool:
+        """Tell whether the values are what was to be written, and not what is there."""
+        return self.cause in {Cause.REFUSED, Cause.VETO, Cause.UNCLEAR}
 
     @property
     def id(self) -> str:

@@ -25,7 +25,7 @@ _in_order = msgspec.structs.astuple
 _ONLY_TEXT = frozenset({msgspec.Raw})
 
 
-def _cutting(names: Sequence[str], missing: msgspec.Raw) -> Callable[[str], Any]:
+def _cutting(names: Sequence[str], missing: msgspec.Raw) -> Callable[[str | bytes], Any]:
     fields = {f"f{place}": name for place, name in enumerate(names)}
     try:
         made = msgspec.defstruct("Row", [(each, msgspec.Raw, missing) for each in fields], rename=fields, gc=False)
@@ -34,7 +34,7 @@ def _cutting(names: Sequence[str], missing: msgspec.Raw) -> Callable[[str], Any]
     return msgspec.json.Decoder(made).decode
 
 
-def _uncut(_text: str) -> Any:
+def _uncut(_text: str | bytes) -> Any:
     raise msgspec.DecodeError
 
 
@@ -113,7 +113,10 @@ class Cut(Mapping[str, Value]):
 
 def may_name(fields: Fields, start: str) -> bool:
     """Tell whether a field's name may begin so; no is certain, and needs no reading."""
-    return not isinstance(fields, StoredFields) or f'"{start}' in fields.text
+    if not isinstance(fields, StoredFields):
+        return True
+    text, begins = fields.text, f'"{start}'
+    return begins in text if isinstance(text, str) else begins.encode() in text
 
 
 def with_news(fields: Fields, news: Fields) -> Fields:
@@ -135,13 +138,13 @@ def stored(held: Mapping[str, Any]) -> Fields:
 
 # What is found in text where some value is empty: a text of nothing or that begins with a space or an escape, an empty
 # set.
-_may_be_blank = re.compile(r':"[\s"\\]').search
+_may_be_blank = re.compile(r':"[\s"\\]|\[\]').search
 
 
 def empty_as_none(held: Mapping[str, Any]) -> Fields:
     """Give fields that are given as they are held, with None for those that are empty."""
     found = stored(held)
-    if isinstance(found, StoredFields) and "[]" not in found.text and not _may_be_blank(found.text):
+    if isinstance(found, StoredFields) and not _may_be_blank(fields_to_text(found)):
         return found
     return stored({name: _none_if_empty(each) for name, each in held.items()})
 

@@ -66,7 +66,7 @@ class FindingStore(Protocol):
         ...
 
     def deals(self, query: FindingQuery) -> int:
-        """Count the deals that have such findings, whatever the query skips and limits."""
+        """Count the open deals that have such findings, whatever the query skips and limits."""
         ...
 
     def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:

@@ -284,6 +284,10 @@ class RunStore(Protocol):
         """
         ...
 
+    def holder(self, now: datetime) -> str:
+        """Name the holder of a lease that has not expired and whose process is not known to be gone; else ''."""
+        ...
+
     def renew(self, now: datetime) -> None:
         """Extend the lease that this store object holds, from any thread; without one, do nothing.
 

@@ -70,8 +70,10 @@ class SqlFindings:
             return int(open_.execute(narrowed(select(func.count()).select_from(_findings), query)).scalar_one())
 
     def deals(self, query: FindingQuery) -> int:
-        """Count the deals that have such findings."""
-        each = narrowed(select(_findings.c.connection, _findings.c.deal).distinct(), query).subquery()
+        """Count the open deals that have such findings."""
+        own = (_places.c.connection == _findings.c.connection) & (_places.c.deal == _findings.c.deal)
+        found = select(_findings.c.connection, _findings.c.deal).distinct()
+        each = narrowed(found.join(_places, own).where(_places.c.status == Status.OPEN), query).subquery()
         with self._database.read() as open_:
             return int(open_.execute(select(func.count()).select_from(each)).scalar_one())
 

@@ -13,7 +13,16 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import StoredFields, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
 from crmbridge.store import schema
-from crmbridge.store.database import Database, Rows, chunks, delete_among, rows_among, run_among, upsert_written
+from crmbridge.store.database import (
+    Database,
+    Rows,
+    chunks,
+    delete_among,
+    in_utf8,
+    rows_among,
+    run_among,
+    upsert_written,
+)
 from crmbridge.store.record_rows import READ_NAMES, record_at
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
@@ -21,7 +30,7 @@ from crmbridge.store.sparse import near_any
 from crmbridge.store.texts import storable
 
 _links, _bases = schema.links, schema.bases
-_bases_written = as_written(_bases)
+_bases_written = as_written(_bases, parsed=("fields",))
 _links_written = as_written(_links)
 _COLUMNS = tuple(_links_written.c["link", "connection", "kind", "id"])
 _ALL_LINKS = select(*_COLUMNS).order_by(*_COLUMNS)
@@ -29,8 +38,12 @@ _REF = ("connection", "kind", "id")
 _UPDATED_AT = READ_NAMES.index("updated_at") - len(_REF)  # every record has it
 # Of a record that is not there, or gone, all is NULL.
 _AROUND = (
-    f"SELECT {', '.join(f'links.{column.name}' for column in _COLUMNS)}, bases.fields, "  # noqa: S608  names of ours
-    f"{', '.join(f'records.{name}' for name in READ_NAMES if name not in _REF)} FROM links "
+    *(f"links.{column.name}" for column in _COLUMNS),
+    "bases.fields",
+    *(f"records.{name}" for name in READ_NAMES if name not in _REF),
+)
+_FROM = (
+    "FROM links "
     "LEFT JOIN bases ON bases.connection = links.connection AND bases.kind = links.kind AND bases.id = links.id "
     "LEFT JOIN records ON records.connection = links.connection AND records.kind = links.kind "
     "AND records.id = links.id AND records.gone_at IS NULL"
@@ -66,8 +79,9 @@ class SqlLinks:
             rows = rows_among(open_, tuple(_bases_written.c["id", "fields"]), "id", sorted(links), of)
             own = {id_: fields_from_text(text) for id_, text in rows}
             bases = {Ref("", Kind.DEAL, id_): base for id_, base in own.items()}
+            asked = ", ".join(in_utf8(each, open_) if each.endswith(".fields") else each for each in _AROUND)
             for part in chunks(sorted(map(storable, links))):
-                with run_among(open_, _AROUND, "link", part, {}) as result:
+                with run_among(open_, f"SELECT {asked} {_FROM}", "link", part, {}) as result:
                     members = result.cursor.fetchall()
                 for link, connection, kind, id_, base, *record in members:
                     ref = ref_of(connection, kind, id_)
@@ -116,7 +130,7 @@ class SqlLinks:
                 write_bases(open_, bases)
 
 
-def _read_like(other: StoredFields | None, text: str) -> StoredFields:
+def _read_like(other: StoredFields | None, text: str | bytes) -> StoredFields:
     """Read a base. A link's records and the link itself mostly have the same one, which is then one object."""
     return other if other is not None and other.text == text else fields_from_text(text)
 

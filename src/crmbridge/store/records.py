@@ -36,7 +36,7 @@ from crmbridge.store.texts import read_ref, storable
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
 _records_written, _moves_written = as_written(_records), as_written(_moves)
-READ = tuple(_records_written.c[READ_NAMES])
+_READ = tuple(as_written(_records, parsed=("fields",)).c[READ_NAMES])
 _READ_UPDATED_AT = READ_NAMES.index("updated_at")
 # What makes a record another one than it was; its version and times alone do not.
 _CHANGED = Marked(
@@ -50,7 +50,7 @@ _IN_TIME = itemgetter(*(list(_moves.c.keys()).index(name) for name in ("at", "or
 _UPDATED_AT, _FIELDS = (list(_records.c.keys()).index(name) for name in ("updated_at", "fields"))
 _CURSORS_OF = select(_cursors.c.kind, _cursors.c.cursor).where(_cursors.c.connection == bindparam("of"))
 _ALL_OF = (
-    select(*READ)
+    select(*_records_written.c[READ_NAMES])
     .where(
         _records_written.c.connection == bindparam("of"),
         _records_written.c.kind == bindparam("that"),
@@ -266,7 +266,7 @@ def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple
 def _rows_of(open_: Connection, refs: Collection[Ref], *, gone: bool = False) -> Iterator[Sequence[Any]]:
     for connection, kind, ids in by_kind(refs):
         of = {"connection": connection, "kind": kind.value, **({} if gone else {"gone_at": None})}
-        yield from rows_among(open_, READ, "id", ids, of)
+        yield from rows_among(open_, _READ, "id", ids, of)
 
 
 def _ref(row: Row[Any]) -> Ref:

@@ -82,6 +82,12 @@ class SqlRuns:
             raise
         self._release(held)
 
+    def holder(self, now: datetime) -> str:
+        """Name the holder of a lease that has not expired; empty where nobody holds the state."""
+        with self._database.read() as open_:
+            found = open_.execute(select(_lease).where(_lease.c.expires_at > now)).first()
+        return str(found.holder) if found and not is_left_behind(found.token) else ""
+
     def renew(self, now: datetime) -> None:
         """Extend the lease that is held; raises LockedError when it was taken over. Any thread may do so."""
         with self._database.write(now):

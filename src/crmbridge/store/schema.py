@@ -20,15 +20,20 @@ from crmbridge.store.written import Json, Moment, RefText, Words
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 
 
-def as_written(source: Table) -> Table:
+class Parsed(Text):
+    """Text that nobody looks at but to parse it, so that it may come as bytes."""
+
+
+def as_written(source: Table, parsed: tuple[str, ...] = ()) -> Table:
     """Give a table's twin whose columns take values as they are written, for rows that come by the thousand.
 
     SQLAlchemy turns value for value into what a column's type wants, which costs more than all the rest of a row.
+    `parsed` names the columns that may come as bytes.
     """
     columns = (
         Column(
             column.name,
-            column.type if isinstance(column.type, Integer) else Text,
+            column.type if isinstance(column.type, Integer) else Parsed if column.name in parsed else Text,
             primary_key=column.primary_key,
             default=_EMPTY.get(column.name),
         )

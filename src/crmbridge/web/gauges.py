@@ -73,7 +73,7 @@ class _State(Collector):
 
 
 def _of_runs(seen: Overview) -> Iterator[Metric]:
-    yield _one("run_active", "1 while the newest run has not ended", int(seen.running is not None))
+    yield _one("run_active", "1 while a run is under way", int(seen.running is not None))
     if seen.last and seen.last.finished_at:
         age = (seen.now - seen.last.finished_at).total_seconds()
         yield _one("last_run_age_seconds", "Since the last run ended", age)

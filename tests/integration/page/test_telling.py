@@ -343,3 +343,28 @@ def test_closing_does_not_wait_for_figures(caplog: pytest.LogCaptureFixture) -> 
 
     assert time.monotonic() - begun < 20
     assert [] == caplog.messages
+
+
+def test_what_one_setting_settles_is_shown_once_with_the_deals(serve: Serve) -> None:
+    """Each of them is a step away."""
+
+    def fill(bench: Bench) -> None:
+        items = [
+            Blocked(
+                link="",
+                deal=Ref("north", Kind.DEAL, f"x{number}"),
+                name="owner",
+                reason="nobody is boss in `people:`, so the deal keeps its owner (move: `enforce` 1)",
+                cause=Cause.COUNTERPART,
+            )
+            for number in range(30)
+        ]
+        bench.workspace.store.waiting.replace([""], items, bench.clock.now())
+
+    served = serve(fill=fill)
+    with served.visitor() as visitor:
+        text = visitor.get("/waiting").text
+
+    assert 1 == text.count("nobody is boss")
+    assert "The same waits on 29 other deals:" in text
+    assert 30 == len(set(re.findall(r"north:x\d+<", text)))

@@ -368,6 +368,8 @@ def test_a_secret_that_a_refusal_repeats_goes_no_further(endpoint: TokenEndpoint
     [
         httpx.Response(503),
         httpx.Response(429),
+        httpx.Response(302, headers={"location": "https://status.example/maintenance"}),
+        httpx.Response(408, html="<html>too slow</html>"),
         httpx.Response(200, html="<html>wait</html>"),
         httpx.Response(200, json={"token_type": "bearer"}),
         httpx.Response(200, json={"access_token": ""}),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -122,6 +124,9 @@ def test_the_credential_is_sent(client: HttpClient) -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
+        httpx.Response(408),
+        httpx.Response(423),
+        httpx.Response(425),
         httpx.Response(429),
         httpx.Response(500),
         httpx.Response(503),
@@ -137,6 +142,9 @@ def test_the_credential_is_sent(client: HttpClient) -> None:
         httpx.TooManyRedirects("round in a circle"),
     ],
     ids=[
+        "408",
+        "423",
+        "425",
         "429",
         "500",
         "503",
@@ -190,9 +198,19 @@ def test_an_answer_that_unpacks_without_end_is_no_answer(client: HttpClient, mon
 
 
 @respx.mock
-@pytest.mark.parametrize("trouble", [httpx.Response(429), httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(423),
+        httpx.Response(425),
+        httpx.Response(429),
+        httpx.ConnectError("refused"),
+        httpx.ConnectTimeout("slow"),
+    ],
+    ids=str,
+)
 def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble: httpx.Response | Exception) -> None:
-    """A limited request or a connection that never was: nothing can have happened."""
+    """A request that was turned away or a connection that never was: nothing can have happened."""
     route = respx.post(f"{URL}/deals").mock(side_effect=[trouble, httpx.Response(201, json={"id": 1})])
 
     assert 201 == client.write("POST", "/deals", body={}).status
@@ -203,6 +221,7 @@ def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble:
 @pytest.mark.parametrize(
     "trouble",
     [
+        httpx.Response(408),
         httpx.Response(500),
         httpx.Response(502, text="<html>"),
         httpx.Response(302, json={"code": "ECHO", "message": "elsewhere"}, headers={"location": "https://sso.example"}),
@@ -216,7 +235,7 @@ def test_a_write_is_repeated_when_it_did_not_arrive(client: HttpClient, trouble:
         httpx.WriteError("cut"),
         httpx.TooManyRedirects("round in a circle"),
     ],
-    ids=["500", "502", "302", "307", "html", "empty", "deep", "gzip", "timeout", "cut", "write", "circle"],
+    ids=["408", "500", "502", "302", "307", "html", "empty", "deep", "gzip", "timeout", "cut", "write", "circle"],
 )
 def test_a_write_without_a_clear_answer_is_never_repeated(
     client: HttpClient, trouble: httpx.Response | Exception
@@ -288,6 +307,82 @@ def test_a_long_wait_is_left_to_the_next_run(client: HttpClient, clock: VirtualC
     assert NOON == clock.now()
 
 
+class Meanwhile(VirtualClock):
+    """A clock at which something else is done while somebody waits, once."""
+
+    def __init__(self) -> None:
+        super().__init__(NOON)
+        self.job: Callable[[], object] | None = None
+
+    def sleep(self, seconds: float) -> None:
+        """Let the other one do its thing, then let time pass."""
+        job, self.job = self.job, None
+        if job is not None:
+            job()
+        super().sleep(seconds)
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("trouble", "seconds"),
+    [
+        (httpx.Response(429, headers={"retry-after": "11"}), 11),
+        (httpx.Response(429), 1),
+        (httpx.Response(503, headers={"retry-after": "11"}), 0),
+    ],
+    ids=["429 for long", "429", "503"],
+)
+def test_a_limit_holds_up_whoever_comes_next(trouble: httpx.Response, seconds: float) -> None:
+    """Another request would only be refused as well, and count against us; a CRM's own trouble holds up nobody else."""
+    clock, sent = Meanwhile(), []
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        sent.append(clock.now() - NOON)
+        return trouble if len(sent) == 1 else httpx.Response(200, json={})
+
+    respx.get(url__startswith=URL).mock(side_effect=answer)
+    budget, dialect = Budget([Rate(100, 1)], clock), Dialect()
+    opened = HttpClient(connection="hs", base_url=URL, clock=clock, budget=budget, dialect=dialect)
+    clock.job = lambda: opened.read("GET", "/contacts")
+    opened.read("GET", "/deals")
+    opened.close()
+
+    assert 3 == len(sent)
+    assert timedelta(seconds=seconds) <= sent[1] <= timedelta(seconds=seconds + 0.1)
+
+
+@respx.mock
+def test_a_limit_that_nobody_sits_out_holds_up_nobody_else(client: HttpClient, clock: VirtualClock) -> None:
+    """It may be that of one kind of call: the others go on."""
+    respx.get(f"{URL}/search").respond(429, headers={"retry-after": "3600"})
+    respx.get(f"{URL}/deals").respond(json={"ok": 1})
+    with pytest.raises(RetryLaterError):
+        client.read("GET", "/search")
+
+    assert {"ok": 1} == client.read("GET", "/deals").body
+    assert NOON == clock.now()
+
+
+@respx.mock
+def test_a_request_that_is_never_answered_counts_until_it_is_given_up(clock: VirtualClock) -> None:
+    """The CRM may have counted it as late as that; the next one goes a whole window after."""
+
+    def hang(_request: httpx.Request) -> httpx.Response:
+        clock.sleep(30)
+        raise httpx.ReadTimeout("slow")
+
+    respx.post(f"{URL}/deals").mock(side_effect=hang)
+    respx.get(f"{URL}/deals").respond(json={})
+    budget = Budget([Rate(1, 40)], clock, share=1)
+    opened = HttpClient(connection="hs", base_url=URL, clock=clock, budget=budget, dialect=Dialect())
+    with pytest.raises(UnclearError):
+        opened.write("POST", "/deals", body={})
+    opened.read("GET", "/deals")
+    opened.close()
+
+    assert timedelta(seconds=70) <= clock.now() - NOON < timedelta(seconds=71)
+
+
 @respx.mock
 def test_trouble_without_end_ends(client: HttpClient, clock: VirtualClock) -> None:
     """After five tries the run gives up, within a minute."""
@@ -318,6 +413,71 @@ def test_the_words_of_an_error_are_readable_whatever_they_say_they_are(client: H
 
     with pytest.raises(RefusedError, match="no such deal"):
         client.read("GET", "/deals")
+
+
+class Proxy:
+    """A proxy that lets nobody through, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                asking, _ = self._socket.accept()
+            except OSError:
+                return
+            with asking:
+                self.asked.append(asking.recv(65_536).partition(b"\r\n")[0].decode())
+                asking.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Let this machine speak with the world outside through a proxy."""
+    opened = Proxy()
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{opened.port}")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_the_world_outside_is_asked_through_the_proxy(proxy: Proxy, clock: VirtualClock, call: str) -> None:
+    """Where that lets nobody through, nothing arrived: a write is no more unclear than a read."""
+    opened = HttpClient(connection="hs", base_url=URL, clock=clock, budget=Budget((), clock), dialect=Dialect())
+    with pytest.raises(RetryLaterError, match="can't be reached"):
+        getattr(opened, call)("POST", "/deals", body={})
+    opened.close()
+
+    assert ["CONNECT crm.example:443 HTTP/1.1"] * 5 == proxy.asked
+
+
+def test_this_machine_is_asked_without_the_proxy(proxy: Proxy, clock: VirtualClock) -> None:
+    """It leads outside, and would be told the credential."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = taken.getsockname()[1]
+    budget, dialect = Budget((), clock), Dialect()
+    opened = HttpClient(
+        connection="hs", base_url=f"http://127.0.0.1:{closed}", clock=clock, budget=budget, dialect=dialect
+    )
+    with pytest.raises(RetryLaterError, match="can't be reached"):
+        opened.read("GET", "/deals")
+    opened.close()
+
+    assert [] == proxy.asked
 
 
 TOKEN = "t0ken/of:the+shop"

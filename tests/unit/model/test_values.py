@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -186,10 +187,13 @@ def test_values_are_shown_to_people(expected: Any, value: Any) -> None:
     assert expected == show(value)
 
 
-@given(st.dictionaries(texts, values, max_size=6), st.lists(texts, max_size=3))
-def test_a_field_is_read_the_same_in_every_way(fields: dict[str, Value], others: list[str]) -> None:
+@pytest.mark.parametrize("kept", [str, str.encode])
+@given(fields=st.dictionaries(texts, values, max_size=6), others=st.lists(texts, max_size=3))
+def test_a_field_is_read_the_same_in_every_way(
+    kept: Callable[[str], str | bytes], fields: dict[str, Value], others: list[str]
+) -> None:
     """One by one, again and again, and all at once; a field that is missing is empty."""
-    stored = fields_from_text(fields_to_text(fields))
+    stored = fields_from_text(kept(fields_to_text(fields)))
     names = [*fields, *others, *fields]
     read = [value_of(held) for held in map(reading(stored), names)]  # which may give it as it is stored
 
@@ -198,3 +202,4 @@ def test_a_field_is_read_the_same_in_every_way(fields: dict[str, Value], others:
     assert [type(fields.get(name)) for name in names] == [type(value) for value in read]
     assert list(map(fields.get, names)) == list(map(reading(fields), names))
     assert sorted(fields) == sorted(stored) == sorted(as_written(stored))
+    assert (bool(fields), fields_to_text(fields)) == (bool(stored), fields_to_text(stored))

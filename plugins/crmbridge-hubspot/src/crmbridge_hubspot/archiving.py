@@ -8,14 +8,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
+from crmbridge.adapting import one_by_one
+from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.mapping import stamp_of
 from crmbridge_hubspot.objects import COMPANIES, CONTACTS, DEALS, NOTES, ObjectType
-from crmbridge_hubspot.replies import AbsentError
+from crmbridge_hubspot.replies import AbsentError, HeldError, named_by
 
 ARCHIVED: Mapping[Kind, ObjectType] = MappingProxyType(
     {
@@ -82,19 +83,25 @@ class Archiver(Struct, frozen=True, kw_only=True):
             if len(ids) == 1:
                 return {ids[0]: (Outcome.REFUSED, error.message)}
             return self._one_by_one(type_, ids, error)
-        return {each: _answered(each, answer.get("errors") or ()) for each in ids}
+        return _answered(ids, answer.get("errors") or ())
 
     def _one_by_one(
         self, type_: ObjectType, ids: Sequence[str], error: CrmbridgeError
     ) -> dict[str, tuple[Outcome, str]]:
         """Send each alone, after all of them were refused together."""
         answers: dict[str, tuple[Outcome, str]] = {}
-        for each in ids:
-            try:
-                answers |= self._send(type_, [each])
-            except RetryLaterError as later:
-                answers[each] = (Outcome.FAILED, f"{later.message}, after: {error.message}")
+        for each, found in one_by_one(ids, lambda each: self._alone(type_, each)):
+            if isinstance(found, CrmbridgeError):
+                answers[each] = (Outcome.FAILED, f"{found.message}, after: {error.message}")
+            else:
+                answers[each] = found
         return answers
+
+    def _alone(self, type_: ObjectType, record_id: str) -> tuple[Outcome, str]:
+        try:
+            return self._send(type_, [record_id])[record_id]
+        except HeldError as error:
+            return Outcome.FAILED, error.message
 
 
 def _id_of(change: Change) -> str:
@@ -114,16 +121,18 @@ def _looked_at(change: Change, stamp: str | None) -> Receipt | None:
     return None
 
 
-def _answered(record_id: str, errors: Sequence[Any]) -> tuple[Outcome, str]:
-    """Read what an answer of several statuses says of an id; what is not there is archived all the same."""
-    for error in errors:
-        if record_id in map(str, (error.get("context") or {}).get("ids") or ()):
-            if error.get("category") == "OBJECT_NOT_FOUND":
-                return Outcome.APPLIED, GONE
-            return Outcome.REFUSED, f"HubSpot refused it: {tidy(str(error.get('message') or 'refused'))}"
-    if any(not (error.get("context") or {}).get("ids") for error in errors):
-        return Outcome.UNKNOWN, "HubSpot's answer has an error that names no record"
-    return Outcome.APPLIED, ""
+def _answered(ids: Sequence[str], errors: Sequence[Any]) -> dict[str, tuple[Outcome, str]]:
+    """Read what an answer of several statuses says of each id; what is not there is archived all the same."""
+    answers = dict.fromkeys(ids, (Outcome.APPLIED, ""))
+    if not all(named_by(error, "ids") & set(ids) for error in errors):
+        answers = dict.fromkeys(ids, (Outcome.UNKNOWN, "HubSpot's answer has an error that names no record of these"))
+    for error in reversed(errors):  # of several the first counts
+        if error.get("category") == "OBJECT_NOT_FOUND":
+            said = (Outcome.APPLIED, GONE)
+        else:
+            said = (Outcome.REFUSED, f"HubSpot refused it: {tidy(str(error.get('message') or 'refused'))}")
+        answers |= {each: said for each in ids if each in named_by(error, "ids")}
+    return answers
 
 
 def _receipt(change: Change, outcome: Outcome, message: str = "") -> Receipt:

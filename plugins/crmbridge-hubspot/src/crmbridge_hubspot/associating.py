@@ -12,7 +12,7 @@ from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HubSpotApi, batches
-from crmbridge_hubspot.replies import AbsentError
+from crmbridge_hubspot.replies import AbsentError, HeldError, named_by
 
 COMPANY, CONTACTS = "company", "contacts"
 ENDS = {COMPANY: "companies", CONTACTS: "contacts"}
@@ -61,6 +61,7 @@ class Associating(Struct, frozen=True, kw_only=True):
     api: HubSpotApi
     begun: bool
     results: dict[Step, Result] = field(default_factory=dict)
+    stopped: list[CrmbridgeError] = field(default_factory=list)  # the first error that is there for the others as well
 
     def carry_out(self, changes: Sequence[Change]) -> Mapping[str, Result]:
         """Carry out the steps of changes, and tell the worst result of each change that has any.
@@ -86,7 +87,10 @@ class Associating(Struct, frozen=True, kw_only=True):
                     self._send(part)
 
     def _send(self, steps: Sequence[Step]) -> None:
-        """Send a batch; what it does not clearly do is sent again, each alone."""
+        """Send a batch, unless nothing gets through any more; what it does not clearly do is sent again, each alone."""
+        if self.stopped:
+            self._failed(steps, self.stopped[0])
+            return
         path, body = self._request(steps)
         try:
             answer = self.api.write(path, body)
@@ -96,7 +100,7 @@ class Associating(Struct, frozen=True, kw_only=True):
             else:
                 self._failed(steps, error)
             return
-        suspects = [step for step in steps if _is_spoken_of(step, answer.get("errors") or ())]
+        suspects = _spoken_of(steps, answer.get("errors") or ())
         self.results.update({step: (Outcome.APPLIED, "") for step in steps if step not in suspects})
         if len(steps) > 1:
             self._each(suspects)
@@ -110,6 +114,8 @@ class Associating(Struct, frozen=True, kw_only=True):
     def _failed(self, steps: Sequence[Step], error: CrmbridgeError) -> None:
         if not isinstance(error, UnclearError | RefusedError) and not self.begun and not self.results:
             raise error
+        if not isinstance(error, UnclearError | RefusedError | HeldError):
+            self.stopped.append(error)
         for step in steps:
             if isinstance(error, UnclearError):
                 result = (Outcome.UNKNOWN, error.message)
@@ -134,10 +140,13 @@ class Associating(Struct, frozen=True, kw_only=True):
 _GRAVEST = (Outcome.UNKNOWN, Outcome.REFUSED, Outcome.FAILED)
 
 
-def _is_spoken_of(step: Step, errors: Sequence[Any]) -> bool:
-    """Tell whether errors may speak of a step: they name one of its ends, or nothing at all."""
-    named = [{str(each) for ids in (error.get("context") or {}).values() for each in ids} for error in errors]
-    return any(not names or names & {step.deal, step.other} for names in named)
+def _spoken_of(steps: Sequence[Step], errors: Sequence[Any]) -> list[Step]:
+    """Give the steps that errors may speak of: where one names an end, those that have it; else all."""
+    meant: set[Step] = set()
+    for error in errors:
+        named = named_by(error)
+        meant.update([step for step in steps if named & {step.deal, step.other}] or steps)
+    return [step for step in steps if step in meant]
 
 
 def _refusal(step: Step, error: Mapping[str, Any]) -> Result:

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from crmbridge.adapting import one_by_one
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
@@ -42,13 +43,13 @@ class Figures(Struct, frozen=True, kw_only=True):
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Write the figures of changes, each by a request of its own; raises only while nothing was sent."""
         receipts: list[Receipt] = []
-        for change in changes:
-            try:
-                receipts.append(self._one(change))
-            except CrmbridgeError as error:
-                if not receipts:
-                    raise
-                receipts.append(_receipt(change, Outcome.FAILED, error.message))
+        for change, found in one_by_one(changes, self._one):
+            if not isinstance(found, CrmbridgeError):
+                receipts.append(found)
+            elif not receipts:
+                raise found
+            else:
+                receipts.append(_receipt(change, Outcome.FAILED, found.message))
         return receipts
 
     def _one(self, change: Change) -> Receipt:

@@ -37,6 +37,10 @@ class NotAllowedError(AuthenticationError):
     """HubSpot answered 403: the token is good, and lacks a scope for this."""
 
 
+class HeldError(RetryLaterError):
+    """HubSpot answered 423: this record is locked, which says nothing of others. Never leaves this package."""
+
+
 class TooMuchError(RetryLaterError):
     """HubSpot answered a read with 5xx: fewer records may go."""
 
@@ -57,6 +61,14 @@ def worded(message: str) -> str:
     return tidy(VALUES + said if said else message)
 
 
+def named_by(error: Mapping[str, Any], *names: str) -> set[str]:
+    """Give what an error of a batch names in its context, under these names or under any."""
+    context = error.get("context")
+    named = context.items() if isinstance(context, dict) else ()
+    lists = [value if isinstance(value, list) else [value] for name, value in named if not names or name in names]
+    return {str(each) for value in lists for each in value if each is not None}
+
+
 def judge(reply: Reply) -> CrmbridgeError | None:
     """Tell what one of HubSpot's error bodies stands for ("Error handling"); every part of it may be missing."""
     body = _body(reply)
@@ -69,7 +81,8 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     elif status == 403:
         error = _not_allowed(body, said)
     elif status in WAITING:
-        error = RetryLaterError(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
+        later = HeldError if status == 423 else RetryLaterError
+        error = later(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
     elif status == 404:
         error = AbsentError(f"not there (404): {said}")
     elif status == 409:

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from crmbridge.adapting import one_by_one
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
@@ -18,7 +19,7 @@ from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
 from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
-from crmbridge_hubspot.replies import TakenError, worded
+from crmbridge_hubspot.replies import HeldError, TakenError, named_by, worded
 
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
 TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
@@ -32,11 +33,6 @@ class Writer(Struct, frozen=True, kw_only=True):
     terms: Terms
     now: Callable[[], datetime]
     lookup: Lookup
-
-    @property
-    def words(self) -> Words:
-        """The connection's names."""
-        return self.terms.words
 
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Make changes of one action; one receipt each, in order."""
@@ -61,7 +57,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         """Write changes of one object type; raises only where nothing was `sent` before."""
         try:
             filled = [change for change in changes if inputs[change.id]["properties"]]
-            send = self._one_by_one if _alone(filled) else self._together
+            send = self._one_by_one if _are_alike(filled) else self._together
             receipts = send(filled, inputs) if filled else {}
             return receipts | self._associate(changes, receipts)
         except CrmbridgeError as error:
@@ -131,14 +127,20 @@ class Writer(Struct, frozen=True, kw_only=True):
 
     def _one_by_one(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
         receipts: dict[str, Receipt] = {}
-        for change in changes:
-            try:
-                receipts |= self._together([change], inputs)
-            except CrmbridgeError as error:
-                if not receipts:
-                    raise
-                receipts[change.id] = _receipt(change, Outcome.FAILED, error.message)
+        for change, found in one_by_one(changes, lambda change: self._alone(change, inputs)):
+            if not isinstance(found, CrmbridgeError):
+                receipts[change.id] = found
+            elif not receipts:
+                raise found
+            else:
+                receipts[change.id] = _receipt(change, Outcome.FAILED, found.message)
         return receipts
+
+    def _alone(self, change: Change, inputs: Mapping[str, Mapping[str, Any]]) -> Receipt:
+        try:
+            return self._together([change], inputs)[change.id]
+        except HeldError as error:
+            return _receipt(change, Outcome.FAILED, error.message)
 
     # ── What is answered ────────────────────────────────────────────────────────────────────────────────
 
@@ -180,7 +182,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
             return None
-        return _receipt(change, Outcome.APPLIED, ref=self.words.ref(change.kind, result["id"]))
+        return _receipt(change, Outcome.APPLIED, ref=self.terms.words.ref(change.kind, result["id"]))
 
     def _is_of(self, result: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
         """Tell whether a result is that of a change; results come in no order."""
@@ -194,7 +196,7 @@ class Writer(Struct, frozen=True, kw_only=True):
                 key = natural_key(change)
                 return alone or (key is not None and has_key(change.creates, properties, key))
             case Action.CREATE:
-                return alone or (bool(change.key) and properties.get(self.words.key_field) == change.key)
+                return alone or (bool(change.key) and properties.get(self.terms.words.key_field) == change.key)
             case _:
                 return alone or has_marker(properties.get(BODIES[change.kind]), change.key or "")
 
@@ -211,15 +213,15 @@ class Writer(Struct, frozen=True, kw_only=True):
         if change.action is not Action.CREATE:
             return None
         if change.creates is Kind.DEAL:
-            return find_deal(self.api, self.words, change.key) if change.key else None
+            return find_deal(self.api, self.terms.words, change.key) if change.key else None
         if change.creates is not Kind.CONTACT or not change.after.get("email"):
             return None
         if named := EXISTING.search(said):  # also where the e-mail is a second one of that contact
-            return self.words.ref(Kind.CONTACT, named[1])
+            return self.terms.words.ref(Kind.CONTACT, named[1])
         return self.lookup.find(Kind.CONTACT, f"email:{change.after['email']}")
 
 
-def _alone(changes: Sequence[Change]) -> bool:
+def _are_alike(changes: Sequence[Change]) -> bool:
     """Tell whether two changes are of one record: their answers could not be told apart.
 
     Of two creations with one key, together in a batch, both are refused (action-destinations PR 3969).
@@ -254,14 +256,9 @@ def _receipt_of(change: str, outcome: Outcome, message: str = "", ref: Ref | Non
 
 
 def _speaks_of(error: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
-    context = error.get("context") or {}
-    if change.id in _list(context.get("objectWriteTraceId")):
+    if change.id in named_by(error, "objectWriteTraceId"):
         return True
-    return alone or (change.target is not None and change.target.id in _list(context.get("ids")))
-
-
-def _list(value: Any) -> list[str]:
-    return [str(each) for each in (value if isinstance(value, list) else [value]) if each is not None]
+    return alone or (change.target is not None and change.target.id in named_by(error, "ids"))
 
 
 def find_deal(api: HubSpotApi, words: Words, key: str) -> Ref | None:

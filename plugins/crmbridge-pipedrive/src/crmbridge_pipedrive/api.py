@@ -97,8 +97,9 @@ class Api:
 
     def page_at(self, call: str, params: Params, start: int, *, id_: int | str = "") -> tuple[list[Row], int | None]:
         """Read the page of a v1 list that begins at a position, with where the next one begins."""
-        reply = self._read(call, {"start": start, "limit": LIMIT, **params}, id_)
-        return rows_of(reply), _next_start(reply, start)
+        asked = {"start": start, "limit": LIMIT, **params}
+        reply = self._read(call, asked, id_)
+        return rows_of(reply), _next_start(reply, start + int(asked["limit"]))
 
     def write(self, call: str, body: Row, *, id_: int | str = "") -> Row:
         """Send a change and give what it made; raises UnclearError when the reply does not say."""
@@ -183,15 +184,18 @@ def next_cursor(reply: Reply) -> str | None:
     return cursor or None
 
 
-def _next_start(reply: Reply, start: int) -> int | None:
-    """Give where the next v1 page starts; the block stands flat in the documents and under `pagination` live."""
+def _next_start(reply: Reply, usual: int) -> int | None:
+    """Give where the next v1 page starts; the block stands flat in the documents and under `pagination` live.
+
+    `usual` is where it starts when that is not said.
+    """
     block = _additional(reply)
     nested = block.get("pagination")
     block = nested if isinstance(nested, dict) else block
     if not block.get("more_items_in_collection"):
         return None
     following = block.get("next_start")
-    return following if is_id(following) else start + LIMIT
+    return following if is_id(following) else usual
 
 
 def _additional(reply: Reply) -> Row:

@@ -6,11 +6,11 @@ read and compared right before. An account would take its deals and contacts alo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from crmbridge.errors import AuthenticationError, RefusedError, RetryLaterError, UnclearError
+from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Outcome
 from crmbridge.model.records import Kind
 from crmbridge_salesforce.conditional import STALE, target_of
@@ -18,7 +18,7 @@ from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.judge import said
 from crmbridge_salesforce.library import Library
 from crmbridge_salesforce.org import Org
-from crmbridge_salesforce.receipts import Answered, Item, all_alike, receipt, refused
+from crmbridge_salesforce.receipts import Answered, Item, all_alike, each_alone, receipt, refused
 from crmbridge_salesforce.rows import stamp_in
 from crmbridge_salesforce.soql import select
 
@@ -49,7 +49,7 @@ class Archive:
             return answers
         try:
             answers.update(self._accounts(accounts))
-        except (AuthenticationError, RetryLaterError) as error:
+        except CrmbridgeError as error:
             if not others:
                 raise
             answers.update(all_alike(accounts, Outcome.FAILED, error))
@@ -91,19 +91,11 @@ class Archive:
         except RefusedError as error:
             if len(items) == 1:
                 return all_alike(items, Outcome.REFUSED, error)
-            return dict(chain.from_iterable(found.items() for found in self._alone(items)))
+            return each_alone(items, self._send)
         if not isinstance(answer, list) or len(answer) != len(items):
             unclear = UnclearError(f"{len(items)} deletions were sent and the answer does not say what became of each")
             return all_alike(items, Outcome.UNKNOWN, unclear)
         return {item.change.id: _read(item, result) for item, result in zip(items, answer, strict=True)}
-
-    def _alone(self, items: Sequence[Item]) -> Iterator[dict[str, Answered]]:
-        """Delete records one by one, because the whole request was refused and nothing of it was done."""
-        for item in items:
-            try:
-                yield self._send([item])
-            except (AuthenticationError, RetryLaterError) as error:
-                yield all_alike([item], Outcome.FAILED, error)
 
 
 def _kind(item: Item) -> Kind:

@@ -22,7 +22,7 @@ from crmbridge.threads import make_pool
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.library import Library
 from crmbridge_salesforce.org import Org
-from crmbridge_salesforce.receipts import Answered, Item, all_alike, parts_of, receipt, refused
+from crmbridge_salesforce.receipts import Answered, Item, all_alike, each_alone, parts_of, receipt, refused
 from crmbridge_salesforce.rows import stamp_in
 from crmbridge_salesforce.values import Cell, read_moment
 
@@ -134,8 +134,7 @@ class Conditional:
         except RefusedError as error:
             if len(items) == 1:
                 return all_alike(items, Outcome.REFUSED, error)
-            # The whole request was refused, so nothing of it was written, and each row can be tried alone.
-            return {k: v for item in items for k, v in self._send_quietly([item], standing).items()}
+            return each_alone(items, lambda batch: self._send(batch, standing))
         results = _results(answer)
         return {item.change.id: _read(item, results.get(f"r{number}")) for number, item in enumerate(items)}
 

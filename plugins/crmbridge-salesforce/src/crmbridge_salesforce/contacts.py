@@ -38,21 +38,25 @@ class Wish(NamedTuple):
 
 
 def set_contacts(org: Org, wanted: Mapping[str, Wish]) -> dict[str, CrmbridgeError]:
-    """Add and remove contacts of deals, by deal id; give the deals where that failed, and why."""
+    """Add and remove contacts of deals, by deal id; give the deals where that failed, and why.
+
+    Nobody is taken off a deal that another contact can't be put on: it would look as if people had wanted that.
+    """
     try:
         roles = _roles(org, list(wanted))
     except CrmbridgeError as error:
         return dict.fromkeys(wanted, error)
     add = [(deal, contact) for deal, wish in wanted.items() for contact in sorted(wish.add - roles[deal].keys())]
-    remove = [
-        (deal, role)
-        for deal, wish in wanted.items()
-        for contact in sorted(wish.remove)
-        for role in roles[deal].get(contact, ())
-    ]
     problems: dict[str, CrmbridgeError] = {}
     for part in _parts(add):
         problems.update(_add(org, part))
+    remove = [
+        (deal, role)
+        for deal, wish in wanted.items()
+        if deal not in problems
+        for contact in sorted(wish.remove)
+        for role in roles[deal].get(contact, ())
+    ]
     for part in _parts(remove):
         problems.update(_remove(org, part))
     return problems

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from crmbridge.adapting import one_by_one
 from crmbridge.errors import CrmbridgeError
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
@@ -31,6 +32,9 @@ class Answered(NamedTuple):
     locked: bool = False
 
 
+Send = Callable[[Sequence[Item]], dict[str, Answered]]
+
+
 def receipt(change: Change, outcome: Outcome, message: str = "") -> Receipt:
     """Make the receipt of a change; an update or archive names its record whatever became of it."""
     ref = change.target if change.action in {Action.UPDATE, Action.ARCHIVE} else None
@@ -47,6 +51,14 @@ def refused(change: Change, errors: Any) -> Answered:
 def all_alike(items: Sequence[Item], outcome: Outcome, error: CrmbridgeError) -> dict[str, Answered]:
     """Give all changes of a request one outcome."""
     return {item.change.id: Answered(receipt(item.change, outcome, error.message)) for item in items}
+
+
+def each_alone(items: Sequence[Item], send: Send) -> dict[str, Answered]:
+    """Send changes one by one, because a whole request was refused and nothing of it was written; raises nothing."""
+    answers: dict[str, Answered] = {}
+    for item, found in one_by_one(items, lambda item: send([item])):
+        answers |= all_alike([item], Outcome.FAILED, found) if isinstance(found, CrmbridgeError) else found
+    return answers
 
 
 def parts_of(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

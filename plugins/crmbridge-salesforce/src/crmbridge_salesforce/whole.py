@@ -18,7 +18,7 @@ from crmbridge_salesforce.encode import Payload
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.judge import said
 from crmbridge_salesforce.org import Org
-from crmbridge_salesforce.receipts import Answered, Item, all_alike, receipt, refused
+from crmbridge_salesforce.receipts import Answered, Item, all_alike, each_alone, receipt, refused
 
 # What fits in one request. When 14 graphs have failed, the ones after the next that fails are not looked at, and say
 # so ("Composite Graph Limits").
@@ -74,8 +74,7 @@ class WholeDeals:
         except RefusedError as error:
             if len(items) == 1:
                 return all_alike(items, Outcome.REFUSED, error)
-            # The whole request was refused, so nothing of it was written, and each deal can be tried alone.
-            return {k: v for item in items for k, v in self._quietly([item]).items()}
+            return each_alone(items, self._send)
         told = _graphs(answer)
         read = ((item, self._read(item, told.get(f"g{number}"))) for number, item in enumerate(items))
         return {item.change.id: answered for item, answered in read if answered is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
@@ -18,7 +18,7 @@ from crmbridge_salesforce.finding import Finder, natural_key
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.library import Library
 from crmbridge_salesforce.org import Org
-from crmbridge_salesforce.receipts import Answered, Item, all_alike, receipt, refused
+from crmbridge_salesforce.receipts import Answered, Item, Send, all_alike, each_alone, receipt, refused
 from crmbridge_salesforce.whole import EXISTED, WholeDeals
 
 LOCK_TRIES = 3
@@ -36,7 +36,6 @@ WHOLE = _Route("POST", "composite/graph")
 _AMENDMENT = _Route("PATCH", "composite/sobjects")
 FIGURES = _Route("PATCH", f"composite/sobjects/{INDICATORS}/{INDICATOR_KEY}")
 DELETION = _Route("DELETE", "composite/sobjects")
-Send = Callable[[Sequence[Item]], dict[str, Answered]]
 
 
 class Writer:
@@ -153,9 +152,7 @@ class Writer:
         except RefusedError as error:
             if len(items) == 1:
                 return all_alike(items, Outcome.REFUSED, error)
-            # The whole batch was refused, so nothing of it was written, and each row can be tried alone.
-            alone = (_quietly(lambda batch: self._send(route, batch), [item]) for item in items)
-            return {change: answered for answers in alone for change, answered in answers.items()}
+            return each_alone(items, lambda batch: self._send(route, batch))
         if not isinstance(answer, list) or len(answer) != len(items):
             unclear = UnclearError(f"{len(items)} rows were sent and the answer does not say what became of each")
             return all_alike(items, Outcome.UNKNOWN, unclear)

@@ -38,28 +38,33 @@ def command(call: Call, run: str | None, limit: int) -> Reply:
         if run is None:
             noted = workspace.store.runs.runs(SEARCHED)
             listed = tuple(one for one in noted if not one.command.startswith(TOLD))[:limit]
-            return _list(listed, speech_of(workspace))
+            return _list(workspace, listed, speech_of(workspace))
         return _one(workspace, run)
 
 
-def _list(runs: tuple[Run, ...], say: Speech) -> Reply:
+def _list(workspace: Workspace, runs: tuple[Run, ...], say: Speech) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.answers.overview import under_way  # noqa: PLC0415  the same
 
+    now = under_way(workspace, runs)
     rows: list[list[Part]] = [
-        [strong(run.id), run.command, _ended(run, say), _took(run, say), dim(_said(run, say))] for run in runs
+        [strong(run.id), run.command, _ended(run, now, say), _took(run, say), dim(_said(run, say))] for run in runs
     ]
     heads = (say("log_run"), say("log_command"), say("log_ended"), say("log_took"), say("log_did"))
     lines: list[Line] = list(table(rows, heads=heads))
-    return Reply(result={"runs": [run_form(run) for run in runs]}, lines=lines or [say("log_empty")])
+    forms = [run_form(run, under_way=run is now) for run in runs]
+    return Reply(result={"runs": forms}, lines=lines or [say("log_empty")])
 
 
 def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
+    from crmbridge.services.answers.overview import under_way  # noqa: PLC0415  the same
     from crmbridge.services.by_hand.undoing import find_run  # noqa: PLC0415  the same
 
     run = find_run(workspace, text)
+    now = under_way(workspace, [run])
     entries = list(workspace.store.journal.entries(run.id))
     say = speech_of(workspace, [entry.change for entry in entries])
     rows: list[list[Part]] = [
@@ -74,10 +79,12 @@ def _one(workspace: Workspace, text: str) -> Reply:
         for entry in entries
     ]
     started = say("log_started", command=run.command, when=f"{run.started_at:%Y-%m-%d %H:%M}")
-    head: Line = [strong(run.id), started, _ended(run, say)]
-    lines: list[Line] = [head, *_failures(run), ""]
+    head: Line = [strong(run.id), started, _ended(run, now, say)]
+    killed = [say("log_killed_why")] if run.finished_at is None and now is None else []
+    lines: list[Line] = [head, *killed, *_failures(run), ""]
     lines += table(rows) if rows else [say("log_no_write")]
-    return Reply(result={"run": run_form(run), "journal": [entry_to_json(e) for e in entries]}, lines=lines)
+    form = run_form(run, under_way=now is not None)
+    return Reply(result={"run": form, "journal": [entry_to_json(e) for e in entries]}, lines=lines)
 
 
 def _failures(run: Run) -> list[Line]:
@@ -99,9 +106,10 @@ def _errors(run: Run) -> Mapping[str, object]:
     return errors if isinstance(errors, dict) else {}
 
 
-def _ended(run: Run, say: Speech) -> Part:
+def _ended(run: Run, now: Run | None, say: Speech) -> Part:
+    """Say how a run ended; `now` is the one that is under way."""
     if run.exit_code is None:
-        return Tinted(say("log_unfinished"), Tone.WARN)
+        return dim(say("log_running")) if run is now else Tinted(say("log_killed"), Tone.BAD)
     from crmbridge.cli.exits import exit_of  # noqa: PLC0415  imports are paid by the commands that use them
 
     known = exit_of(run.exit_code)

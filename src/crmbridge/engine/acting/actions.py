@@ -115,7 +115,9 @@ def _take(action: str, at: Occasion, wanted: _Wanted) -> None:
             wanted.take(f"notify:{at.finding.id}:{at.level}:{sink}", _notice(at, sink))
     elif action in _ACTIONS:
         slots = {"field": f"field:{at.binding.field}", "revert": "field:stage", "reassign": "field:owner"}
-        wanted.take(slots.get(action, f"{action}:{at.finding.id}"), _ACTIONS[action](at))
+        found = _ACTIONS[action](at)
+        if found is not None or action != "revert":  # a finding that takes no move back leaves that to the others
+            wanted.take(slots.get(action, f"{action}:{at.finding.id}"), found)
 
 
 def typed(text: str, kind: FieldType, current: Value = None) -> Value:
@@ -166,7 +168,7 @@ def _reassign(at: Occasion) -> Change | Blocked | None:
         link="",
         deal=at.finding.deal,
         name=OWNER,
-        reason=f"{said}, so the deal keeps its owner ({at.finding.rule})",
+        reason=f"{said}, so the deal keeps its owner ({at.finding.rule}: {at.place})",
         values={connection: at.past.people.emails.get(str(before), before)},
         cause=Cause.COUNTERPART,
     )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from msgspec import Struct, field
 
-from crmbridge.engine.acting.bindings import People, binding_for, steps_of, tomorrow, zone_of
+from crmbridge.engine.acting.bindings import People, binding_for, steps_of, turns_at, zone_of
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.text import plain
 from crmbridge.engine.time.moments import LAST
@@ -57,15 +57,9 @@ def aged(subject: Subject, evaluation: Evaluation, past: Past, now: datetime) ->
         findings.append(replace(finding, severity=graver[-1] if graver else severity))
         moments += [step.at for step in steps]
         moments += [waived.until] if waived and waived.until else []
-        moments += [tomorrow(subject, finding, now)] if _depends(subject, finding) else []
+        moments += turns_at(subject, finding, now)
     until = min((moment for moment in moments if moment > now), default=None)
     return replace(evaluation, findings=tuple(findings), until=until)
-
-
-def _depends(subject: Subject, finding: Finding) -> bool:
-    """Tell whether a condition on the deal decides on the binding: it may look at what day it is."""
-    conditional = (binding for binding in subject.settings.enforce if binding.when is not None)
-    return any(binding.matches(finding.rule, finding.deal.connection) for binding in conditional)
 
 
 def _waived(subject: Subject, finding: Finding, past: Past, now: datetime) -> Waived | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
-from crmbridge.engine.deals.checks import holds
+from crmbridge.engine.deals.checks import holds, holds_until
 from crmbridge.engine.deals.judging import case_now
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.people import LEADER, OWNER
+from crmbridge.engine.rules.case import Case
 from crmbridge.engine.time.calendars import CompiledCalendar, due
 from crmbridge.model.findings import Finding
 from crmbridge.model.process import Process, Stage
@@ -36,10 +37,19 @@ def _speaks_of(binding: Binding, subject: Subject, finding: Finding, now: dateti
         return False
     if binding.stages and finding.stage not in binding.stages:
         return False
-    if binding.when is None:
-        return True
-    stage = _stage(subject, finding) or subject.process.stages[0]
-    return holds(binding.when, case_now(stage, None, subject, now))
+    return binding.when is None or holds(binding.when, _case(subject, finding, now))
+
+
+def turns_at(subject: Subject, finding: Finding, now: datetime) -> Iterator[datetime]:
+    """Give the moments at which other bindings may count for a finding although nothing changes."""
+    for binding in subject.settings.enforce:
+        if binding.when is not None and binding.matches(finding.rule, finding.deal.connection):
+            turns = holds_until(binding.when, _case(subject, finding, now))
+            yield from (turns,) if turns else ()
+
+
+def _case(subject: Subject, finding: Finding, now: datetime) -> Case:
+    return case_now(_stage(subject, finding) or subject.process.stages[0], None, subject, now)
 
 
 def _stage(subject: Subject, finding: Finding) -> Stage | None:
@@ -56,12 +66,6 @@ def _calendar(subject: Subject, finding: Finding) -> CompiledCalendar | None:
     stage = _stage(subject, finding)
     named = stage.sla.calendar if stage and stage.sla else next(iter(subject.process.calendars), None)
     return subject.calendars.get(named) if named else None
-
-
-def tomorrow(subject: Subject, finding: Finding, now: datetime) -> datetime:
-    """Give the moment at which the next day begins for a finding."""
-    zone = zone_of(subject, finding)
-    return datetime.combine(now.astimezone(zone).date() + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)
 
 
 def steps_of(binding: Binding, subject: Subject, finding: Finding, since: datetime) -> tuple[Step, ...]:

@@ -45,6 +45,12 @@ class Occasion(Struct, frozen=True, kw_only=True):
         return self.step.number if self.step else 0
 
     @property
+    def place(self) -> str:
+        """Say where the settings ask for it: the how-manieth binding, and step of its escalation."""
+        number = next((n for n, each in enumerate(self.subject.settings.enforce, 1) if each is self.binding), 0)
+        return f"`enforce` {number}, `escalate` {self.level}" if self.step else f"`enforce` {number}"
+
+    @property
     def to(self) -> str:
         """Say for whom it is: a role, or an e-mail."""
         return self.step.says.to if self.step else self.binding.to or OWNER

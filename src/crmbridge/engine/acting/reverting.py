@@ -28,7 +28,7 @@ def revert(at: Occasion) -> Change | Blocked | None:
     if move is None or move.target is None or not _may_revert(move, at):
         return None
     position = at.subject.mapper.position(move.source.stage, _left(move, at.subject))
-    if position is None or position == deal.position:
+    if position is None:
         return None
     if any(_made(at, id_) for id_ in reverts_asked(at.evaluation)):
         return _stands(at, move.target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from crmbridge.engine.acting.aging import Past
@@ -32,7 +32,7 @@ def task(at: Occasion) -> Change:
         return wanted  # which the journal has already
     amended = at.past.outcomes.get(step_id(at.finding, at.opening, at.level))
     refused = amended is not None and amended.outcome is Outcome.REFUSED
-    return _note(at) if refused or not at.past.amends else _amendment(at, made.change, wanted)
+    return _note(at) if refused or not at.past.amends else _amendment(at, _stands(at, made), wanted)
 
 
 def note(at: Occasion) -> Change:
@@ -110,9 +110,19 @@ def _says(made: JournalEntry, wanted: Change, step: Step) -> bool:
     return all(then.get(name) == now.get(name) for name in _SAYS)
 
 
-def _amendment(at: Occasion, made: Change, wanted: Change) -> Change:
+def _stands(at: Occasion, made: JournalEntry) -> Mapping[str, Value]:
+    """Give what a task was last told to say: as it was made, and changed by other steps since."""
+    others = (number for number in range(1, len(at.binding.escalate) + 1) if number != at.level)
+    amended = (at.past.outcomes.get(step_id(at.finding, at.opening, number)) for number in others)
+    applied = (entry for entry in amended if entry is not None and entry.outcome is Outcome.APPLIED)
+    said = dict(made.change.after)
+    for entry in sorted(applied, key=lambda entry: entry.at):
+        said |= entry.change.after
+    return said
+
+
+def _amendment(at: Occasion, before: Mapping[str, Value], wanted: Change) -> Change:
     """Change a task to what it should say now. One that somebody ticked off is to be done again."""
-    before = made.after
     edits = [FieldEdit(name, before.get(name), after) for name, after in wanted.after.items() if name != "done"]
     changed = (*(edit for edit in edits if edit.before != edit.after), FieldEdit("done", None, False))
     return about(at, Action.AMEND, step_id(at.finding, at.opening, at.level), changed, wanted.key)

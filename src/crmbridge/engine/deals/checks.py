@@ -16,7 +16,7 @@ from crmbridge.engine.rules.case import NOTHING_SEEN, Answer, Case, field_name, 
 from crmbridge.engine.rules.compiled import CompiledRule, CompiledStage, compiled_check, compiled_rule, compiled_stage
 from crmbridge.engine.rules.files import UNREAD
 from crmbridge.engine.text import fill
-from crmbridge.model.checks import Check
+from crmbridge.model.checks import Activities, Check
 from crmbridge.model.findings import Judgement, Verdict
 from crmbridge.model.parts import Text
 from crmbridge.model.process import ExitRule, Process, Stage
@@ -150,8 +150,16 @@ def _as_far_as_read(rule: CompiledRule, code: int, case: Case) -> int:
 
 def holds(check: Check, case: Case) -> bool:
     """Tell whether a check that stands in no rule holds for the case's deal; what can't be decided does not."""
-    run = compiled_check(check, case.stage, case.process)
-    return JUDGEMENTS[run(case.fields.get, case.moment) & 3] is Judgement.PASS
+    asked = compiled_check(check, case.stage, case.process)
+    return JUDGEMENTS[asked.run(case.fields.get, case.moment) & 3] is Judgement.PASS
+
+
+def holds_until(check: Check, case: Case) -> datetime | None:
+    """Give the next moment at which a check that stands in no rule may turn out otherwise, with nothing changed."""
+    moments = [compiled_check(check, case.stage, case.process).turning.next(case.fields, case.moment)]
+    if isinstance(check, Activities):
+        moments += turns(check.activities, case.activities)
+    return min((at for at in moments if at is not None and at > case.now), default=None)
 
 
 def verdict(rule: CompiledRule, code: int, case: Case) -> Verdict:

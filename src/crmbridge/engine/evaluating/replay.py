@@ -78,7 +78,10 @@ def _played(subject: Subject, visits: tuple[Visit, ...], since: datetime, now: d
 
 
 def _steps(subject: Subject, since: datetime, now: datetime) -> Iterator[Step]:
-    moments = sorted({move.at for move in in_order(subject.moves)[1:] if since <= move.at <= now})
+    moves = in_order(subject.moves)
+    if moves and moves[0].before is None:  # how the deal began
+        moves = moves[1:]
+    moments = sorted({move.at for move in moves if since <= move.at <= now})
     for at in moments:
         then = rewind(subject, at)
         if then is not None:

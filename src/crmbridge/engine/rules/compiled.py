@@ -35,6 +35,13 @@ class Prepared(NamedTuple):
     turning: Turning
 
 
+class CompiledCheck(NamedTuple):
+    """A check that stands in no rule: what decides by it, and which moments matter to that."""
+
+    run: Run
+    turning: Turning
+
+
 class CompiledRule(Struct, frozen=True, dict=True):
     """An exit rule of a stage. `run` gives a code of `asking`; `say` puts it in words; `when` is what narrows it.
 
@@ -77,7 +84,7 @@ class CompiledStage(Struct, frozen=True):
 
 _stages: dict[tuple[int, int], tuple[Process, Stage, CompiledStage]] = {}
 _rules: dict[tuple[int, int, int], tuple[Process, Stage, ExitRule, CompiledRule]] = {}
-_checks: dict[tuple[int, int, int], tuple[Process, Stage, Check, Run]] = {}
+_checks: dict[tuple[int, int, int], tuple[Process, Stage, Check, CompiledCheck]] = {}
 MOST_KEPT = 1_000
 
 
@@ -104,14 +111,16 @@ def compiled_rule(rule: ExitRule, stage: Stage, process: Process) -> CompiledRul
     return found[3]
 
 
-def compiled_check(check: Check, stage: Stage, process: Process) -> Run:
+def compiled_check(check: Check, stage: Stage, process: Process) -> CompiledCheck:
     """Give one compiled check that stands in no rule."""
     key = id(check), id(stage), id(process)
     found = _checks.get(key)
     if found is None:
         if len(_checks) >= MOST_KEPT:
             _checks.clear()
-        found = _checks[key] = (process, stage, check, _function(_prepare(check, stage, process).write))
+        prepared = _prepare(check, stage, process)
+        made = CompiledCheck(_function(prepared.write), prepared.turning)
+        found = _checks[key] = (process, stage, check, made)
     return found[3]
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.mapping import WON
 from crmbridge.engine.sla.limits import ClockRule
 from crmbridge.engine.sla.written import Measures
 from crmbridge.model.findings import Pause, Visit
@@ -93,13 +94,13 @@ def _first_touch(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _no
     done = sorted(_done(rule, subject))
     if rule.stage is None:
         start = subject.deal.created_at or visits[0].entered_at
-        touched = max(done[0], start) if done else None  # a call may be older than the deal that came of it
-        yield Cycle(visits[0], start, touched or _closed_at(visits, subject))
+        # A call may be older than the deal that came of it.
+        yield Cycle(visits[0], start, _ending(start, next(iter(done), None), _closed_at(rule, visits, subject)))
         return
     for visit in visits:
         if visit.stage == rule.stage.id:
             touched = next((at for at in done if at >= visit.entered_at), None)
-            yield Cycle(visit, visit.entered_at, min(filter(None, (touched, visit.left_at)), default=None))
+            yield Cycle(visit, visit.entered_at, _ending(visit.entered_at, touched, visit.left_at))
 
 
 def _no_activity(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _now: datetime) -> Iterator[Cycle]:
@@ -125,8 +126,7 @@ def _response(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _now: 
     visit = next((visit for visit in reversed(visits) if visit.entered_at <= since), visits[0])
     if rule.stage is None or visit.stage == rule.stage.id:
         answered = until if isinstance(until, datetime) and until >= since else None
-        closed = _closed_at(visits, subject)
-        yield Cycle(visit, since, answered or (max(closed, since) if closed else None))
+        yield Cycle(visit, since, _ending(since, answered, _closed_at(rule, visits, subject)))
 
 
 _CYCLES: Mapping[Measures, Callable[[ClockRule, Sequence[Visit], Subject, datetime], Iterator[Cycle]]] = {
@@ -152,11 +152,20 @@ def _since(rule: ClockRule, visit: Visit, subject: Subject) -> datetime:
     return visit.entered_at if rule.stage else subject.deal.created_at or visit.entered_at
 
 
-def _closed_at(visits: Sequence[Visit], subject: Subject) -> datetime | None:
-    """Say when a deal that is won or lost came to be so, as far as its visits tell; None while it is open."""
-    if subject.place.status is Status.OPEN:
-        return None
+def _ending(start: datetime, *ends: datetime | None) -> datetime | None:
+    """Give the first of what ends a cycle, which may have been so before it began."""
+    first = min((at for at in ends if at is not None), default=None)
+    return None if first is None else max(first, start)
+
+
+def _closed_at(rule: ClockRule, visits: Sequence[Visit], subject: Subject) -> datetime | None:
+    """Say when a deal that is won or lost came to be so, as far as its visits tell; None while it is open.
+
+    An SLA of the stage where won deals stand goes on there.
+    """
     last = visits[-1]
+    if subject.place.status is Status.OPEN or (rule.stage and rule.stage.status == WON and last.left_at is None):
+        return None
     return last.left_at or last.entered_at
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from crmbridge.engine.deals.checks import holds_until
 from crmbridge.engine.deals.judging import case_now
 from crmbridge.engine.rules.asking import PASS
 from crmbridge.engine.rules.compiled import CompiledRule, compiled_rule
 from crmbridge.engine.sla.written import Measures, written_slas
 from crmbridge.model.business_time import Duration, Unit
-from crmbridge.model.checks import Check
+from crmbridge.model.checks import Activities, Check
 from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.model.slas import SlaRule, TimeLimit
 
@@ -90,9 +91,9 @@ class ClockRule(Struct, frozen=True):
 
     def turns_at(self, subject: Subject, now: datetime) -> datetime | None:
         """Give the next moment at which a deal's limit may be another one although nothing changes."""
-        conditions = [each for each in (self.when, *self.segments) if each and each.turning]
-        case = self._case(subject, now) if conditions else None
-        moments = [each.turning.next(case.fields, case.moment) for each in conditions if case]
+        checks = [each.rule.check for each in (self.when, *self.segments) if each and _may_turn(each)]
+        case = self._case(subject, now) if checks else None
+        moments = [holds_until(check, case) for check in checks if case]
         return min((at for at in moments if at is not None), default=None)
 
     def _case(self, subject: Subject, now: datetime) -> Case:
@@ -143,6 +144,11 @@ def _prepare(process: Process) -> Iterator[ClockRule]:
 def _conditions(checks: list[Check], stage: Stage, process: Process) -> tuple[CompiledRule, ...]:
     # As a rule of the stage, a check is compiled like all others.
     return tuple(compiled_rule(ExitRule(id="when", check=check), stage, process) for check in checks)
+
+
+def _may_turn(condition: CompiledRule) -> bool:
+    """Tell whether a condition may turn out otherwise although nothing changes, before it is known of which deal."""
+    return bool(condition.turning) or isinstance(condition.rule.check, Activities)
 
 
 def _passes(condition: CompiledRule, case: Case) -> bool:

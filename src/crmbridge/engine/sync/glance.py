@@ -66,12 +66,9 @@ class Glance:
 
     def _differing(self, one: tuple[object, ...], others: Iterable[tuple[object, ...]]) -> set[str]:
         found: set[str] = set()
-        count = len(self.alike)
-        one = one[:count]
         for other in others:
-            if other[:count] != one:  # told at once for most
-                places = compress(self._places, map(ne, one, other))
-                found.update([self.alike[n] for n in places if not _one_number(one[n], other[n])])
+            places = compress(self._places, map(ne, one, other))  # as many as there are fields that are alike
+            found.update([self.alike[n] for n in places if not _one_number(one[n], other[n])])
         return found
 
 

@@ -251,12 +251,13 @@ class _Book(Struct):
     link_of: dict[Ref, str]
     grown: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
 
-    def write(self, link: str, refs: tuple[Ref, ...]) -> None:
-        """Set the members of a link, unless a person told two of them apart."""
+    def write(self, link: str, refs: tuple[Ref, ...]) -> tuple[Ref, ...]:
+        """Set the members of a link, and give them; none where a person told two of them apart."""
         if any(pair <= set(refs) for pair in self.around.apart):
-            return
+            return ()
         self.members[link] = self.grown[link] = refs
         self.link_of.update(dict.fromkeys(refs, link))
+        return refs
 
     def own(self, ref: Ref) -> str:
         """Name the link that starts with a record, where others have the one that is named after it."""
@@ -288,8 +289,7 @@ def match(around: Around, rules: Iterable[Rule], between: Sequence[str], kind: K
     """
     link_of = {ref: link for link, refs in around.links.items() for ref in refs}
     book = _Book(around, between, {link: tuple(refs) for link, refs in around.links.items()}, link_of)
-    for signature in _of(EXTERNAL_KEY, around):
-        _join_by_key(book, signature)
+    copies = [item for signature in _of(EXTERNAL_KEY, around) for item in _join_by_key(book, signature)]
     unclear: list[Blocked] = []
     for rule in rules:
         for signature in _of(rule_name(kind, rule), around):
@@ -297,7 +297,7 @@ def match(around: Around, rules: Iterable[Rule], between: Sequence[str], kind: K
     told = {ref for pair in around.apart for ref in pair}  # of these a person said where they do not belong
     orphans = (_orphan(ref, around) for ref in sorted(set(around.signatures) - told))
     unclear.extend(orphan for orphan in orphans if orphan is not None)
-    return _matched(book, unclear)
+    return _matched(book, [*unclear, *copies])
 
 
 def _matched(book: _Book, unclear: Iterable[Blocked]) -> Matched:
@@ -311,13 +311,21 @@ def _of(rule: str, around: Around) -> Iterator[Signature]:
     return iter(sorted(signature for signature in around.alike if signature.rule == rule))
 
 
-def _join_by_key(book: _Book, signature: Signature) -> None:
-    """Link records that carry the same key, and one that carries a link's key to that link."""
+def _join_by_key(book: _Book, signature: Signature) -> Iterator[Blocked]:
+    """Link records that carry the same key, and one that carries a link's key to that link.
+
+    Who copies a deal in a CRM copies its key. Of several that would take one place nobody knows which was first.
+    """
     fresh = [ref for ref in book.ranked(book.around.alike[signature]) if ref not in book.link_of]
     link = link_of_key(signature.text)
     together = book.together(link, fresh)
-    if fresh and len(together) > 1:
-        book.write(link or book.own(together[0]), together)
+    if not fresh or len(together) < 2:
+        return
+    sides = {ref.connection: [each for each in fresh if each.connection == ref.connection] for ref in fresh}
+    if any(len(sides.get(ref.connection, ())) > 1 and ref in fresh for ref in together):
+        yield from (_ask(ref, sides, (EXTERNAL_KEY,)) for ref in fresh if not book.is_none_of(ref, sides))
+        return
+    book.write(link or book.own(together[0]), together)
 
 
 def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> Iterator[Blocked]:
@@ -334,9 +342,9 @@ def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> 
         yield from (_ask(ref, sides, names) for ref in fresh if not book.is_none_of(ref, sides))
         return
     link = next(iter(existing), None) or book.own(group[0])
-    together = book.together(link, group)
-    book.write(link, together)
-    # Another record of the same CRM has the place already, so which of the two belongs there is not clear.
+    together = book.write(link, book.together(link, group))
+    # Another record of the same CRM has the place already, so which of the two belongs there is not clear; nor is it to
+    # which of two that were told apart a third one belongs.
     left = [ref for ref in fresh if ref not in together]
     yield from (_ask(ref, sides, names) for ref in left if not book.is_none_of(ref, sides))
 

@@ -36,6 +36,8 @@ _ENDED = {Outcome.APPLIED, Outcome.REFUSED}  # it did, or a person decides
 # What others wait for comes first: companies before contacts before deals.
 ORDER = {Action.FIELD: 0, Action.UPDATE: 4, Action.CREATE: 5, Action.TASK: 6, Action.NOTE: 7, Action.ARCHIVE: 8}
 ORDER |= {Action.AMEND: 9, Action.NOTIFY: 10}
+# What waits of these, in words that no field is called by.
+_TOLD = {Action.TASK: "a task", Action.AMEND: "a task", Action.NOTE: "a note", Action.NOTIFY: "a notice"}
 _CREATES = {Kind.COMPANY: 1, Kind.CONTACT: 2, Kind.DEAL: 5}
 UNSURE = "sent before, and the CRM can't say yet whether it was done"
 NOWHERE = "it stands in no stage of the process; move it to one that does, or add its stage to `stages` in the settings"
@@ -318,7 +320,7 @@ def _place_in_order(change: Change) -> tuple[str, int, str, str]:
 def _without_contradictions(
     changes: Sequence[Change], ended: Collection[str], link_of: Mapping[Ref, str]
 ) -> list[Change]:
-    """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal."""
+    """Drop doubled ids, and what sync wants of a field or stage that enforcement sets on the same deal, or its link."""
     once: dict[str, Change] = {}
     enforced: dict[Ref | None, set[str]] = {}
     for change in changes:
@@ -327,13 +329,15 @@ def _without_contradictions(
             enforced.setdefault(change.target, set()).update(edit.name for edit in change.edits)
     if not enforced:
         return list(once.values())
-    # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back.
+    # A stage that is set back is set back for the whole link: the other sides do not follow a move that is taken back,
+    # and a deal that is missing is made by the next run, where the others stand then.
     back = {link_of[ref] for ref, names in enforced.items() if ref and ref in link_of and STAGE in names}
     kept: list[Change] = []
     for change in once.values():
         taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
-        if rest is not None:
+        too_early = change.action is Action.CREATE and change.creates is Kind.DEAL and change.link in back
+        if rest is not None and not too_early:
             kept.append(rest)
     return kept
 
@@ -372,12 +376,25 @@ def without(change: Change, names: Collection[str]) -> Change | None:
 
 def unmade(change: Change, outcome: Outcome | None, message: str) -> Blocked:
     """Say of a change that was refused, or is unclear, that it waits."""
-    refused = outcome is Outcome.REFUSED
+    if outcome is Outcome.REFUSED:
+        return _waiting(change, f"refused before: {message}", Cause.REFUSED)
+    return _waiting(change, UNSURE, Cause.UNCLEAR)
+
+
+def vetoed(change: Change, message: str = "", others: Iterable[str] = ()) -> Blocked:
+    """Say of a change that a plugin said no to that it waits; `others` name what waits for a way back as well."""
+    back = f"to moving it back, and its stage in {' and '.join(others)} waits for that" if others else ""
+    return _waiting(change, f"a plugin said no{f' {back}' if back else ''}: {message}", Cause.VETO)
+
+
+def _waiting(change: Change, reason: str, cause: Cause) -> Blocked:
+    told = _TOLD.get(change.action)  # whatever it says, it is one thing
+    said = change.after.get("subject") or change.after.get("body") or change.reason
     return Blocked(
         link=change.link or "",
         deal=change.target or Ref(change.connection, change.kind, ""),
-        name=", ".join(edit.name for edit in change.edits),
-        reason=f"refused before: {message}" if refused else UNSURE,
-        values={change.connection: "; ".join(show(edit.after) for edit in change.edits)},
-        cause=Cause.REFUSED if refused else Cause.UNCLEAR,
+        name=told or ", ".join(edit.name for edit in change.edits),
+        reason=reason,
+        values={change.connection: show(said) if told else "; ".join(show(edit.after) for edit in change.edits)},
+        cause=cause,
     )

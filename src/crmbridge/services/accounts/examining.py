@@ -9,6 +9,7 @@ from crmbridge.engine.nearest import nearest
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.records import Kind, Status
 from crmbridge.ports import Description, NativeStage
+from crmbridge.services.accounts.bound_people import check_people
 from crmbridge.services.accounts.field_types import check_types
 from crmbridge.services.accounts.health import Check, bad, good, weak
 from crmbridge.services.accounts.signin import check_sign_in, check_version
@@ -62,6 +63,7 @@ def _connection(workspace: Workspace, connection: str, seen: list[Description]) 
     yield from check_types(workspace, connection, description)
     yield from _files(workspace, connection)
     yield from _key(workspace, connection, description)
+    yield from check_people(workspace, connection, description)
 
 
 def _files(workspace: Workspace, connection: str) -> Iterator[Check]:

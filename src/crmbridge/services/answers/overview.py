@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Overview(Struct, frozen=True, kw_only=True):
 
     now: datetime
     last: Run | None  # the newest run that is over
-    running: Run | None  # the newest one that is not, if nothing ended since
+    running: Run | None  # the one that is under way
     waiting: Mapping[Cause, int]
     unknown: int
     ending: tuple[Waiver, ...]  # waivers that hold, and end within a week
@@ -69,7 +69,7 @@ def look_over(workspace: Workspace) -> Overview:
     return Overview(
         now=now,
         last=next((run for run in runs if run.finished_at), None),
-        running=runs[0] if runs and runs[0].finished_at is None else None,
+        running=under_way(workspace, runs),
         waiting=Counter(one.item.cause for one in store.waiting.all()),
         unknown=len(store.journal.unsettled()),
         ending=waivers_ending(workspace, now),
@@ -78,6 +78,13 @@ def look_over(workspace: Workspace) -> Overview:
         open_deals=store.findings.open_deals(),
         findings=store.findings.counts(),
     )
+
+
+def under_way(workspace: Workspace, runs: Iterable[Run]) -> Run | None:
+    """Give the run that holds the state, if it is one of these. All others that never ended were killed."""
+    unended = [run for run in runs if run.finished_at is None]
+    held_by = workspace.store.runs.holder(workspace.clock.now()).split() if unended else []
+    return next((run for run in unended if run.id in held_by), None)
 
 
 def waivers_ending(workspace: Workspace, now: datetime) -> tuple[Waiver, ...]:

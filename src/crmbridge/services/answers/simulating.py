@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.evaluating.evaluate import MOVE_RULE
 from crmbridge.engine.evaluating.replay import Replay, replay
 from crmbridge.engine.mapping import StageMapper, stage_mapper
 from crmbridge.model.findings import Judgement, SlaState
@@ -130,11 +131,12 @@ class RuleCounting:
     def __init__(self, workspace: Workspace, tried: Candidate, *, compared: bool) -> None:
         after, before = tried.process.rule_ids(), workspace.project.process.rule_ids() if compared else ()
         self.deals = self.moves = 0
+        at_moves = {*_judged_at_moves(tried.process), *_judged_at_moves(workspace.project.process)}
         self._changes = {
             rule: RuleChange(
                 rule=rule,
                 place=tried.places.get(rule) or workspace.project.places.get(rule, ""),
-                is_sla=rule.endswith((".sla", ".handoff")),
+                is_sla=rule not in at_moves,
                 before=RuleTally() if rule in before else None,
                 after=RuleTally() if rule in after else None,
             )
@@ -168,8 +170,8 @@ class RuleCounting:
             for ruling in step.rulings:
                 _count_ruling(tallies[ruling.rule], ruling.judgement, of_today=ruling.of_today)
             if step.move is not None:
-                tallies["move"].judged += 1
-                tallies["move"].failed += "move" in step.flagged
+                tallies[MOVE_RULE].judged += 1
+                tallies[MOVE_RULE].failed += MOVE_RULE in step.flagged
         for clock in (clock for clock in played.clocks if clock.sla in tallies):
             tally = tallies[clock.sla]
             tally.judged += 1
@@ -187,6 +189,12 @@ class RuleCounting:
             change = self._changes[rule]
             change.no_longer += 1
             _name(subject, change.no_longer_examples)
+
+
+def _judged_at_moves(process: Process) -> Iterator[str]:
+    """Name the rules of a process that speak of moves; the others are its SLAs."""
+    yield MOVE_RULE
+    yield from (f"{stage.id}.{rule.id}" for stage in process.stages for rule in stage.rules)
 
 
 def _count_ruling(tally: RuleTally, judgement: Judgement, *, of_today: bool) -> None:

@@ -58,7 +58,7 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
             if error is not None:
                 errors.setdefault(connection, error)
         workspace.progress("apply", f"{len(done)} of {len(plan.changes)} changes")
-    return Applied(done=tuple(done), errors=errors)
+    return Applied(done=tuple(done), errors=errors, vetoed=frozenset(vetoes))
 
 
 def _unopened(workspace: Workspace, changes: Sequence[Change]) -> dict[str, CrmbridgeError]:

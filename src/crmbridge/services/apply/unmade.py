@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from crmbridge.engine.sync.planner import unmade
-from crmbridge.model.changes import Origin, Outcome
+from collections.abc import Iterable
+
+from crmbridge.engine.sync.planner import unmade, vetoed
+from crmbridge.model.changes import Blocked, Cause, Change, Origin, Outcome
+from crmbridge.model.records import Ref
+from crmbridge.ports import Waiting
 from crmbridge.services.apply.applied import Applied
+from crmbridge.services.apply.trying_anew import note_refused
 from crmbridge.services.workspace import Workspace
 
 _WAIT = {Outcome.REFUSED, Outcome.UNKNOWN}
@@ -12,12 +17,50 @@ _PLANNED = {Origin.SYNC, Origin.ENFORCE}  # the next plan tells anew whether the
 
 
 def note_unmade(workspace: Workspace, applied: Applied) -> None:
-    """Put what waits since a plan was applied beside what waits already under the same links."""
+    """Put what waits since a plan was applied beside what waits already under the same links.
+
+    What a plugin vetoed before, and let pass now, waits no more.
+    """
+    note_refused(workspace, applied)
     done = [(change, receipt) for change, receipt in applied.done if change.origin in _PLANNED]
-    items = [unmade(c, receipt.outcome, receipt.message) for c, receipt in done if receipt.outcome in _WAIT]
-    if not items:
-        return
-    links, ids = {item.link for item in items}, {item.id for item in items}
+    items = [
+        _vetoed(workspace, c, receipt.message)
+        if c.id in applied.vetoed
+        else unmade(c, receipt.outcome, receipt.message)
+        for c, receipt in done
+        if receipt.outcome in _WAIT
+    ]
     waiting = workspace.store.waiting
-    others = [each.item for each in waiting.all() if each.item.link in links and each.item.id not in ids]
+    every = waiting.all() if done else ()
+    passed = {each.item.id for each in vetoed_before(every, (c for c, _ in done if c.id not in applied.vetoed))}
+    links = {item.link for item in items} | {each.item.link for each in every if each.item.id in passed}
+    if not links:
+        return
+    new = passed | {item.id for item in items}
+    others = [each.item for each in every if each.item.link in links and each.item.id not in new]
     waiting.replace(links, [*others, *items], workspace.clock.now())
+
+
+def vetoed_before(waiting: Iterable[Waiting], changes: Iterable[Change]) -> list[Waiting]:
+    """Give what waits as a plugin vetoed one of these changes."""
+    found = [each for each in waiting if each.item.cause is Cause.VETO]
+    ids = {vetoed(change).id for change in changes} if found else set()
+    return [each for each in found if each.item.id in ids]
+
+
+def _vetoed(workspace: Workspace, change: Change, message: str) -> Blocked:
+    back = change.origin is Origin.ENFORCE and change.position is not None
+    return vetoed(change, message, _following(workspace, change) if back else ())
+
+
+def _following(workspace: Workspace, change: Change) -> list[str]:
+    """Name the connections where a deal that shall be moved back has counterparts, or may get some."""
+    links = workspace.store.links
+    linked = {ref.connection for refs in links.get(set(links.of(_target(change)).values())).values() for ref in refs}
+    entries = [each for each in workspace.project.settings.sync if change.connection in each.between]
+    names = {name for each in entries for name in each.between if name in linked or name in each.create}
+    return sorted(names - {change.connection})
+
+
+def _target(change: Change) -> list[Ref]:
+    return [change.target] if change.target else []

@@ -51,7 +51,7 @@ def plan_undo(workspace: Workspace, run: Run) -> Plan:
     """Plan what restores the records as they were before a run; the CRMs are read, and nothing is written.
 
     Fields get the values from before, and what was created is archived. What somebody changed since stays and is
-    listed, as is what can't be undone from here. Raises the adapters' errors when a CRM can't be read.
+    listed, as is what can't be undone from here. Raises the adapter's error when none of the CRMs can be read.
     """
     done = done_by(workspace, run)
     scene = look_at(workspace, run, done)

@@ -51,14 +51,14 @@ def by_hand(entry: JournalEntry) -> Blocked:
 def out_of_reach(entry: JournalEntry, shut: Mapping[str, str]) -> list[Blocked]:
     """Say what a run wrote by a connection that can't be used now: field by field of an update.
 
-    The settings don't have it any more, or it can't be opened, for which `shut` has the reason.
+    The settings don't have it any more, or it can't be opened or read, for which `shut` has what is wrong.
     """
     change, where = entry.change, entry.change.connection
     ref = change.target if change.action is Action.UPDATE else entry.ref or change.target
     edits = [(e.name, both({}, e.before, e.after)) for e in change.edits] if change.action is Action.UPDATE else []
     reason = f"the settings have no connection {where} any more; write it there again, or restore it by hand"
     if where in shut:
-        reason = f"{where} can't be opened: {shut[where]}; mend that, and undo the run again"
+        reason = f"{where} {shut[where]}"
     ref = ref or Ref(where, change.kind, change.key or "")
     return [
         Blocked(link="", deal=ref, name=name, reason=reason, values=values, cause=Cause.CHANGED)

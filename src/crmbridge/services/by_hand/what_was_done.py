@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from crmbridge.engine.views import STAGE, Viewer
-from crmbridge.errors import ConfigurationError
+from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import FOUND, Action, JournalEntry, Outcome
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
@@ -29,7 +29,15 @@ class Done:
     by_hand: list[JournalEntry] = field(default_factory=list)
     unclear: list[JournalEntry] = field(default_factory=list)
     elsewhere: list[JournalEntry] = field(default_factory=list)  # in connections that can't be used now
-    shut: dict[str, str] = field(default_factory=dict)  # of these, why some that the settings have can't be opened
+    shut: dict[str, str] = field(default_factory=dict)  # of these, what is wrong with some that the settings have
+
+    def leave_out(self, connection: str, why: str) -> None:
+        """Put what was done in a connection elsewhere."""
+        self.shut[connection] = why
+        gone = [ref for ref in self.updates if ref.connection == connection]
+        self.elsewhere += [entry for ref in gone for entry in self.updates.pop(ref)]
+        self.elsewhere += [entry for entry, ref in self.made if ref.connection == connection]
+        self.made = [(entry, ref) for entry, ref in self.made if ref.connection != connection]
 
 
 class Scene(Struct, frozen=True):
@@ -45,11 +53,15 @@ class Scene(Struct, frozen=True):
 
 
 def look_at(workspace: Workspace, run: Run, done: Done) -> Scene:
-    """Read how everything is now that a run did. Raises the adapters' errors when a CRM can't be read."""
+    """Read how everything is now that a run did; what is in a CRM that can't be read is put elsewhere.
+
+    Raises the adapter's error where that is all of it.
+    """
+    now = _read(workspace, done)
     made = {ref for _, ref in done.made}
     touched, wrote = _touched(workspace, made)
     first = _first_copies(workspace, {ref for ref in made if ref.kind is Kind.DEAL})
-    return Scene(workspace, run, make_viewers(workspace), _read(workspace, done), touched, wrote, first)
+    return Scene(workspace, run, make_viewers(workspace), now, touched, wrote, first)
 
 
 def done_by(workspace: Workspace, run: Run) -> Done:
@@ -80,7 +92,7 @@ def _shut(workspace: Workspace, connections: Collection[str]) -> dict[str, str]:
             try:
                 workspace.adapter(name)
             except ConfigurationError as error:
-                found[name] = error.message
+                found[name] = f"can't be opened: {_said(name, error)}; mend that, and undo the run again"
     return found
 
 
@@ -126,17 +138,35 @@ def _first_copies(workspace: Workspace, deals: Collection[Ref]) -> dict[Ref, Rec
 
 
 def _read(workspace: Workspace, done: Done) -> dict[Ref, Record | None]:
-    """Read everything that is to be undone as it is now; tasks and notes that can't be read are looked for."""
-    by_connection: dict[str, set[Ref]] = defaultdict(set)
-    for ref in (*done.updates, *(ref for _, ref in done.made)):
-        if ref.kind in workspace.adapter(ref.connection).capabilities.kinds:
-            by_connection[ref.connection].add(ref)
+    """Read everything that is to be undone as it is now, of the connections that can be read."""
     now: dict[Ref, Record | None] = {}
-    for connection, refs in by_connection.items():
-        records = workspace.adapter(connection).read(sorted(refs))
-        now |= {ref: records.get(ref) for ref in refs}
-    for entry, ref in done.made:
+    connections = sorted({ref.connection for ref in (*done.updates, *(ref for _, ref in done.made))})
+    failed: list[CrmbridgeError] = []
+    for name in connections:
+        try:
+            now |= _read_of(workspace, done, name)
+        except CrmbridgeError as error:
+            failed.append(error)
+            done.leave_out(name, f"can't be read now: {_said(name, error)}; undo the run again once it can")
+    if failed and len(failed) == len(connections):
+        raise failed[0]
+    return now
+
+
+def _read_of(workspace: Workspace, done: Done, connection: str) -> dict[Ref, Record | None]:
+    """Read what is to be undone in one connection; tasks and notes that can't be read are looked for."""
+    adapter = workspace.adapter(connection)
+    made = [(entry, ref) for entry, ref in done.made if ref.connection == connection]
+    refs = {ref for ref in (*done.updates, *(ref for _, ref in made)) if ref.connection == connection}
+    known = sorted(ref for ref in refs if ref.kind in adapter.capabilities.kinds)
+    records = adapter.read(known) if known else {}
+    now: dict[Ref, Record | None] = {ref: records.get(ref) for ref in known}
+    for entry, ref in made:
         if ref not in now:
-            there = workspace.adapter(ref.connection).find(ref.kind, entry.change.key or "", entry.change.target)
+            there = adapter.find(ref.kind, entry.change.key or "", entry.change.target)
             now |= {} if there else {ref: None}
     return now
+
+
+def _said(connection: str, error: CrmbridgeError) -> str:
+    return error.message.removeprefix(f"{connection}: ")

@@ -104,7 +104,7 @@ def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Recor
     leading = workspace.store.records.get([ref for ref in single if ref.connection in able])
     groups = [_ranked(able, link, together) for link, together in members.items()]
     while groups := [group for group in groups if group]:  # the others are loaded only where the first is gone
-        found = workspace.store.records.get(sorted({first for first, *_ in groups}))
+        found = workspace.store.records.get(sorted(group[0] for group in groups))
         leading |= found
         groups = [group[1:] for group in groups if group[0] not in found]
     others = {ref for together in (deals, *members.values()) for ref in together if ref not in leading}
@@ -113,7 +113,7 @@ def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Recor
 
 def _ranked(able: Collection[str], link: str, together: Iterable[Ref]) -> list[Ref]:
     """Put those of these linked deals that can be evaluated in the order in which they would lead."""
-    known = sorted(ref for ref in together if ref.connection in able)
+    known = [ref for ref in together if ref.connection in able]
     first = lead(link, known)
     return known if first is None else [first, *(ref for ref in known if ref != first)]
 

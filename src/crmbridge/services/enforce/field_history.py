@@ -18,7 +18,7 @@ from crmbridge.model.records import Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import is_empty
 from crmbridge.ports import TellsFieldHistory, tells_field_history
-from crmbridge.services.enforce.surrounding import reading_of
+from crmbridge.services.enforce.surrounding import courses_of, reading_of
 from crmbridge.services.workspace import Workspace
 
 NOT_TOLD = "the CRM did not say"
@@ -89,7 +89,7 @@ def _ask(
         workspace.store.courses.save(courses)
     refs = {one.subject.deal.ref for one in heard}
     left += [one.subject.deal.ref for one in asked if one.subject.deal.ref not in refs]
-    return workspace.store.courses.of(refs), left
+    return courses_of(workspace, sorted(refs)), left
 
 
 def _told(connection: str, adapter: TellsFieldHistory, asked: Sequence[_Wanted]) -> tuple[_Told, bool]:

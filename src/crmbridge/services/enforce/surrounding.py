@@ -102,7 +102,7 @@ def _subjects(
     moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
-    courses, voice = _courses(workspace, refs), voice_of(project.process, project.settings)
+    courses, voice = courses_of(workspace, refs), voice_of(project.process, project.settings)
     mapper = workspace.mapper(refs[0].connection)
     for deal in deals:
         own = None if activities is None else activities.get(deal.ref.id, ())
@@ -139,7 +139,7 @@ def reading_of(workspace: Workspace, connection: str) -> str:
     return mark.reading if mark else ""
 
 
-def _courses(workspace: Workspace, deals: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Course]]:
+def courses_of(workspace: Workspace, deals: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Course]]:
     """Give what the CRM told of fields of deals, as long as they are read as they were then."""
     found = workspace.store.courses.of(deals)
     if not found:

@@ -55,8 +55,21 @@ def note_given(
         news[new] = {MADE: None, **given}
         if silent := [name for name in given if _is_silent(name, others, known, agreed)]:
             news[decided_ref(link)] = dict.fromkeys(silent, APART)
-            news |= {ref: {name: view[name] for name in silent} for ref, view in others.items()}
+        for ref, view in others.items():
+            unsaid = [name for name in given if name in view and name not in known.get(ref, {})]
+            spared = [name for name in unsaid if _follows(workspace, name, ref, new)]
+            if kept := {name: view[name] for name in (*silent, *spared)}:
+                news[ref] = kept
     workspace.store.links.save_bases(news)
+
+
+def _follows(workspace: Workspace, name: str, ref: Ref, new: Ref) -> bool:
+    """Tell whether a deal gets whatever the one that was just made holds: what it was given is not for others.
+
+    What stands there counts as known from before, so it is written over only when somebody edits the new one.
+    """
+    entries = [each for each in workspace.project.settings.sync if {ref.connection, new.connection} <= {*each.between}]
+    return any(each.policy(name).source == new.connection for each in entries)
 
 
 def _is_silent(name: str, others: Mapping[Ref, Fields], known: Mapping[Ref, Fields], agreed: Fields) -> bool:

@@ -110,7 +110,8 @@ def links_around(workspace: Workspace, entry: Sync, refs: Collection[Ref]) -> Li
     found = dict(workspace.store.links.of(refs))
     unclear: tuple[Blocked, ...] = ()
     for kind, policy in ((Kind.COMPANY, entry.companies), (Kind.CONTACT, entry.contacts)):
-        fresh = workspace.store.records.get(sorted(ref for ref in refs if ref.kind is kind and ref not in found))
+        known = workspace.store.records.get([ref for ref in refs if ref.kind is kind and ref not in found])
+        fresh = {ref: known[ref] for ref in sorted(known)}
         if not fresh:
             continue
         matched = match_fresh(workspace, entry, kind, fresh)

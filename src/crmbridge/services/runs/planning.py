@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from crmbridge.engine.sync.planner import assemble, is_wanted_again
 from crmbridge.engine.sync.refusing import in_parts
-from crmbridge.model.changes import Cause, Outcome, Plan
+from crmbridge.model.changes import Blocked, Cause, Change, JournalEntry, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
+from crmbridge.ports import Waiting
+from crmbridge.services.apply.trying_anew import tried_anew
+from crmbridge.services.apply.unmade import vetoed_before
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.enforce.awaiting import Judged, awaiting, dealt
 from crmbridge.services.sync import syncing
@@ -47,18 +50,16 @@ def make_plan(
     cap on deletions of the settings.
     """
     current = tuple(workspace.connections if fresh is None else fresh)
+    failed = set(workspace.connections).difference(current)
     synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
     judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
-    changes = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
-    journal = workspace.store.journal
-    outcomes = journal.outcomes([change.id for change in changes])
-    while len(parted := in_parts(changes, outcomes)) > len(changes):
-        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
+    wanted = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
+    changes, outcomes = _with_outcomes(workspace, wanted)
     plan = assemble(
         changes,
         [*synced.blocked, *(item for item in judged.blocked if item.deal.connection in current)],
         outcomes=outcomes,
-        unclear=journal.unsettled(),
+        unclear=workspace.store.journal.unsettled(),
         made_at=workspace.clock.now(),
         settings=workspace.project.digest,
         cursors=_cursors(workspace),
@@ -75,10 +76,20 @@ def make_plan(
         dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
         if "sync" not in parts:
             own = [item for item in plan.blocked if not item.link]
+            own += _kept(workspace.store.waiting.all(), plan, failed)
             workspace.store.waiting.replace({""}, own, workspace.clock.now())
     if "sync" in parts:
-        plan = _remember(workspace, synced, plan, finished)
+        plan = _remember(workspace, synced, plan, finished, failed)
     return Planned(plan=plan, judged=judged)
+
+
+def _with_outcomes(workspace: Workspace, changes: list[Change]) -> tuple[list[Change], Mapping[str, JournalEntry]]:
+    """Give changes, in parts where they were refused as a whole, with what became of them before, where that counts."""
+    journal = workspace.store.journal
+    outcomes = journal.outcomes([change.id for change in changes])
+    while len(parted := in_parts(changes, outcomes)) > len(changes):
+        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
+    return changes, tried_anew(workspace, changes, outcomes)
 
 
 def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:
@@ -97,17 +108,30 @@ def _links_set_back(workspace: Workspace, judged: Judged) -> dict[Ref, str]:
     return workspace.store.links.of(moved) if moved else {}
 
 
-def _remember(workspace: Workspace, synced: syncing.Synced, plan: Plan, finished: Collection[str]) -> Plan:
-    """Keep what waits for a person and what is not finished; give the plan with everything that waits."""
+def _remember(
+    workspace: Workspace, synced: syncing.Synced, plan: Plan, finished: Collection[str], failed: Collection[str]
+) -> Plan:
+    """Keep what waits for a person and what is not finished; give the plan with everything that waits.
+
+    What a plugin vetoed before is in the plan already: the plugin is asked again.
+    """
     waiting, connections = workspace.store.waiting, workspace.connections
-    left_behind = {each.item.link for each in waiting.all() if each.item.deal.connection not in connections}
-    waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked, workspace.clock.now())
+    every = waiting.all()
+    left_behind = {each.item.link for each in every if each.item.deal.connection not in connections}
+    kept = _kept(every, plan, failed)
+    waiting.replace({*synced.looked, *left_behind, ""}, [*plan.blocked, *kept], workspace.clock.now())
     held = dict.fromkeys(item.link for item in plan.blocked if item.cause in _AGAIN)
     # Also what another change stands in the way of: it may be wanted again when that one was not made. In the order in
     # which links were looked at, as their deals lie in the state.
     wanted = dict.fromkeys(change.link for change in synced.changes if change.link and change.id not in finished)
     syncing.dealt(workspace, synced, held | wanted)
-    return replace(plan, blocked=tuple(each.item for each in waiting.all()))
+    return replace(plan, blocked=tuple(each.item for each in waiting.all() if each.item.cause is not Cause.VETO))
+
+
+def _kept(waiting: Collection[Waiting], plan: Plan, failed: Collection[str]) -> list[Blocked]:
+    """Give what waits on: vetoed changes that are wanted still, and what enforcement asks where it could not look."""
+    unasked = [each for each in waiting if not each.item.link and each.item.deal.connection in failed]
+    return [each.item for each in (*vetoed_before(waiting, plan.changes), *unasked)]
 
 
 def _cursors(workspace: Workspace) -> dict[str, str]:

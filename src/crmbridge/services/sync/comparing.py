@@ -23,7 +23,7 @@ from crmbridge.engine.sync.deleting import (
 )
 from crmbridge.engine.sync.forms import outdone, read
 from crmbridge.engine.sync.glance import Glance
-from crmbridge.engine.sync.merge import Side, decided_ref, merge, owed
+from crmbridge.engine.sync.merge import APART, ONLY_IF_EMPTY, Side, decided_ref, merge, owed
 from crmbridge.engine.sync.planner import archive, create_counterpart, sync_updates
 from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
@@ -37,8 +37,9 @@ from crmbridge.services.links.gathering import Around
 from crmbridge.services.links.linking import is_open
 from crmbridge.services.sync.companions import with_companions
 from crmbridge.services.sync.notes import copied_notes
+from crmbridge.services.sync.remapped_stages import stages_apart
 from crmbridge.services.workspace import Workspace
-from crmbridge.settings import Sync
+from crmbridge.settings import FieldSync, Sync
 
 Bases = Mapping[Ref, Mapping[str, Value]]
 NOTHING_KNOWN: Fields = MappingProxyType({})
@@ -219,6 +220,9 @@ class Part(Struct):
             link, merged, self.around.deals, self.around.viewers, bases=bases, forbidden=forbidden
         )
         self.blocked += stopped
+        if decided.get(STAGE) == APART and not _may_stay_apart(self.entry.policy(STAGE)):
+            there = {ref: side for ref, side in sides.items() if not _is_beside(self.around, ref)}
+            self.blocked += stages_apart(link, there, merged)
         for ref, fields in merged.agreed.items():
             self._agree(ref, fields)
         self.outdone |= merged.outdone
@@ -270,6 +274,11 @@ class Part(Struct):
 def _is_beside(around: Around, ref: Ref) -> bool:
     """Tell whether a deal stands in another pipeline than the one that is mapped; the others of its link may not."""
     return around.viewers[ref.connection].mapper.is_beside(around.deals[ref].position)
+
+
+def _may_stay_apart(policy: FieldSync) -> bool:
+    """Tell whether nobody expects the sides to hold the same."""
+    return not policy.sync or (policy.source is None and policy.conflict == ONLY_IF_EMPTY)
 
 
 def _left_over(workspace: Workspace, base: Fields) -> dict[str, Ref]:

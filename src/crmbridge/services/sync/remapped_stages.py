@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 
 from crmbridge.engine.mapping import LOST, WON, StageMapper
-from crmbridge.engine.sync.merge import APART, decided_ref
+from crmbridge.engine.sync.merge import APART, Merged, Side, decided_ref
 from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE, Viewer
+from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import Fields, Value
 from crmbridge.services.chunks import chunks
@@ -18,6 +20,7 @@ MEANINGS = "@stages"  # which stage each of a CRM's stood for last, as JSON
 
 Meanings = Mapping[str, str]
 Bases = Mapping[Ref, Mapping[str, Value]]
+DIFFER = "its stages differ since the settings were changed, and nobody has moved it since"
 
 
 def follow_remapped(workspace: Workspace, viewers: Mapping[str, Viewer]) -> dict[Ref, Mapping[str, Value]]:
@@ -41,6 +44,19 @@ def follow_remapped(workspace: Workspace, viewers: Mapping[str, Viewer]) -> dict
         elif now.items() - before.items():
             remembered[place] = known
     return remembered
+
+
+def stages_apart(link: str, sides: Mapping[Ref, Side], merged: Merged) -> list[Blocked]:
+    """Ask for a move where sides may differ in the stage, do so, and merging had nothing to say of it.
+
+    Nobody would hear of it otherwise: each of the deals stands where it stood before.
+    """
+    stages = {ref.connection: side.now.get(STAGE) for ref, side in sides.items()}
+    differ = any(not same(one, other) for one, other in pairwise(stages.values()))
+    said = {edit.name for edits in merged.edits.values() for edit in edits} | {item.name for item in merged.blocked}
+    if not differ or STAGE in said:
+        return []
+    return [Blocked(link=link, deal=next(iter(sides)), name=STAGE, reason=DIFFER, values=stages, cause=Cause.APART)]
 
 
 def _kept_under(connection: str) -> Ref:

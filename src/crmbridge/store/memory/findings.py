@@ -63,8 +63,11 @@ class MemoryFindings:
         return len(_wanted(self._memory, query))
 
     def deals(self, query: FindingQuery) -> int:
-        """Count the deals that have such findings."""
-        return len({known.finding.deal for known in _wanted(self._memory, query)})
+        """Count the open deals that have such findings."""
+        having = {known.finding.deal for known in _wanted(self._memory, query)}
+        with self._memory.read() as state:
+            known = [state.evaluations[deal] for deal in having if deal in state.evaluations]
+        return sum(each.place.status is Status.OPEN for each in known)
 
     def events(self, deal: Ref, rule: str) -> tuple[FindingEvent, ...]:
         """Give what happened to the findings of one rule on one deal, in order."""

@@ -337,6 +337,11 @@ class MemoryRuns:
         finally:
             self._memory.release(mine)
 
+    def holder(self, now: datetime) -> str:
+        """Name the holder of a lease that has not expired; empty where nobody holds the state."""
+        with self._memory.read() as state:
+            return state.lease.holder if state.lease and state.lease.expires_at > now else ""
+
     def renew(self, now: datetime) -> None:
         """Extend the lease that is held; raises LockedError when it was taken over."""
         with self._memory.write(now):

@@ -137,6 +137,18 @@ BUGS: tuple[Bug, ...] = (
         '    "money": lambda data: Money(Decimal(data[0]), data[1]),\n',
         '    "money": lambda data: Money(Decimal(float(data[0])), data[1]),\n',
     ),
+    Bug(
+        "what a CRM gives a deal that is made counts as an edit",
+        "crmbridge.services.links.given",
+        "        if read[new].updated_at != read[new].created_at or not others:\n",
+        "        if others:\n",
+    ),
+    Bug(
+        "what a CRM gave a deal that could not be read counts as an edit",
+        "crmbridge.services.links.given",
+        "    if not marked:\n        return around\n",
+        "    return around\n",
+    ),
     # ── Pulling ─────────────────────────────────────────────────────────────────────────────────────────
     Bug(
         "a cursor is committed before its records",
@@ -198,8 +210,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what waits for a person is not said",
         PLANNING,
-        'waiting.replace({*synced.looked, *left_behind, ""}, plan.blocked,',
-        'waiting.replace({*synced.looked, *left_behind, ""}, (),',
+        'waiting.replace({*synced.looked, *left_behind, ""}, [*plan.blocked, *kept],',
+        'waiting.replace({*synced.looked, *left_behind, ""}, kept,',
     ),
     Bug(
         "one way is both ways",

@@ -49,6 +49,7 @@ def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blo
     values = {ref: view[name] for ref, view in views.items() if name in view}
     if len(values) < 2 or seen.is_ended(link):
         return
+    _judge_entered(seen, link, name, blocked=blocked)
     case = _case(seen, link, name, values)
     if not any(edit.number > seen.parted.get((link, name), -1) for edit in case.edits):
         return  # sides that might differ, under the policy of before, may go on doing so
@@ -59,6 +60,15 @@ def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blo
         _judge_in_step(seen, case)
     elif not seen.is_shaken(link):
         _judge_kept(seen, case)
+
+
+def _judge_entered(seen: Witness, link: str, name: str, *, blocked: bool) -> None:
+    """Check that what a CRM fills in by itself, as an owner, goes nowhere: people have entered what others get."""
+    mine = (edit for edit in seen.edits if edit.ref in seen.members[link] and edit.name == name)
+    if not any(edit.value is not None or not edit.fresh for edit in mine):
+        sent = [one for one in seen.values_sent(link, name) if one.ref is not None and one.before is None]
+        assert not sent, f"P4: nobody entered {link} {name}: {sent}"
+        assert not blocked, f"P4: a person is asked about what nobody entered: {link} {name}"
 
 
 def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _Case:
@@ -142,11 +152,12 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
 
 
 def _were_given(seen: Witness, case: _Case) -> bool:
-    """Tell whether deals hold nothing but what their CRM gave them when we made them: no person entered it."""
+    """Tell whether deals hold nothing but what their own CRM gave them when we made them: nobody entered or sent it."""
     if any(edit.ref in case.values for edit in case.net):
         return False
     entered = [edit for edit in seen.edits if edit.ref in seen.members[case.link] and edit.name == case.name]
     touched, known = {edit.ref for edit in entered}, {edit.value for edit in entered if not edit.fresh}
+    known.update(one.value for one in seen.values_sent(case.link, case.name))
     return all(value is None or (ref not in touched and value not in known) for ref, value in case.values.items())
 
 

@@ -91,6 +91,15 @@ class LeaseSuite:
             assert part in refused.value.message
         assert refused.value.advice
 
+    def test_who_holds_the_lease_can_be_asked(self, store: StateStore, again: StateStore) -> None:
+        """For as long as it lasts, by anybody who reads the state."""
+        asked = [again.runs.holder(START)]
+        with store.runs.lease("r1", START, HOUR):
+            asked += [again.runs.holder(START + HOUR - timedelta(microseconds=1)), again.runs.holder(START + HOUR)]
+        asked += [again.runs.holder(START)]
+
+        assert ["", "r1", "", ""] == asked
+
     def test_nobody_holds_the_lease_twice(self, store: StateStore) -> None:
         """Two runs of one process are two runs."""
         with store.runs.lease("r1", START, 2 * HOUR), pytest.raises(LockedError, match="r1"):

@@ -171,9 +171,11 @@ class LifeSuite:
         assert len({stored.finding.deal for stored in whole}) == store.findings.deals(asked)
 
     def test_open_deals_are_counted(self, store: StateStore) -> None:
-        """Of those that were evaluated, and not forgotten."""
-        won: Evaluation = make_evaluation("2", place=Place(None, Status.WON))
-        store.findings.save([make_evaluation("1"), won, make_evaluation("3")], START)
+        """Of those that were evaluated, and not forgotten; so are those that have findings."""
+        won: Evaluation = make_evaluation("2", make_finding("w", deal="2"), place=Place(None, Status.WON))
+        store.findings.save([make_evaluation("1"), won, make_evaluation("3"), make_evaluation("4")], START)
         store.findings.forget([make_ref("3")], START)
+        before = store.findings.deals(FindingQuery())
+        store.findings.save([make_evaluation("1", make_finding("a"), make_finding("b"))], START)
 
-        assert 1 == store.findings.open_deals()
+        assert (2, 0, 1) == (store.findings.open_deals(), before, store.findings.deals(FindingQuery()))

@@ -165,6 +165,7 @@ TOLD = {Action.TASK, Action.NOTE, Action.NOTIFY, Action.AMEND}
 LINE = 300  # characters of what a change writes; its CRM has all of it
 OWN = {"move", "unreadable"}
 USUAL = {"stage": "stage", "owner": "owner", "amount": "amount", "link": "field_link", "delete": "field_delete"}
+USUAL |= {"a task": "kind_task", "a note": "kind_note", "a notice": "field_notice"}
 
 
 def field_label(site: Site, name: str, t: Words) -> str:

@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from crmbridge.model.aims import must_reach
 from crmbridge.model.figures import IndicatorFigure, Unit
+from crmbridge.model.records import Status
 from crmbridge.model.values import Money
 from crmbridge.ports import Run
 from crmbridge.report.sections import where
 from crmbridge.services.answers.held_deals import HeldDeal, by_rule
-from crmbridge.services.answers.overview import Overview, look_over, newest_runs
+from crmbridge.services.answers.overview import Overview, look_over, newest_runs, under_way
 from crmbridge.web.charts import Line, spark
 from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page
@@ -84,13 +85,13 @@ def overview(site: Site, asked: Asked) -> Response:
         "overview.html.j2",
         title=t("overview"),
         needs=list(_needs(seen, t)),
-        totals=_totals(seen, now, t),
+        totals=totals(seen, now, t),
         stages=_by_stage(site, now, t),
         rules=_by_rule(site, now, t),
         urgent=rows_of(site, now[:URGENT], seen.now, t),
         held=len(now),
         tiles=[tile(one, t) for one in card.indicators] if card else None,
-        runs=[ran(run, t) for run in newest_runs(site.workspace, RUNS)],
+        runs=ran(site, newest_runs(site.workspace, RUNS), t),
         counted=t("all_times", zone=site.zone.key, when=t.moment(held.at)),
     )
 
@@ -112,16 +113,21 @@ def indicators(site: Site, asked: Asked) -> Response:
     )
 
 
-def ran(run: Run, t: Words) -> Ran:
-    """Write a run as a line."""
+def ran(site: Site, runs: Sequence[Run], t: Words) -> list[Ran]:
+    """Write runs as lines."""
+    now = under_way(site.workspace, runs)
+    return [_ran(run, t, runs_now=run is now) for run in runs]
+
+
+def _ran(run: Run, t: Words, *, runs_now: bool) -> Ran:
     summary = run.summary
     outcomes = summary.get("outcomes")
     written = outcomes.get("applied", 0) if isinstance(outcomes, dict) else None
     code = run.exit_code
     return Ran(
         run=run,
-        tone="plain" if code is None else "good" if code in {0, 10} else "warn" if code in {7, 8, 9} else "bad",
-        result=t("still_running") if code is None else exit_in_words(code, t),
+        tone="plain" if runs_now else "good" if code in {0, 10} else "warn" if code in {7, 8, 9} else "bad",
+        result=t("still_running" if runs_now else "killed") if code is None else exit_in_words(code, t),
         took=t.span(run.finished_at - run.started_at) if run.finished_at else "",
         planned=_count(summary.get("planned"), t),
         written=_count(written, t),
@@ -163,10 +169,12 @@ def _needs(seen: Overview, t: Words) -> Iterable[Card]:
         yield Card("warn", t.span(seen.now - ended), t("silent"), t("silent_why", when=t.moment(ended)), "/runs")
 
 
-def _totals(seen: Overview, held: Sequence[HeldDeal], t: Words) -> list[Card]:
+def totals(seen: Overview, held: Sequence[HeldDeal], t: Words) -> list[Card]:
+    """Say how many deals there are, how many the process holds, and of how many the time is over, or soon will be."""
     left = [seconds for one in held if (seconds := one.left(seen.now)) is not None]
     over, soon = sum(each < 0 for each in left), sum(0 <= each < DAY for each in left)
-    share = t("held_share", n=round(_share(len(held), seen.open_deals))) if seen.open_deals else ""
+    open_held = sum(one.place.status is Status.OPEN for one in held)  # one that was won may be held as well
+    share = t("held_share", n=round(_share(open_held, seen.open_deals))) if seen.open_deals else ""
     late = [one for one in held if (one.left(seen.now) or 0) < 0]
     return [
         Card("plain", t.number(seen.open_deals), t("open_deals"), "", None),

@@ -13,6 +13,7 @@ from crmbridge.errors import PlanStaleError
 from crmbridge.model.changes import Blocked, Cause, JournalEntry
 from crmbridge.model.findings import Waiver
 from crmbridge.ports import Waiting
+from crmbridge.services.answers.alike import sameness_of, together
 from crmbridge.services.answers.naming import Names, called
 from crmbridge.services.answers.overview import waivers_ending
 from crmbridge.services.by_hand.resolving import find_waiting, give, resolve, take
@@ -24,11 +25,11 @@ from crmbridge.web.views.deals import field_label, rule_name, teller_of
 from crmbridge.web.words import Words
 
 ROWS = 25  # things on a page
-MOST = 100  # unclear writes, and waivers that end, that are named
+MOST = 100  # unclear writes, waivers that end, and deals that wait for one reason, that are named
 
 
 class Side(NamedTuple):
-    """What one side holds, and who edited it last."""
+    """What one side holds, or after an arrow should hold, and who edited it last."""
 
     connection: str
     adapter: str
@@ -50,6 +51,8 @@ class Open(NamedTuple):
     advice: str
     may_type: bool
     seen: str
+    more: str  # how many other deals wait for the same reason
+    others: Sequence[tuple[str, str]]  # what these are called, and where they are shown
 
 
 class Unclear(NamedTuple):
@@ -75,16 +78,17 @@ class Ending(NamedTuple):
 def everything(site: Site, asked: Asked) -> Response:
     """List what waits: conflicts first, then the longest. Below, what nobody can decide here but should know of."""
     t, decided = asked.words, asked.query.get("decided") == "1"
-    found = sorted(site.workspace.store.waiting.all(), key=_order)
+    every = sorted(site.workspace.store.waiting.all(), key=_order)
+    found = together(every, lambda one: sameness_of(one.item))
     part = part_of(len(found), asked.number, ROWS)
     some = found[part.start : part.last]
-    names = names_told(site, [], t, [one.item for one in some])
+    names = names_told(site, [], t, [one.item for group in some for one in group[:MOST]])
     return page(
         site,
         asked,
         "waiting.html.j2",
         title=t("decided") if decided else t("waiting"),
-        items=[_open(site, one, names, t) for one in some],
+        items=[_open(site, group, names, t) for group in some],
         unclear=_unclear(site, t),
         ending=_ending(site, t),
         part=part,
@@ -141,8 +145,11 @@ def _order(one: Waiting) -> tuple[bool, datetime, str, str]:
     return one.item.cause is not Cause.CONFLICT, one.since, str(one.item.deal), one.item.name
 
 
-def _open(site: Site, one: Waiting, names: Names, t: Words) -> Open:
+def _open(site: Site, group: Sequence[Waiting], names: Names, t: Words) -> Open:
+    """Show what waits, and name the other deals that wait for the same reason."""
+    one, *others = group
     item, deal = one.item, names.about[one.item.id]
+    refs = [names.about[each.item.id] for each in others[: MOST - 1]]
     conflict = item.cause is Cause.CONFLICT
     return Open(
         item=item,
@@ -156,6 +163,8 @@ def _open(site: Site, one: Waiting, names: Names, t: Words) -> Open:
         advice="" if conflict else t(f"advice_{item.cause}"),
         may_type=conflict and item.name not in ASSOCIATED,
         seen=seen(item),
+        more=t.counted("same_waits", len(others)) if others else "",
+        others=[(names.deals.get(ref) or str(ref), deal_path(ref)) for ref in refs],
     )
 
 
@@ -168,4 +177,4 @@ def _side(item: Blocked, connection: str, names: Names, t: Words) -> Side:
         said = t("edited_by", when=t.moment(edited.at), by=edited.by)
     else:
         said = t("edited", when=t.moment(edited.at))
-    return Side(connection, names.adapters.get(connection, ""), shown, said)
+    return Side(connection, names.adapters.get(connection, ""), f"→ {shown}" if item.unwritten else shown, said)

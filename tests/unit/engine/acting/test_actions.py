@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 
 from crmbridge.engine.acting.actions import acts_for, typed
 from crmbridge.engine.acting.aging import Past, aged
+from crmbridge.engine.acting.bindings import People
 from crmbridge.engine.acting.occasion import marker
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.evaluate import evaluate
-from crmbridge.model.changes import Action, Change, Origin
+from crmbridge.engine.time.moments import LAST
+from crmbridge.model.changes import Action, Cause, Change, JournalEntry, Origin, Outcome
+from crmbridge.model.findings import Severity, Waiver
+from crmbridge.model.lives import Known, Life
 from crmbridge.model.process import Process
-from crmbridge.model.records import Move, Position, Problem, Status
+from crmbridge.model.records import Kind, Move, Position, Problem, Record, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.settings import Settings
 from crmbridge.testing.factories import (
@@ -31,7 +36,7 @@ from crmbridge.testing.factories import (
     make_subject,
 )
 
-DAY = timedelta(days=1)
+DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 MONDAY = datetime(2026, 6, 8, 9, tzinfo=UTC)
 
 
@@ -201,6 +206,25 @@ def test_money_without_a_currency_stays_text() -> None:
     assert "5" == typed("5", FieldType.MONEY)
 
 
+def test_a_task_goes_back_to_whom_a_later_step_names() -> None:
+    """A step changes the task as it stands, which is not as it was made where a step before changed it."""
+    steps = [{"after": f"{days}d", "to": to, "action": "task"} for days, to in ((1, "owner"), (2, "boss@acme.example"))]
+    binding = {"action": "task", "to": "boss@acme.example", "escalate": steps}
+    subject = journey("qualification", "proposal", bindings=[binding], deal={"fields": {"owner": "7"}})
+    (finding,) = evaluate(subject, NOON).findings
+    people = People(ids={"boss@acme.example": "9", "rita@acme.example": "7"}, emails={})
+    past = Past(known={finding.id: Known(finding, Life(NOON, NOON))}, people=people)
+    owners = []
+    for day in range(3):
+        now = NOON + day * DAY
+        (change,) = acts_for(subject, aged(subject, evaluate(subject, now), past, now), past, now).changes
+        owners.append(change.after.get("owner"))
+        entry = JournalEntry(seq=day, run="r", at=now, change=change, outcome=Outcome.APPLIED)
+        past = replace(past, outcomes={**past.outcomes, change.id: entry})
+
+    assert ["9", "7", "9"] == owners
+
+
 REVERT = {"action": "revert"}
 
 
@@ -270,6 +294,22 @@ def test_what_an_earlier_move_left_behind_is_no_reason_to_take_back_the_last_one
     assert () == changes_of(subject)
 
 
+def test_what_is_wrong_besides_keeps_no_move_from_being_taken_back() -> None:
+    """A finding that is not about the last move has no say in it: of an older move, or of a value."""
+    rule = {"id": "sum", "check": {"required": ["amount"]}}
+    stages = [make_stage(name, exit=[{**rule}]) for name in ("qualification", "proposal")]
+    process = make_process(stages=[*stages, make_stage("closing")])
+    deal = {"fields": {"amount": None}, "problems": (Problem("name_x", "is hidden", "name"),)}
+    subject = journey("qualification", "proposal", "closing", bindings=[REVERT], process=process, deal=deal)
+    rules = [finding.rule for finding in evaluate(subject, NOON).findings]
+
+    assert ["unreadable", "qualification.sum", "proposal.sum"] == rules
+    assert ("proposal.sum", [("stage", "closing", "proposal")]) == (
+        rule_of(only(subject), subject),
+        [tuple(edit) for edit in only(subject).edits],
+    )
+
+
 def test_a_deal_that_was_moved_back_stays_there() -> None:
     """The move back is our own, and allowed even where going back is not."""
     subject = journey("qualification", "proposal", bindings=[REVERT], process=make_process(moves={"back": False}))
@@ -289,6 +329,106 @@ def test_an_sla_is_not_mended_by_moving_back() -> None:
 
     assert ["proposal.sla"] == [finding.rule for finding in evaluate(subject, NOON).findings]
     assert () == changes_of(subject)
+
+
+def test_what_can_not_be_read_is_not_mended_by_moving_back() -> None:
+    """Even where the record was changed by the move, and by nothing since."""
+    problem = Problem("amount_x", "is hidden", "amount")
+    deal = {"problems": (problem,), "updated_at": MONDAY + timedelta(hours=1)}
+    process = make_process(stages=[make_stage("qualification"), make_stage("proposal")])
+    subject = journey("qualification", "proposal", bindings=[REVERT], process=process, deal=deal)
+
+    assert [("unreadable", subject.moves[-1].at)] == [(f.rule, f.since) for f in evaluate(subject, NOON).findings]
+    assert () == changes_of(subject)
+
+
+def test_no_revert_takes_a_deal_back_to_being_won() -> None:
+    """A process may go on after that."""
+    names = ("qualification", "care", "closing")
+    stages = [make_stage(name, status="won" if name == "care" else "open") for name in names]
+    process = make_process(stages=stages, moves={"reopen": False})
+    subject = journey("care", "closing", bindings=[REVERT], process=process)
+
+    assert ["move"] == [finding.rule for finding in evaluate(subject, NOON).findings]
+    assert () == changes_of(subject)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_only_a_deal_that_was_moved_back_is_left_to_a_person(outcome: Outcome) -> None:
+    """A revert that did not get there is no word against whoever moved the deal."""
+    made = only(journey("qualification", "proposal", bindings=[REVERT]))
+    again = journey("qualification", "proposal", "qualification", "proposal", bindings=[REVERT])
+    past = Past(outcomes={made.id: JournalEntry(seq=1, run="r", at=NOON, change=made, outcome=outcome)})
+    acts = acts_for(again, evaluate(again, NOON), past, NOON)
+    asked = [(item.deal, item.name, item.cause, item.values) for item in acts.blocked]
+
+    if outcome is Outcome.APPLIED:
+        assert ([(again.deal.ref, "stage", Cause.MOVE, {"north": "proposal"})], ()) == (asked, acts.changes)
+    else:
+        assert ([], [Action.UPDATE]) == (asked, [change.action for change in acts.changes])
+
+
+@pytest.mark.parametrize(
+    ("when", "moment"),
+    [
+        ({"expr": "now - touched > duration('4h')"}, NOON + HOUR),
+        ({"activities": {"at_least": 1, "state": "done", "within": "3h"}}, NOON + HOUR + TICK),
+        ({"dates": {"field": "touched", "to_days": 0}}, datetime(2026, 6, 11, tzinfo=UTC)),
+        ({"required": ["touched"]}, None),
+    ],
+)
+def test_a_binding_is_looked_at_again_when_its_condition_turns(when: dict[str, Any], moment: datetime | None) -> None:
+    """Not before, and no later: what it asks for would wait for the next day."""
+    process = make_process(
+        fields=[{"id": "touched", "name": "Touched", "type": "datetime"}],
+        stages=[
+            make_stage("qualification", exit=[{"id": "sum", "check": {"required": ["amount"]}}]),
+            make_stage("proposal"),
+        ],
+    )
+    called = Record(
+        ref=make_ref("5", kind=Kind.ACTIVITY),
+        fields={"type": "call", "done": True, "at": NOON - 2 * HOUR},
+        version="1",
+        updated_at=NOON,
+    )
+    subject = journey(
+        "qualification",
+        "proposal",
+        bindings=[{"action": "task", "when": when}],
+        deal={"fields": {"touched": NOON - 3 * HOUR, "amount": None}},
+        process=process,
+        activities=[called],
+    )
+
+    assert moment == aged(subject, evaluate(subject, NOON), Past(), NOON).until
+
+
+@pytest.mark.parametrize(
+    ("days", "waived", "severity", "until"),
+    [
+        (0.5, False, Severity.WARNING, NOON + DAY / 2),
+        (1, False, Severity.ERROR, NOON + 2 * DAY),
+        (3, False, Severity.INFO, None),
+        (3, True, Severity.WARNING, NOON + 4 * DAY),
+    ],
+)
+def test_a_finding_grows_graver_with_its_steps(
+    *, days: float, waived: bool, severity: Severity, until: datetime | None
+) -> None:
+    """From the moment on at which one falls due, the last one counts; while it is waived, none does."""
+    steps = [{"after": "1d", "severity": "error"}, {"after": "3d", "severity": "info"}]
+    subject = journey("qualification", "proposal", bindings=[{"escalate": steps}])
+    evaluation = evaluate(subject, NOON)
+    (finding,) = evaluation.findings
+    since = NOON - days * DAY
+    waiver = Waiver(deal=finding.deal, rule=finding.rule, by="Rita", why="a pilot", until=NOON + 4 * DAY, at=since)
+    past = Past(
+        known={finding.id: Known(finding, Life(since, since))}, waivers={finding.rule: waiver} if waived else {}
+    )
+    aged_now = aged(subject, evaluation, past, NOON)
+
+    assert (severity, until) == (aged_now.findings[0].severity, aged_now.until)
 
 
 def slow_proposal() -> Process:
@@ -383,6 +523,40 @@ def test_what_may_be_approved_asks_for_nothing_while_that_can_not_be_read(native
     assert [None] == over == unknown
     assert ["qualification.why"] == [f.rule for f in evaluate(subject, NOON).findings if f.rule != "unreadable"]
     assert (1, ["unreadable"]) == (len(asked), [rule_of(change, subject) for change in silent])
+
+
+@pytest.mark.parametrize(
+    ("by", "till", "expected"),
+    [
+        ("Ann", None, ("Ann", None)),
+        (True, None, ("yes", None)),
+        ("7", None, ("rita@acme.example", None)),  # a user
+        (False, None, None),
+        ("  ", None, None),
+        (None, None, None),
+        ("Ann", date(2026, 6, 10), ("Ann", datetime(2026, 6, 11, tzinfo=UTC))),  # today, to its end
+        ("Ann", date(2026, 6, 9), None),
+        ("Ann", NOON + TICK, ("Ann", NOON + TICK)),
+        ("Ann", NOON, None),
+        ("Ann", date.max, ("Ann", LAST)),
+        ("Ann", "soon", None),  # which may be over
+    ],
+)
+def test_an_approval_waives_as_long_as_its_field_says(
+    by: Value, till: Value, expected: tuple[str, datetime | None] | None
+) -> None:
+    """By whom it says, to the end of the day that it names."""
+    rule = {"id": "why", "check": {"required": ["source"]}, "waived_by": {"field": "approver", "until": "till"}}
+    process = make_process(
+        fields=[{"id": "approver", "name": "By"}, {"id": "till", "name": "Till", "type": "date"}],
+        stages=[make_stage("qualification", exit=[rule]), make_stage("proposal")],
+    )
+    deal = {"fields": {"approver": by, "till": till}}
+    subject = journey("qualification", "proposal", bindings=[{"action": "task"}], process=process, deal=deal)
+    past = Past(people=People(ids={}, emails={"7": "rita@acme.example"}))
+    (finding,) = aged(subject, evaluate(subject, NOON), past, NOON).findings
+
+    assert expected == (finding.waived and (finding.waived.by, finding.waived.until))
 
 
 def test_a_clock_that_hangs_on_what_can_not_be_read_asks_for_nothing_new() -> None:

@@ -62,6 +62,15 @@ def test_a_deal_that_was_won_or_lost_since_is_judged_as_it_went_on() -> None:
         assert (NOON - 4 * DAY, [("qualification.bant", Judgement.FAIL)]) == said(one)[0]
 
 
+def test_a_history_that_begins_with_a_move_is_judged_from_that_one_on() -> None:
+    """Its CRM did not keep how the deal began, and tells where it stood before."""
+    whole = subject((9, "qualification"), (4, "closing"))
+    late = make_subject(*whole.moves[1:], deal=whole.deal)
+
+    assert played(whole).steps == played(late).steps
+    assert {"move", "qualification.bant"} == played(late).flagged == {f.rule for f in evaluate(late, NOON).findings}
+
+
 def test_a_rule_sees_the_values_of_then() -> None:
     """What was filled in after the move does not count, and what was emptied since does."""
     came = NOON - 4 * DAY

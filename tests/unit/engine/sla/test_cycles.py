@@ -133,6 +133,22 @@ def test_a_deal_that_is_closed_waits_for_nobody() -> None:
     assert () == (*lost.findings, *(each for each in won.findings if each.rule == "sla.watch"))
 
 
+@pytest.mark.parametrize("end", ["lost", "care"])
+def test_what_is_done_after_a_deal_was_closed_is_no_late_touch(end: str) -> None:
+    """Whichever comes first ends the clock, so a call to a customer makes nothing late that was not."""
+    moves = (*CAME, (MONDAY + 3 * HOUR, end))
+
+    assert [(0, 3)] == shown(looked_at(99, activity(90), moves=moves, kind="first_touch"))
+    assert [(0, 1)] == shown(looked_at(99, activity(1), moves=moves, kind="first_touch"))
+
+
+def test_a_deal_that_was_closed_before_it_was_made_waits_for_nobody() -> None:
+    """So it is where old deals were brought in with their history: no clock ends before it begins."""
+    moves = ((MONDAY - 3 * HOUR, "qualification"), (MONDAY - 2 * HOUR, "lost"))
+
+    assert [(0, 0)] == shown(looked_at(9, moves=moves, kind="first_touch"))
+
+
 # ── No activity, next activity ──────────────────────────────────────────────────────────────────────────
 
 
@@ -225,6 +241,25 @@ def test_a_message_belongs_to_the_stage_that_it_came_in() -> None:
     assert [(1, 3)] == shown(looked_at(9, moves=(*CAME, (MONDAY + 3 * HOUR, "lost")), deal=asked(1), **RESPONSE))
 
 
+def test_an_answer_after_the_deal_was_closed_is_no_late_one() -> None:
+    """Whichever comes first ends the clock; a message that came afterwards is nothing to measure."""
+    lost = (*CAME, (MONDAY + 3 * HOUR, "lost"))
+
+    assert [(1, 3)] == shown(looked_at(99, moves=lost, deal=asked(1, 90), **RESPONSE))
+    assert [(1, 2)] == shown(looked_at(99, moves=lost, deal=asked(1, 2), **RESPONSE))
+    assert [(5, 5)] == shown(looked_at(99, moves=lost, deal=asked(5, 90), **RESPONSE))
+
+
+def test_a_customer_waits_for_an_answer_in_the_stage_of_won_deals() -> None:
+    """An SLA of that stage is about nothing else, so the deal must leave it to wait no more."""
+    won, care = (*CAME, (MONDAY + 3 * HOUR, "care")), {**RESPONSE, "stage": "care"}
+    lost = (*won, (MONDAY + 8 * HOUR, "lost"))
+
+    assert [(5, None)] == shown(looked_at(99, moves=won, deal=asked(5), **care))
+    assert [(5, 90)] == shown(looked_at(99, moves=won, deal=asked(5, 90), **care))
+    assert [(5, 8)] == shown(looked_at(99, moves=lost, deal=asked(5, 90), **care))
+
+
 def test_a_late_answer_says_which_field_to_fill_in() -> None:
     """In the words of the process."""
     (late,) = looked_at(9, deal=asked(0), **RESPONSE).findings
@@ -245,6 +280,17 @@ def test_an_sla_can_be_for_some_deals() -> None:
     ]
 
     assert [1, 0, 0] == [len(each.clocks) for each in found]
+
+
+def test_an_sla_is_looked_at_again_when_its_condition_turns() -> None:
+    """So it is where that hangs on what was done lately, which nobody undoes."""
+    when = {"activities": {"at_least": 1, "within": "3d"}}
+    rule = {"kind": "first_touch", "types": ["meeting"], "goal": "90d", "when": when}
+    ends = 2 + 3 * 24
+
+    assert MONDAY + ends * HOUR + TICK == looked_at(9, activity(2), **rule).until
+    assert [(0, None)] == shown(looked_at(ends, activity(2), **rule))
+    assert [] == shown(looked_at(ends + 1, activity(2), **rule))
 
 
 def test_business_time_without_a_calendar_is_that_of_the_only_one() -> None:

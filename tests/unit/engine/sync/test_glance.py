@@ -33,7 +33,7 @@ POLICIES = st.sampled_from(["ask", "newest", "only_if_empty", "prefer: s1"])
 
 def stored(fields: Fields) -> Fields:
     """Give fields as they come from the store."""
-    return fields_from_text(fields_to_text(fields))
+    return fields_from_text(fields_to_text(fields).encode())
 
 
 def cut(glance: Glance, *bases: Fields) -> list[Cut]:

@@ -26,7 +26,10 @@ def deal(number: str, connection: str, name: str, firm: str | None = None, key: 
 
 
 def match(
-    *deals: Record, companies: tuple[Record, ...] = (), known: dict[str, tuple[Ref, ...]] | None = None
+    *deals: Record,
+    companies: tuple[Record, ...] = (),
+    known: dict[str, tuple[Ref, ...]] | None = None,
+    apart: tuple[tuple[Record, Record], ...] = (),
 ) -> Matched:
     """Match deals as sync does: the fresh ones against everybody; give all links, the known ones among them."""
     links = known or {}
@@ -42,6 +45,7 @@ def match(
         alike=alike,
         links=links,
         present={one.ref for one in deals},
+        apart={frozenset((one.ref, other.ref)) for one, other in apart},
     )
     matched = match_around(around, BY_NAME, ("north", "south", "west"))
     return replace(matched, links={**links, **matched.links})
@@ -150,6 +154,112 @@ def test_a_deal_with_our_key_and_no_known_origin_is_asked_about() -> None:
     matched = match(made)
 
     assert ([made.ref], ()) == ([item.deal for item in matched.ambiguous], matched.single)
+
+
+def test_what_a_person_told_apart_is_not_asked_about_again() -> None:
+    """Each of the two may be given a counterpart of its own."""
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    matched = match(one, other, companies=FIRMS, apart=((one, other),))
+
+    assert ({}, (one.ref, other.ref), ()) == (matched.links, matched.single, matched.ambiguous)
+
+
+def test_to_which_of_two_that_were_told_apart_a_third_belongs_is_not_guessed() -> None:
+    """Nor is it given counterparts of its own, which would be there twice then."""
+    firms = (*FIRMS, company("west", "c5", "acme.example"))
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    third = deal("3", "west", "Rollout", "c5")
+    unlinked = match(one, other, third, companies=firms, apart=((one, other),))
+    linked = match(one, other, third, companies=firms, apart=((one, other),), known={"l": (one.ref,)})
+
+    assert ({}, ()) == (unlinked.links, unlinked.single)
+    assert {one.ref, other.ref, third.ref} == {item.deal for item in unlinked.ambiguous}
+    assert ({"l": (one.ref,)}, ()) == (linked.links, linked.single)
+    assert {other.ref, third.ref} == {item.deal for item in linked.ambiguous}
+
+
+def test_who_was_told_apart_from_one_may_still_be_another() -> None:
+    """Of two in the other CRM it is one at most, and only a person knows whether it is the second."""
+    one, two, three = (
+        deal(number, side, "Rollout", firm)
+        for number, side, firm in (("1", "north", "c1"), ("2", "south", "c9"), ("3", "south", "c9"))
+    )
+    matched = match(one, two, three, companies=FIRMS, apart=((one, two),))
+
+    assert ({}, (two.ref,)) == (matched.links, matched.single)
+    assert [one.ref, three.ref] == [item.deal for item in matched.ambiguous]
+
+
+def test_a_deal_that_fits_two_links_joins_none() -> None:
+    """Nor do the links become one."""
+    firms = (*FIRMS, company("west", "c5", "acme.example"))
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    third = deal("3", "west", "Rollout", "c5")
+    known = {"l": (one.ref, make_ref(8, connection="south")), "m": (make_ref(9), other.ref)}
+    matched = match(one, other, third, companies=firms, known=known)
+
+    assert (known, ()) == (matched.links, matched.single)
+    assert [(third.ref, {"north": "1", "south": "2"})] == [(item.deal, item.values) for item in matched.ambiguous]
+
+
+def test_a_copy_of_a_deal_that_we_made_is_asked_about() -> None:
+    """It carries the key as well, and the place of the one that it was copied from is taken."""
+    origin, made = deal("1", "north", "Rollout", "c1"), deal("7", "south", "Rollout", key=external_key(NORTH_LINK))
+    copy = deal("10", "south", "Rollout (copy)", key=external_key(NORTH_LINK))
+    refs = (origin.ref, made.ref)
+    matched = match(origin, made, copy, known={NORTH_LINK: refs})
+
+    assert ({NORTH_LINK: refs}, ()) == (matched.links, matched.single)
+    (asked,) = matched.ambiguous
+    assert (copy.ref, {"south": external_key(NORTH_LINK)}) == (asked.deal, asked.values)
+    assert "it was created for a deal that has another counterpart by now" == asked.reason
+
+
+def test_which_of_two_copies_was_made_for_a_deal_is_not_guessed() -> None:
+    """So it is where the state is made anew: nobody knows any more which of them was linked."""
+    origin, key = deal("1", "north", "Rollout", "c1"), external_key(NORTH_LINK)
+    made, copy = deal("7", "south", "Rollout", key=key), deal("10", "south", "Rollout (copy)", key=key)
+    matched = match(origin, made, copy)
+
+    assert ({}, ()) == (matched.links, matched.single)
+    assert {origin.ref: "10, 7", made.ref: "10", copy.ref: "7"} == {
+        item.deal: item.values["south"] for item in matched.ambiguous
+    }
+    assert {"several have the same external_key; a person must say which belong together"} == {
+        item.reason for item in matched.ambiguous
+    }
+
+
+def test_copies_keep_nobody_from_a_link_that_has_its_own() -> None:
+    """Their place is taken, so they are asked about, and what was made for the link in a third CRM joins it."""
+    key, refs = external_key(NORTH_LINK), (make_ref(1), make_ref(7, connection="south"))
+    there = deal("1", "north", "Rollout"), deal("7", "south", "Rollout", key=key)
+    copies = [deal(number, "south", "Rollout (copy)", key=key) for number in ("10", "11")]
+    made = deal("3", "west", "Rollout", key=key)
+    matched = match(*there, *copies, made, known={NORTH_LINK: refs})
+
+    assert {NORTH_LINK: {*refs, made.ref}} == {link: set(members) for link, members in matched.links.items()}
+    assert ([copy.ref for copy in copies], ()) == ([item.deal for item in matched.ambiguous], matched.single)
+
+
+def test_a_link_whose_name_others_have_gets_another_one() -> None:
+    """A deal that was merged away and is back finds its link with the one that stayed."""
+    there = deal("5", "north", "Older"), deal("6", "south", "Older")
+    known = {NORTH_LINK: (there[0].ref, there[1].ref)}
+    one, other = deal("1", "north", "Rollout", "c1"), deal("2", "south", "Rollout", "c9")
+    matched = match(one, other, *there, companies=FIRMS, known=known)
+
+    assert {**known, link_id(one.ref, 1): (one.ref, other.ref)} == matched.links
+
+
+def test_a_key_of_peoples_own_links_as_well() -> None:
+    """The link is named after the deal of the connection that comes first in the settings, not in the alphabet."""
+    east, north = deal("1", "east", "One", key="ERP-17"), deal("2", "north", "Two", key="ERP-17")
+    alike = {Signature("external_key", "ERP-17"): (east.ref, north.ref)}
+    around = Around(signatures={east.ref: alike, north.ref: alike}, alike=alike, links={}, present=())
+    matched = match_around(around, BY_NAME, ("north", "east"))
+
+    assert {link_id(north.ref): (north.ref, east.ref)} == matched.links
 
 
 @given(st.lists(st.tuples(st.sampled_from(["north", "south", "west"]), st.sampled_from("abc")), max_size=9))

@@ -408,6 +408,44 @@ def test_an_address_in_a_team_that_no_crm_knows_is_named_once() -> None:
     assert "`teams:`" in said.advice
 
 
+@pytest.mark.parametrize(
+    ("to", "people", "says"),
+    [
+        ("bo@acme.exampel", {}, "has no user with the e-mail bo@acme.exampel"),
+        ("boss", {"boss": "bo@acme.exampel"}, "has no user with the e-mail bo@acme.exampel"),
+        ("boss", {"boss": {"south": "bo@acme.example"}}, "nobody is boss in `people:`"),
+    ],
+)
+def test_somebody_whom_bindings_give_deals_to_and_whom_a_crm_does_not_know_is_named_once(
+    to: str, people: dict[str, Any], says: str
+) -> None:
+    """With the places in the settings. Notices are for anybody, and elsewhere others are meant."""
+    enforce = [
+        {"rule": "*", "action": "task", "to": to, "on": ["north"]},
+        {"rule": "*", "action": "notify", "to": "cy@acme.exampel", "on": ["north"]},
+        {"rule": "*", "action": "reassign", "to": to, "on": ["north"]},
+        {"rule": "*", "escalate": [{"after": "1d", "severity": "error"}, {"after": "2d", "action": "task", "to": to}]},
+    ]
+    bench = benched(enforce=enforce, people=people)
+    seat(bench, "north", "Bo@acme.example")
+    seat(bench, "south", "bo@acme.exampel")
+    (said,) = [one for one in told(bench.workspace, "north") if "bindings" in one.message]
+
+    places = "`enforce` 1; `enforce` 3; `enforce` 4, `escalate` 2"
+    assert (Health.WEAK, f"{says}, to whom bindings give tasks or deals ({places})") == (said.health, said.message)
+    assert ("Did you mean bo@acme.example?" in said.advice) == ("e-mail" in says)
+
+
+def test_of_bound_people_nothing_is_said_where_a_crm_tells_of_no_users() -> None:
+    """It may not let us read them."""
+    bench = benched(enforce=[{"rule": "*", "action": "task", "to": "bo@acme.example"}])
+    records = bench.crms["north"].records
+    for ref in [ref for ref in records if ref.kind is Kind.USER]:
+        del records[ref]
+
+    assert not [one for one in told(bench.workspace, "north") if "bindings" in one.message]
+
+
 def test_of_teams_nothing_is_said_while_a_crm_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be the one that knows them."""
     bench = benched(teams={"North": ["bo@acme.example"]})

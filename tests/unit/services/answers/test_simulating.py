@@ -35,7 +35,7 @@ def process_of(needed: int = 3, *, sla: str = "5bd", **overrides: object) -> Pro
         make_stage("closing"),
         make_stage("care", status="won"),
     ]
-    return make_process(stages=stages, **overrides)
+    return make_process(**{"stages": stages, **overrides})
 
 
 @pytest.fixture
@@ -64,6 +64,18 @@ def tried(bench: Bench, process: Process | None = None, *, days: int = 90) -> Si
 def change(said: Simulation, rule: str = "qualification.bant") -> RuleChange:
     (found,) = (one for one in said.rules if one.rule == rule)
     return found
+
+
+def test_every_sla_is_told_from_the_rules_of_moves(bench: Bench) -> None:
+    """Also one that is about no stage's time: it has clocks at risk, and no values of today."""
+    touch = {"id": "touch", "name": "Touch", "kind": "first_touch", "goal": "4h"}
+    rule = {"id": "bant", "check": {"required": ["source"]}}
+    stage = make_stage("qualification", exit=[rule], slas=[touch], handoff={"to": "seller"})
+    changed = process_of(stages=[stage, make_stage("proposal")], slas=[touch])
+    said = tried(bench, changed)
+
+    assert {"move", "qualification.bant"} == {one.rule for one in said.rules if not one.is_sla}
+    assert {"sla.touch", "qualification.touch", "qualification.handoff"} <= {one.rule for one in said.rules}
 
 
 def test_a_rule_is_counted_over_the_moves_it_is_about(bench: Bench) -> None:

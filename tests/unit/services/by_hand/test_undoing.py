@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.services.able import TWO, able_bench
 
-from crmbridge.errors import ConfigurationError
+from crmbridge.errors import ConfigurationError, RetryLaterError
 from crmbridge.model.changes import Action, Cause, Change, Outcome, Plan, Receipt
 from crmbridge.model.records import Kind, Problem, Ref
 from crmbridge.model.replacing import replace
@@ -394,6 +394,53 @@ def test_a_connection_that_can_not_be_opened_keeps_nothing_of_the_rest() -> None
     assert ("name", {"the run wrote": "Renamed", "before it": "Rollout"}) == (south.name, dict(south.values))
     assert south.reason.startswith("south can't be opened: The adapter 'gone' of connection 'south' is not installed;")
     assert ["north", "south"] == [change.connection for change in again.changes]
+
+
+def written_in_both() -> tuple[Bench, dict[str, str], str]:
+    """Let a run write to both sides; give the ids of the deal and the run."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+    bench.crms["south"].edit_deal(ids["south"], bant__budget="yes")
+    return bench, ids, cycle(bench).run
+
+
+def test_a_crm_that_can_not_be_reached_keeps_nothing_of_the_rest() -> None:
+    """What was written there is listed with that, and undone later; till then the undo needs a person."""
+    bench, ids, run = written_in_both()
+    bench.crms["south"].blind = 1
+    plan, ran = undone(bench, run)
+    (south,) = plan.blocked
+    first = names(bench, ids)
+    undone(bench, run)
+
+    assert (["north"], 7) == ([change.connection for change in plan.changes], ran.exit_code)
+    assert ("south", "name") == (south.deal.connection, south.name)
+    assert {"the run wrote": "Renamed", "before it": "Rollout"} == dict(south.values)
+    assert "south can't be read now: too many requests; undo the run again once it can" == south.reason
+    assert ("Renamed", "Rollout") == (first["south"], names(bench, ids)["south"])
+
+
+def test_where_no_crm_can_be_reached_the_undo_says_so_as_any_command() -> None:
+    """Nothing is planned, so there is nothing to look at: try again later."""
+    bench, _, run = written_in_both()
+    for crm in bench.crms.values():
+        crm.blind = 1
+
+    with pytest.raises(RetryLaterError):
+        plan_undo(bench.workspace, find_run(bench.workspace, run))
+
+
+def test_what_a_run_made_in_a_crm_that_can_not_be_reached_is_listed() -> None:
+    """A deal in one, a task in the other."""
+    bench = able_bench(enforce=[{"rule": "*", "action": "task", "severity": "error"}])
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification", company="1")
+    bench.crms["north"].move_deal(deal.id, "closing")
+    run = cycle(bench).run
+    bench.crms["south"].blind = 1
+    plan = plan_undo(bench.workspace, find_run(bench.workspace, run))
+
+    assert {"north"} == {change.connection for change in plan.changes}
+    assert {("south", "record")} == {(item.deal.connection, item.name) for item in plan.blocked}
 
 
 def test_tasks_are_taken_back_by_their_marker() -> None:
