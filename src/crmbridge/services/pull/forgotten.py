@@ -7,11 +7,14 @@ person empties the recycle bin, and the record would be kept for ever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from crmbridge.errors import RefusedError
+import msgspec
+from msgspec import Struct
+
+from crmbridge.errors import CrmbridgeError, RefusedError
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Page
@@ -29,6 +32,14 @@ DOUBTED_FOR = timedelta(days=1)
 log = logging.getLogger(__name__)
 
 
+class _SoFar(Struct, frozen=True):
+    """How far a look came that an error ended: begun then, it came up to this id, and so much was missing."""
+
+    begun: str
+    after: str = ""
+    missing: list[str] = []
+
+
 def note_nothing_known(workspace: Workspace, connection: str, kind: Kind) -> None:
     """Note that a kind is read for the first time, so that nothing known of it can be gone yet."""
     workspace.store.memory(connection)[_looked_at(kind)] = iso(workspace.clock.now())
@@ -42,17 +53,19 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
     """
     if not _is_due(workspace, connection, kind):
         return 0
-    memory, begun = workspace.store.memory(connection), workspace.clock.now()
+    memory, now = workspace.store.memory(connection), iso(workspace.clock.now())
+    so_far = _so_far(memory.get(_broken_off(kind), "")) or _SoFar(now)
     _bring_back(workspace, connection, kind)
-    known = [record.ref for record in workspace.store.records.records(connection, kind)]
-    missing = list(_missing(workspace, connection, known))
+    known = sorted(record.ref for record in workspace.store.records.records(connection, kind))
+    missing = _missing(workspace, connection, known, so_far)
+    memory.pop(_broken_off(kind), None)
     if _are_most(missing, known) and not _was_doubted(workspace, connection, kind):
-        memory[_doubted_at(kind)] = iso(begun)
+        memory[_doubted_at(kind)] = now
         said = f"{len(missing)} of {len(known)} {PLURALS[kind]} are not found any more, which is believed in a day"
         log.warning("%s: %s", connection, said)
         return 0
     _bury(workspace, connection, kind, missing)
-    memory[_looked_at(kind)] = iso(begun)
+    memory[_looked_at(kind)] = so_far.begun
     memory.pop(_doubted_at(kind), None)
     return len(missing)
 
@@ -83,13 +96,36 @@ def _is_within(workspace: Workspace, at: datetime | None, span: timedelta) -> bo
     return at is not None and at <= workspace.clock.now() < at + span
 
 
-def _missing(workspace: Workspace, connection: str, known: Sequence[Ref]) -> Iterator[Ref]:
-    done = 0
-    for lot in chunks(known, LOT):
-        found = _read(workspace, connection, lot, fields=())
-        yield from (ref for ref in lot if found is not None and ref not in found)
-        done += len(lot)
-        workspace.progress("pull", f"{connection}: looked for {done} of {len(known)} {PLURALS[known[0].kind]}")
+def _missing(workspace: Workspace, connection: str, known: Sequence[Ref], so_far: _SoFar) -> list[Ref]:
+    """Give those of the known that are not found, by a look that goes on where an error ended the one before.
+
+    So many requests may be more than the limit of a day lets through. What was missing then may be back by now.
+    """
+    before, after = set(so_far.missing), so_far.after
+    missing, rest = [ref for ref in known if ref.id in before], [ref for ref in known if ref.id > after]
+    done = len(known) - len(rest)
+    try:
+        missing = _not_found(workspace, connection, missing)
+        for lot in chunks(rest, LOT):
+            missing += _not_found(workspace, connection, lot)
+            after, done = lot[-1].id, done + len(lot)
+            workspace.progress("pull", f"{connection}: looked for {done} of {len(known)} {PLURALS[lot[0].kind]}")
+    except CrmbridgeError:
+        came = _SoFar(so_far.begun, after, [ref.id for ref in missing])
+        workspace.store.memory(connection)[_broken_off(known[0].kind)] = msgspec.json.encode(came).decode()
+        raise
+    return missing
+
+
+def _so_far(written: str) -> _SoFar | None:
+    with suppress(msgspec.DecodeError):  # there is none, or it is of another version
+        return msgspec.json.decode(written, type=_SoFar)
+    return None
+
+
+def _not_found(workspace: Workspace, connection: str, refs: Sequence[Ref]) -> list[Ref]:
+    found = _read(workspace, connection, refs, fields=()) if refs else {}
+    return [] if found is None else [ref for ref in refs if ref not in found]
 
 
 def _bring_back(workspace: Workspace, connection: str, kind: Kind) -> None:
@@ -133,3 +169,7 @@ def _looked_at(kind: Kind) -> str:
 
 def _doubted_at(kind: Kind) -> str:
     return f"crmbridge.{kind}_doubted"  # since when most of them are missing
+
+
+def _broken_off(kind: Kind) -> str:
+    return f"crmbridge.{kind}_looked_so_far"

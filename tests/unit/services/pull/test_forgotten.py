@@ -13,6 +13,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, Page
 from crmbridge.services.pull.pulling import ConnectionPull, pull
 from crmbridge.services.runs.running import run_steps
+from crmbridge.services.workspace import Workspace
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
 
@@ -335,6 +336,72 @@ def _until(bench: Bench) -> ConnectionPull:
         return said
     bench.clock.advance(TOLD_FOR)
     return pull(bench.workspace)[0]
+
+
+class Tired(Watched):
+    """Answers so many requests that read deals, then says that the limit of the day is reached, until the next day."""
+
+    left = 0
+    deals = 0
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        if refs and refs[0].kind is Kind.DEAL:
+            if not self.left:
+                raise RetryLaterError("enough for today")
+            self.left -= 1
+            self.deals += len(refs)
+        return super().read(refs, fields=fields)
+
+
+def tired(bench: Bench) -> tuple[Workspace, Tired]:
+    """Put such an adapter before the CRM."""
+    eye = Tired(bench.crms["north"])
+
+    def wrap(_adapter: FakeAdapter, _connection: str) -> Adapter:
+        return eye
+
+    return replace(bench.workspace, plugins=fake_plugins(bench.crms, wrap=wrap)), eye
+
+
+def test_a_look_goes_on_where_a_limit_ended_it() -> None:
+    """It is not begun anew each day, which would never come to its end, and what is back meanwhile is not gone."""
+    bench = bench_of(2500)
+    crm = bench.crms["north"]
+    workspace, eye = tired(bench)
+    hidden = {crm.ref(Kind.DEAL, each): crm.deal(each) for each in sorted(crm.deal_ids())[:3]}
+    for ref in hidden:
+        del crm.records[ref]
+    back = min(hidden)
+    bench.clock.advance(20 * DAY)
+    said = []
+    for _ in range(3):
+        eye.left = 2
+        said.append(pull(workspace)[0])
+        crm.records[back] = hidden[back]
+        bench.clock.advance(DAY)
+
+    assert [RetryLaterError, type(None), type(None)] == [type(each.error) for each in said]
+    assert [0, 2, 0] == [each.gone for each in said]
+    assert 2500 + 3 == eye.deals
+    assert there(bench) == held(bench)
+
+
+def test_a_look_that_was_ended_long_ago_counts_from_when_it_was_begun(bench: Bench) -> None:
+    """What was deleted and forgotten since is found by the next one, at once."""
+    bench = bench_of(1100)
+    workspace, eye = tired(bench)
+    bench.clock.advance(20 * DAY)
+    eye.left = 1
+    first = pull(workspace)[0].error
+    delete(bench, 2)
+    forget(bench)
+    bench.clock.advance(20 * DAY)
+    for _ in range(2):
+        eye.left = 9
+        pull(workspace)
+
+    assert isinstance(first, RetryLaterError)
+    assert there(bench) == held(bench)
 
 
 # ── What follows ────────────────────────────────────────────────────────────────────────────────────────
