@@ -321,8 +321,11 @@ def _join_by_key(book: _Book, signature: Signature) -> Iterator[Blocked]:
     together = book.together(link, fresh)
     if not fresh or len(together) < 2:
         return
-    sides = {ref.connection: [each for each in fresh if each.connection == ref.connection] for ref in fresh}
-    if any(len(sides.get(ref.connection, ())) > 1 and ref in fresh for ref in together):
+    sides: dict[str, list[Ref]] = defaultdict(list)
+    for ref in dict.fromkeys((*together, *fresh)):
+        if ref in book.around.present or ref in fresh:
+            sides[ref.connection].append(ref)
+    if any(len(sides[ref.connection]) > 1 for ref in together if ref in fresh):
         yield from (_ask(ref, sides, (EXTERNAL_KEY,)) for ref in fresh if not book.is_none_of(ref, sides))
         return
     book.write(link or book.own(together[0]), together)

@@ -230,6 +230,20 @@ def test_which_of_two_copies_was_made_for_a_deal_is_not_guessed() -> None:
     }
 
 
+def test_of_two_copies_for_a_place_in_a_link_it_is_said_whose_they_may_be() -> None:
+    """None of them has the place, so none was told to have lost it; one that was told apart is nobody's."""
+    origin, key = deal("1", "north", "Rollout"), external_key(NORTH_LINK)
+    made, copy = deal("7", "south", "Rollout", key=key), deal("10", "south", "Rollout (copy)", key=key)
+    asked = match(origin, made, copy, known={NORTH_LINK: (origin.ref,)}).ambiguous
+
+    assert {made.ref: {"north": "1", "south": "10"}, copy.ref: {"north": "1", "south": "7"}} == {
+        item.deal: dict(item.values) for item in asked
+    }
+    assert {"several have the same external_key; a person must say which belong together"} == {
+        item.reason for item in asked
+    }
+
+
 def test_copies_keep_nobody_from_a_link_that_has_its_own() -> None:
     """Their place is taken, so they are asked about, and what was made for the link in a third CRM joins it."""
     key, refs = external_key(NORTH_LINK), (make_ref(1), make_ref(7, connection="south"))
