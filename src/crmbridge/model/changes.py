@@ -140,8 +140,13 @@ class Blocked(Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """Name it for people: short, and the same for as long as it waits."""
-        return hashlib.sha256("\x1f".join([self.link, *self.deal, self.name, self.cause]).encode()).hexdigest()[:10]
+        """Name it for people: short, and the same for as long as it waits.
+
+        Of enforcement's own changes, under no link, several of one name may wait on a deal, as two tasks.
+        """
+        told = [str(value) for value in self.values.values()] if self.unwritten and not self.link else []
+        parts = [self.link, *self.deal, self.name, self.cause, *told]
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:10]
 
 
 class Plan(Struct, frozen=True, kw_only=True):

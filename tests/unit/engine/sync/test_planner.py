@@ -91,6 +91,17 @@ def test_what_was_refused_waits_for_a_person_with_the_reason() -> None:
     assert ["refused before: said no"] == [item.reason for item in plan.blocked]
 
 
+def test_two_refused_tasks_of_one_deal_wait_each() -> None:
+    """Neither hides the other in the list; one that is refused again is the same thing."""
+    task = make_change(action=Action.TASK, origin=Origin.ENFORCE)
+    subjects = {"1": "Call Ana", "2": "Add the budget", "3": "Call Ana"}
+    tasks = [replace(task, id=name, edits=(FieldEdit("subject", None, said),)) for name, said in subjects.items()]
+    plan = plan_of(*tasks, done=dict.fromkeys(subjects, Outcome.REFUSED))
+
+    assert {"a task"} == {item.name for item in plan.blocked}
+    assert 2 == len({item.id for item in plan.blocked})
+
+
 def test_nothing_with_the_key_of_an_unclear_change_is_sent() -> None:
     """A create that may have happened blocks every create with its key, whatever fields it has by now."""
     sent = make_change(1, action=Action.CREATE, key="k")
