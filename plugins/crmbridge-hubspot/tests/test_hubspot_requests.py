@@ -187,6 +187,7 @@ def test_a_missing_scope_is_named(router: respx.MockRouter, open_adapter: Opener
         "errors": [error],
     }
     router.get(path="/account-info/2026-03/details").respond(403, json=body)
+    router.route().respond(json={"results": []})  # what is asked beside it
 
     with pytest.raises(AuthenticationError) as caught:
         open_adapter().describe()
@@ -223,6 +224,7 @@ def test_a_days_limit_ends_the_run(router: respx.MockRouter, open_adapter: Opene
     """Nobody waits until midnight ("API usage guidelines")."""
     body = {"status": "error", "message": "You have reached your daily limit.", "policyName": "DAILY"}
     route = router.get(path="/account-info/2026-03/details").respond(429, json=body)
+    router.route().respond(json={"results": []})  # what is asked beside it
 
     with pytest.raises(RetryLaterError, match="daily"):
         open_adapter().describe()
@@ -263,6 +265,7 @@ def test_a_broken_way_to_hubspot_is_not_knocked_at(
 def test_a_move_between_data_centres_takes_its_time(router: respx.MockRouter, open_adapter: Opener) -> None:
     """477 can ask for a day; the run ends and says so."""
     route = router.get(path="/account-info/2026-03/details").respond(477, headers={"Retry-After": "86400"})
+    router.route().respond(json={"results": []})  # what is asked beside it
 
     with pytest.raises(RetryLaterError) as caught:
         open_adapter().describe()
@@ -272,6 +275,7 @@ def test_a_move_between_data_centres_takes_its_time(router: respx.MockRouter, op
 def test_vendor_words_are_shown_on_one_line(router: respx.MockRouter, open_adapter: Opener) -> None:
     """An error body is the CRM's text: no control characters get to the terminal."""
     router.get(path="/account-info/2026-03/details").respond(400, json={"message": "bad\x1b[31m\nvalue"})
+    router.route().respond(json={"results": []})  # what is asked beside it
 
     with pytest.raises(RefusedError) as caught:
         open_adapter().describe()

@@ -22,7 +22,7 @@ from .orgs import Opener, asked, deals, settle, state_of
 
 def test_an_org_is_asked_side_by_side_what_it_looks_like(open_adapter: Opener, clock: VirtualClock) -> None:
     """None of the five requests waits for another."""
-    options = SandboxOptions(seed=3, deals=20, clock=clock, latency_ms=30)
+    options = SandboxOptions(seed=3, deals=20, clock=clock, latency_ms=250)
     with serve(build_org(options, multi_currency=False)) as org:
         described = open_adapter(org.url, org.token).describe()
         log, statements = org.sandbox.log, asked(org)

@@ -125,7 +125,7 @@ def _bounded() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_bounded")
-@pytest.mark.parametrize("end", ["", ">", "-->", '"', "</script>"])
+@pytest.mark.parametrize("end", ["", "\"'--></script>"])
 @pytest.mark.parametrize(
     "part",
     [
@@ -133,6 +133,7 @@ def _bounded() -> Iterator[None]:
         "<a ",
         "</a",
         "<!--",
+        "<!-- >",
         "<!",
         '<a b="',
         "<a b='>",
@@ -155,7 +156,6 @@ def test_a_megabyte_of_anything_is_read_in_a_moment(part: str, end: str) -> None
     markup = part * (MEGABYTE // len(part)) + end
 
     assert len(text_of(markup)) <= len(markup)
-    assert len(bare_text(markup)) <= len(markup)
 
 
 @given(st.text(alphabet="ab<>/!-&#;\"'= \n1xpr"))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from msgspec import Struct
 
 from crmbridge.engine.sync.sameness import altered
+from crmbridge.engine.views import STAGE
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.settings import FieldSync
@@ -63,7 +64,12 @@ def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blo
 
 
 def _judge_entered(seen: Witness, link: str, name: str, *, blocked: bool) -> None:
-    """Check that what a CRM fills in by itself, as an owner, goes nowhere: people have entered what others get."""
+    """Check that what a CRM fills in by itself, as an owner, goes nowhere: people have entered what others get.
+
+    It fills in no stages; where these differ since one means something else, a person is told.
+    """
+    if name == STAGE:
+        return
     mine = (edit for edit in seen.edits if edit.ref in seen.members[link] and edit.name == name)
     if not any(edit.value is not None or not edit.fresh for edit in mine):
         sent = [one for one in seen.values_sent(link, name) if one.ref is not None and one.before is None]
