@@ -200,7 +200,7 @@ def test_two_runs_at_once_exclude_each_other(shop: Shop) -> None:
 
 
 def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(shop: Shop) -> None:
-    """The lease says which it is; a new run is none of the two."""
+    """The lease says which it is; a new run is none of the two. What it had written until then, the journal knows."""
     shop.call("pull")
     shop.trouble("south", "hang in write")
     with shop.start("run") as process:
@@ -218,6 +218,7 @@ def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(shop: Shop) ->
     assert [None, 0] == [run["exit_code"] for run in after]
     assert ("still running" in said_during, "was killed" in said_during) == (True, False)
     assert ("still running" in said_after, "was killed" in said_after) == (False, True)
+    assert ("1 applied" in said_during, "1 applied" in said_after) == (True, True)
     assert "The next run looks up what it had sent" in one
 
 

@@ -11,7 +11,7 @@ from crmbridge.cli.call import Reply, error_part
 from crmbridge.cli.forms import ran_form
 from crmbridge.cli.output import Line, dim, strong
 from crmbridge.cli.plan_view import plan_lines
-from crmbridge.cli.run_view import error_lines, ran_lines
+from crmbridge.cli.run_view import error_lines, leaves_undone, ran_lines
 from crmbridge.cli.speech import speech_of, speech_of_runs
 from crmbridge.errors import worst
 from crmbridge.model.codec import plan_to_json
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from crmbridge.services.runs.running import Ran
     from crmbridge.services.workspace import Workspace
 
+NEEDS_PERSON = 7
+NOT_UNDONE = "some of it is not undone"
+NOT_UNDONE_ADVICE = "It stands under `!` with what is there now; do by hand what you still want."
 PULLING = {"pull", "cycle", "enforce"}  # the runs that begin with a pull
 
 
@@ -86,9 +89,18 @@ def _ending(exit_code: int, runs: Sequence[Ran]) -> list[Line]:
     """Say in a word how it ended where that is not as wished; why, and often what to do, stands in the lines before."""
     if exits.is_good(exit_code):
         return []
-    known, cause = exits.exit_of(exit_code), _cause(exit_code, runs)
-    advice = known.advice if cause is None or not cause.advice else ""
-    return [f"crmbridge: {known.means} (exit {exit_code}). {advice}".rstrip()]
+    cause = _cause(exit_code, runs)
+    means, advice = _means(exit_code, runs)
+    advice = advice if cause is None or not cause.advice else ""
+    return [f"crmbridge: {means} (exit {exit_code}). {advice}".rstrip()]
+
+
+def _means(exit_code: int, runs: Sequence[Ran]) -> tuple[str, str]:
+    """Say what an exit code means, and what to do. What an undo leaves is in its plan, not among the conflicts."""
+    if exit_code == NEEDS_PERSON and any(map(leaves_undone, runs)):
+        return NOT_UNDONE, NOT_UNDONE_ADVICE
+    known = exits.exit_of(exit_code)
+    return known.means, known.advice
 
 
 def _error_part(exit_code: int, runs: Sequence[Ran]) -> dict[str, Any] | None:
@@ -97,7 +109,8 @@ def _error_part(exit_code: int, runs: Sequence[Ran]) -> dict[str, Any] | None:
         return None
     cause = _cause(exit_code, runs)
     if cause is None:
-        return error_part(exit_code)
+        message, advice = _means(exit_code, runs)
+        return error_part(exit_code, message=message, advice=advice)
     return error_part(exit_code, code=cause.code, message=cause.message, advice=cause.advice)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crmbridge.services.answers.explanation import ExplainedClock, Explanation
 
 RECENT = 10  # journal rows shown
+VALUE = 36  # columns of a value that is compared
 _STATES = {SlaState.ON_TIME: Tone.GOOD, SlaState.AT_RISK: Tone.WARN, SlaState.BREACHED: Tone.BAD}
 _APART = {
     InStep.WAITING: ("waits_for_run", Tone.WARN),
@@ -168,8 +169,8 @@ def _compared(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iter
         called = stages if field.name == "stage" else {}
         values = [_side(field.now, side, called, say) for side in sides]
         state, tone = _APART[field.state]
-        rows.append([say.field(field.name), *values, Tinted(say(state), tone), _agreed(field.base, called, say)])
-    yield from table(rows, indent=2, heads=(say("field"), *sides, say("state"), say("last_agreed")), most=36)
+        rows.append([say.field(field.name), *values, Tinted(say(state), tone), agreed(field.base, called, say)])
+    yield from table(rows, indent=2, heads=(say("field"), *sides, say("state"), say("last_agreed")), most=VALUE)
 
 
 def _waiting(said: Explanation, say: Speech) -> Iterator[Line]:
@@ -193,8 +194,9 @@ def _side(now: Mapping[str, Value], side: str, called: Mapping[str, str], say: S
     return called.get(str(now[side]), say.value(now[side])) if side in now else "-"
 
 
-def _agreed(base: Mapping[str, Value], called: Mapping[str, str], say: Speech) -> str:
-    shown = (called.get(str(value), say.value(value)) for value in base.values())
+def agreed(base: Mapping[str, Value], called: Mapping[str, str], say: Speech) -> str:
+    """Say what was last agreed on with each side, each once."""
+    shown = (cut(called.get(str(value), say.value(value)), VALUE) for value in base.values())
     return say("list").join(dict.fromkeys(shown)) or say("nothing_yet")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crmbridge.cli.choices import left_lines
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.plan_view import deal_name
-from crmbridge.model.changes import Action, Outcome
+from crmbridge.model.changes import Action, Origin, Outcome
 from crmbridge.model.values import show
 from crmbridge.services.answers.alike import together
 from crmbridge.services.answers.naming import Names
@@ -37,7 +37,7 @@ def ran_lines(ran: Ran, names: Names, say: Speech) -> Iterator[Line]:
         yield from table(_figures(ran.cycle, say))
         yield from trouble_lines(ran.cycle.applied, names, say)
         yield from left_lines(ran.cycle.chosen, names, say)
-        yield from _blocked_lines(ran.cycle, say)
+        yield from _blocked_lines(ran, say)
         for connection, error in ran.cycle.errors:
             yield from error_lines(connection, error)
     yield from _delivered_lines(ran.delivered, say)
@@ -148,7 +148,17 @@ def _crossed(crossed: Crossed, say: Speech) -> str:
     return say.counted("run_crossed_deals", crossed.open_deals, rule=rule, deals=deals, limit=limit, most=most)
 
 
-def _blocked_lines(cycle: Cycle, say: Speech) -> Iterator[Line]:
-    blocked = len(cycle.plan.blocked) if cycle.plan else 0
-    if blocked:
+def leaves_undone(ran: Ran) -> int:
+    """Count what an undo left alone. It waits nowhere: no later plan asks about it."""
+    plan = ran.cycle.plan if ran.cycle else None
+    if plan is None or not (ran.command == "undo" or any(one.origin is Origin.UNDO for one in plan.changes)):
+        return 0
+    return len(plan.blocked)
+
+
+def _blocked_lines(ran: Ran, say: Speech) -> Iterator[Line]:
+    blocked = len(ran.cycle.plan.blocked) if ran.cycle and ran.cycle.plan else 0
+    if left := leaves_undone(ran):
+        yield [Tinted(say.counted("run_not_undone", left), Tone.WARN), say("run_where_not_undone")]
+    elif blocked:
         yield [Tinted(say.counted("run_questions", blocked), Tone.WARN), say("run_where_settled")]

@@ -19,7 +19,7 @@ from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
 from crmbridge.services.answers.held_deals import held_deals
-from crmbridge.services.runs.running import run_steps
+from crmbridge.services.runs.running import run_pull, run_steps
 from crmbridge.testing.factories import make_change, make_evaluation, make_finding, make_process, make_stage
 from crmbridge.testing.workspaces import Bench, make_bench
 
@@ -285,6 +285,19 @@ def test_stages_that_are_written_are_named_in_the_visitors_language(serve: Serve
         run = visitor.get(f"/runs/{served.bench.workspace.store.runs.runs(1)[0].id}").text
 
     assert ("criar (negócio)" in plan, "<ins>Qualificação</ins>" in plan, "Etapa: Qualificação" in run) == (True,) * 3
+
+
+def test_a_run_that_judges_nothing_tells_of_no_findings(serve: Serve) -> None:
+    """That a pull found none would be news."""
+
+    def fill(bench: Bench) -> None:
+        run_pull(bench.workspace)
+        run_steps(bench.workspace, "cycle")
+
+    with serve(fill=fill).visitor() as visitor:
+        cells = re.findall(r'data-label="Findings" class="figure">([^<]*)<', visitor.get("/runs").text)
+
+    assert ["0", "\u2013"] == cells
 
 
 def test_an_sla_is_called_as_the_process_names_it(serve: Serve) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.cli.commands.demo import judged
+from crmbridge.cli.commands.demo import judged, told_of, what_they_hold
 from crmbridge.model.changes import Change
 from crmbridge.services.runs.cycle import Cycle
 from crmbridge.services.runs.running import Ran
@@ -36,3 +36,11 @@ def test_changes_without_an_end_fail_the_demo() -> None:
     assert reply.error is not None
     assert "still planned 1 change," in reply.error["message"]
     assert 0 == judged([make_ran(0, make_change()), make_ran()]).exit_code
+
+
+def test_a_sandbox_alone_is_spoken_of_as_one() -> None:
+    """No other CRM has its deals, so nobody edits one on two sides."""
+    assert "overlapping" not in what_they_hold(1)
+    assert "overlapping" in what_they_hold(2)
+    assert ["  Nobody edits anything here, as no deal stands in two CRMs."] == told_of([])
+    assert ["  in hs, deal 1"] == told_of(["in hs, deal 1"])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from crmbridge.cli.explain_view import left_of, length, pauses_of
+from crmbridge.cli.explain_view import agreed, left_of, length, pauses_of
 from crmbridge.cli.speech import english
 from crmbridge.model.business_time import Duration
 from crmbridge.testing.factories import NOON, make_clock, make_process
@@ -51,3 +51,10 @@ def test_it_is_said_when_a_clock_stood_still() -> None:
 
     assert "paused 2026-06-10 07:00 to 2026-06-10 09:00, 2026-06-10 11:00 to now" == pauses_of(paused, english())
     assert "" == pauses_of(make_clock(), english())
+
+
+def test_what_was_agreed_on_is_cut_as_the_values_beside_it_are() -> None:
+    """Each side's, where a CRM keeps less of it than another."""
+    said = agreed({"north": "Amber Mills: " + "rollout " * 30, "south": "Amber Mills"}, {}, english())
+
+    assert "Amber Mills: rollout rollout rollou…, Amber Mills" == said

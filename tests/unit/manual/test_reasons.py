@@ -20,7 +20,7 @@ from crmbridge.manual.words import words_of
 from crmbridge.testing.factories import make_process, make_stage
 
 HOME = Path(crmbridge.__file__).parent
-# What says why something is planned, or waits. Undoing and set-up tell of it on the command line alone.
+# What says why something is planned, or waits. What undoing leaves and set-up tell of it on the command line alone.
 SAYING = [
     *(f"engine/acting/{name}.py" for name in ("actions", "reverting", "tasks")),
     *(f"engine/sync/{name}.py" for name in ("deleting", "matching", "merge", "planner")),
@@ -48,6 +48,12 @@ def of(language: str) -> Teller:
             "amount changed in hs and sf; sf wins over hs by the policy 'newest'; stage changed in hs",
             "Valor mudou em hs e sf; sf prevalece sobre hs pela política “newest”; etapa mudou em hs",
             "金额在 hs 和 sf 中有改动；按策略“newest”，sf 优先于 hs；阶段在 hs 中有改动",
+        ),
+        ("undoes the run 20260610T1200-ab", "desfaz a execução 20260610T1200-ab", "撤销运行 20260610T1200-ab"),
+        (
+            "undoes the run 20260610T1200-ab, which made it",
+            "desfaz a execução 20260610T1200-ab, que o criou",
+            "撤销创建它的运行 20260610T1200-ab",
         ),
         ("hs:12 has no counterpart in sf", "hs:12 não tem correspondente em sf", "hs:12 在 sf 中没有对应记录"),
         (

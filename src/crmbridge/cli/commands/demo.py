@@ -80,7 +80,7 @@ def _play(call: Call, workspace: Workspace, crms: Sequence[DemoCrm], folder: Pat
         return _failed(planned.exit_code)
     applied = tell("2. Apply exactly this plan; every write is journaled before and after.", run_apply(workspace, plan))
     edits = people_at_work(crms, workspace.store.links.links())
-    _say(call, ["", strong("3. Meanwhile people work in their CRMs."), *(f"  {edit}" for edit in edits)])
+    _say(call, ["", strong("3. Meanwhile people work in their CRMs."), *told_of(edits)])
     second = tell("4. The next run brings the CRMs in step, and reports.", run_steps(workspace, "cycle"))
     third = tell("5. And once more: nothing to write.", run_steps(workspace, "cycle"))
     runs = [planned, applied, second, third]
@@ -116,7 +116,19 @@ def _say(call: Call, lines: Sequence[Line] | Iterator[Line]) -> None:
 def _welcome(crms: Sequence[DemoCrm]) -> Iterator[Line]:
     yield strong(f"{plural(len(crms), 'sandbox CRM')} on this machine, each speaking its vendor's own API:")
     yield from table([[crm.connection, crm.url, dim(crm.spec.summary)] for crm in crms], indent=2)
-    yield dim("  They hold overlapping parts of one sales team's deals, as after a merger.")
+    yield dim(f"  {what_they_hold(len(crms))}")
+
+
+def what_they_hold(crms: int) -> str:
+    """Say what is in so many sandboxes; one alone has nothing to be kept in step with."""
+    if crms == 1:
+        return "It holds one sales team's deals. With a second plugin that has a sandbox, two are kept in step."
+    return "They hold overlapping parts of one sales team's deals, as after a merger."
+
+
+def told_of(edits: Sequence[str]) -> list[Line]:
+    """Tell what people did, or why nobody did anything."""
+    return [f"  {edit}" for edit in edits] or ["  Nobody edits anything here, as no deal stands in two CRMs."]
 
 
 def _plan_lines(workspace: Workspace, plan: Plan, *, whole: bool) -> Iterator[Line]:

@@ -44,11 +44,18 @@ def command(call: Call, run: str | None, limit: int) -> Reply:
 
 def _list(workspace: Workspace, runs: tuple[Run, ...], say: Speech) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
-    from crmbridge.services.answers.overview import under_way  # noqa: PLC0415  the same
+    from crmbridge.services.answers.overview import outcomes_of, under_way  # noqa: PLC0415  the same
 
     now = under_way(workspace, runs)
     rows: list[list[Part]] = [
-        [strong(run.id), run.command, _ended(run, now, say), _took(run, say), dim(_said(run, say))] for run in runs
+        [
+            strong(run.id),
+            run.command,
+            _ended(run, now, say),
+            _took(run, say),
+            dim(_said(run, outcomes_of(workspace, run), say)),
+        ]
+        for run in runs
     ]
     heads = (say("log_run"), say("log_command"), say("log_ended"), say("log_took"), say("log_did"))
     lines: list[Line] = list(table(rows, heads=heads))
@@ -123,14 +130,13 @@ def _took(run: Run, say: Speech) -> str:
     return say("unit_s", n=f"{(run.finished_at - run.started_at).total_seconds():.0f}")
 
 
-def _said(run: Run, say: Speech) -> str:
-    """Give the figures of a run's summary that are not zero."""
+def _said(run: Run, outcomes: Mapping[str, int], say: Speech) -> str:
+    """Give the figures of a run that are not zero."""
     summary = run.summary
     if error := _error(run):
         return cut(error, 120)
     counted = [say.counted(key, summary[name]) for name, key in _FIGURES.items() if summary.get(name)]
-    outcomes = summary.get("outcomes")
-    counted += [say.ended(name, count) for name, count in outcomes.items()] if isinstance(outcomes, dict) else []
+    counted += [say.ended(name, count) for name, count in outcomes.items()]
     counted += [say("log_failed", name=name) for name in _errors(run)]
     return say("run_and").join(counted)
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Workspace
 
 NEEDS_PERSON, DECLINED = 7, 10
-STAYS = "some of it is not undone"
-STAYS_ADVICE = "It stands under `!` with what is there now; do by hand what you still want."
 
 
 @as_command(
@@ -77,6 +75,7 @@ def command(
 
 def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Reply:
     """Answer with the plan alone, saved where that was asked for."""
+    from crmbridge.cli.answers import NOT_UNDONE, NOT_UNDONE_ADVICE  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.plan_files import save_plan  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.model.codec import plan_to_json  # noqa: PLC0415  the same
 
@@ -88,7 +87,7 @@ def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Rep
         result={"plan": plan_to_json(plan), "saved": str(out) if out else None},
         lines=lines,
         exit_code=code,
-        error=error_part(code, message=STAYS, advice=STAYS_ADVICE) if code else None,
+        error=error_part(code, message=NOT_UNDONE, advice=NOT_UNDONE_ADVICE) if code else None,
     )
 
 

@@ -38,6 +38,7 @@ from crmbridge.services.workspace import Workspace
 
 MOST_SHOWN = 10  # candidates named when a text fits several deals
 MOST_COUNTED = 1000  # and those that are looked at
+NAME = 60  # characters of a candidate's name
 
 
 def explain(workspace: Workspace, text: str, at: datetime | None = None) -> Explanation:
@@ -224,10 +225,14 @@ def _only(workspace: Workspace, fitting: Sequence[Ref], text: str) -> Record:
     together = _linked(workspace, fitting[0])
     shown = workspace.store.records.get(fitting[:MOST_SHOWN])
     if len(fitting) > 1 and not all(ref in together for ref in fitting):
-        names = ", ".join(f"{ref} ({deal.fields.get('name')})" for ref, deal in shown.items())
+        names = ", ".join(f"{ref} ({_short(str(deal.fields.get('name')))})" for ref, deal in shown.items())
         count = str(len(fitting)) if len(fitting) < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
         raise ConfigurationError(f"{count} deals fit {text!r}", advice=f"Name one of them: {names}")
     return shown[fitting[0]]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME else name[:NAME] + "…"
 
 
 def _linked(workspace: Workspace, ref: Ref) -> tuple[Ref, ...]:

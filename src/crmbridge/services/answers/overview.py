@@ -87,6 +87,15 @@ def under_way(workspace: Workspace, runs: Iterable[Run]) -> Run | None:
     return next((run for run in unended if run.id in held_by), None)
 
 
+def outcomes_of(workspace: Workspace, run: Run) -> Mapping[str, int]:
+    """Count what became of a run's changes: as it noted when it ended, else as the journal has it."""
+    if run.finished_at is None:
+        rows = workspace.store.journal.entries(run.id)
+        return dict(sorted(Counter(str(row.outcome) for row in rows if row.outcome is not None).items()))
+    noted = run.summary.get("outcomes")
+    return noted if isinstance(noted, dict) else {}
+
+
 def waivers_ending(workspace: Workspace, now: datetime) -> tuple[Waiver, ...]:
     """Give the waivers that hold now and end within a week, the first to end first."""
     soon = (one for one in workspace.store.waivers.all() if one.holds(now) and one.until - now <= SOON)

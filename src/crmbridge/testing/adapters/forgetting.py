@@ -45,7 +45,7 @@ class ForgettingTests:
     def test_what_is_pulled_is_found_by_its_id(self, bench: AdapterWorkbench, adapter: Adapter, kind: Kind) -> None:
         """Of the kinds that are looked for, each record; one that is there must not be taken for gone."""
         if kind not in adapter.capabilities.forgets:
-            pytest.skip(f"the CRM forgets no deletion of a {kind}")
+            pytest.skip(f"the CRM forgets no deletion of the kind {kind}")
         _hang_on(bench, min(pull_all(adapter).records).id)
         let_lag_pass(bench, adapter)
         found = pull_all(adapter, kind).records

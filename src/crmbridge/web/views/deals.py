@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from crmbridge.engine.sla.limits import clock_rule
 from crmbridge.engine.text import plain
 from crmbridge.manual.telling import Teller, teller
 from crmbridge.model.changes import Action, Change, FieldEdit
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.services.answers.held_deals import HeldDeal, HeldQuery, by_rule
 from crmbridge.services.answers.naming import Names, called_in
@@ -58,10 +59,16 @@ def held(site: Site, asked: Asked) -> Response:
         chosen=chosen,
         owners=sorted({one.owner for one in counted.deals if one.owner})[:MOST_OWNERS],
         stages=[(s.id, s.name.in_language(t.language)) for s in site.workspace.project.process.stages],
-        rules=[(rule, rule_name(site, rule, t), count) for rule, count in by_rule(counted.deals)],
+        rules=[(rule, rule_name(site, rule, t), count) for rule, count in rules_of(counted.deals, query)],
         page_path=lambda number: with_query("/deals", **chosen, page=number) + "#found",
         counted=t("all_times", zone=site.zone.key, when=t.moment(counted.at)),
     )
+
+
+def rules_of(deals: Sequence[HeldDeal], query: HeldQuery) -> list[tuple[str, int]]:
+    """Give all rules that hold a deal, with how many each would show beside what else is looked for."""
+    shown = dict(by_rule(filter(replace(query, rule=None).fits, deals)))
+    return sorted(((rule, shown.get(rule, 0)) for rule, _ in by_rule(deals)), key=lambda each: (-each[1], each[0]))
 
 
 NONE = "-"  # stands for deals without an owner, or in no stage, in an address

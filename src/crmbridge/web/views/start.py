@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from crmbridge.model.values import Money
 from crmbridge.ports import Run
 from crmbridge.report.sections import where
 from crmbridge.services.answers.held_deals import HeldDeal, by_rule
-from crmbridge.services.answers.overview import Overview, look_over, newest_runs, under_way
+from crmbridge.services.answers.overview import Overview, look_over, newest_runs, outcomes_of, under_way
 from crmbridge.web.charts import Line, spark
 from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page
@@ -25,6 +25,7 @@ from crmbridge.web.words import Words
 
 RUNS, URGENT, RULES = 6, 6, 8  # lines that are shown
 DAY = 86_400
+JUDGING = {"plan", "cycle", "enforce"}  # the runs that find something; others know nothing of findings
 FEW = 10  # shares of fewer cases are marked
 
 
@@ -116,14 +117,13 @@ def indicators(site: Site, asked: Asked) -> Response:
 def ran(site: Site, runs: Sequence[Run], t: Words) -> list[Ran]:
     """Write runs as lines."""
     now = under_way(site.workspace, runs)
-    return [_ran(run, t, runs_now=run is now) for run in runs]
+    return [_ran(run, outcomes_of(site.workspace, run), t, runs_now=run is now) for run in runs]
 
 
-def _ran(run: Run, t: Words, *, runs_now: bool) -> Ran:
-    summary = run.summary
-    outcomes = summary.get("outcomes")
-    written = outcomes.get("applied", 0) if isinstance(outcomes, dict) else None
-    code = run.exit_code
+def _ran(run: Run, outcomes: Mapping[str, int], t: Words, *, runs_now: bool) -> Ran:
+    summary, code = run.summary, run.exit_code
+    written = outcomes.get("applied", 0) if outcomes or "outcomes" in summary else None
+    judged = run.command in JUDGING
     return Ran(
         run=run,
         tone="plain" if runs_now else "good" if code in {0, 10} else "warn" if code in {7, 8, 9} else "bad",
@@ -131,7 +131,7 @@ def _ran(run: Run, t: Words, *, runs_now: bool) -> Ran:
         took=t.span(run.finished_at - run.started_at) if run.finished_at else "",
         planned=_count(summary.get("planned"), t),
         written=_count(written, t),
-        findings=_count(summary.get("findings"), t),
+        findings=_count(summary.get("findings"), t) if judged else "",
     )
 
 

@@ -67,6 +67,16 @@ def test_a_text_that_fits_several_deals_names_them(bench: Bench) -> None:
     assert MOST_SHOWN == error.advice.count("(Rollout ")
 
 
+def test_names_too_long_to_choose_by_are_cut(bench: Bench) -> None:
+    """The refs are what is chosen by."""
+    for number in range(2):
+        bench.crms["north"].create_deal(f"Rollout {number} " + "and more " * 30)
+    advice = refusal(bench, "rollout").advice
+
+    assert 2 == advice.count("…)")
+    assert len(advice) < 200
+
+
 def test_the_same_id_in_two_crms_fits_twice() -> None:
     """Ids are the CRM's own, and mean nothing elsewhere."""
     bench = make_bench(deals=1, sync=[])
