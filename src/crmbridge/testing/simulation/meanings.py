@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crmbridge.engine.mapping import stage_mapper
 from crmbridge.engine.views import STAGE
+from crmbridge.model.records import Ref
 from crmbridge.services.workspace import Project
 from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.people import STAGES
 from crmbridge.testing.simulation.scene import make_project
+from crmbridge.testing.simulation.verdicts import Edit
 from crmbridge.testing.simulation.witness import NOTHING, Agreed, Witness
 
 OFTEN = 0.016  # in how many plays stages get another meaning
@@ -56,13 +58,33 @@ def _natives(said: Any) -> list[str]:
 def _part(seen: Witness) -> None:
     """Note that nobody has moved a deal since: what stands there now is what each side may keep.
 
-    A deal that is not linked yet was put where it stands, with what that means now.
+    A deal that is not linked yet was put where it stands, with what that means now; so was one that somebody moved and
+    that the others have not followed yet.
     """
     links = seen.links()
     linked = {ref for refs in seen.members.values() for ref in refs}  # those that were merged away as well
-    edits = [edit for edit in seen.edits if edit.name != STAGE or edit.ref not in linked]
+    moved = _not_followed(seen, links)
     deals = seen.deals()
-    stages = {edit.ref: seen.value(edit.ref, STAGE) for edit in edits if edit.name == STAGE and edit.ref in deals}
-    seen.edits = [e._replace(value=stages[e.ref]) if e.name == STAGE and e.ref in stages else e for e in edits]
+    edits: list[Edit] = []
+    for edit in seen.edits:
+        if edit.name != STAGE:
+            edits.append(edit)
+        elif edit.ref not in linked or (edit.ref, edit.number) in moved:
+            value = seen.value(edit.ref, STAGE) if edit.ref in deals else edit.value
+            edits.append(edit._replace(value=value, before=edit.before if edit.ref not in linked else None))
+    seen.edits = edits
     for link, refs in links.items():
         seen.agreed[link, STAGE] = seen.in_step[link, STAGE] = Agreed(seen.count, NOTHING, refs)
+
+
+def _not_followed(seen: Witness, links: Mapping[str, Sequence[Ref]]) -> set[tuple[Ref, int]]:
+    """Name the last moves of linked deals since their link was in step, where another deal of it stands elsewhere."""
+    deals = seen.deals()
+    found: set[tuple[Ref, int]] = set()
+    for link, refs in links.items():
+        stages = {ref: seen.value(ref, STAGE) for ref in refs if ref in deals}
+        since = seen.agreed.get((link, STAGE), Agreed(0, NOTHING, ())).number
+        moves = [edit for edit in seen.edits if edit.name == STAGE and edit.ref in stages and edit.number > since]
+        last = {edit.ref: edit.number for edit in moves if not edit.fresh}
+        found.update((ref, number) for ref, number in last.items() if set(stages.values()) != {stages[ref]})
+    return found
