@@ -1,7 +1,7 @@
 """Our clock and HubSpot's are two, either may be put to another time, and no edit is missed by it."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from crmbridge.model.records import Ref
 from crmbridge.ports import Clock, Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
+from crmbridge.testing.clocks import ClockBeside
 from crmbridge_hubspot import plugin
 
 from .accounts import Opener, pull
@@ -28,19 +29,6 @@ def refs_of(pages: list[Page]) -> list[Ref]:
     return [record.ref for page in pages for record in page.records]
 
 
-class Ours:
-    """Our clock: HubSpot's, and some time beside it, which somebody may change."""
-
-    def __init__(self, theirs: VirtualClock) -> None:
-        self._theirs, self.beside = theirs, timedelta(0)
-
-    def now(self) -> datetime:
-        return self._theirs.now() + self.beside
-
-    def sleep(self, seconds: float) -> None:
-        self._theirs.sleep(seconds)
-
-
 def rests(bench: AdapterWorkbench, run: Opener, clock: Clock) -> str:
     """Pull everything, and until nothing is asked for again; give the cursor."""
     cursor = pull(run(clock), None)[-1].cursor
@@ -55,7 +43,7 @@ def test_our_clock_may_be_put_to_another_time_between_two_pulls(
     bench: AdapterWorkbench, run: Opener, minutes: int
 ) -> None:
     """A leap is no rest: what the index was late with is asked for until HubSpot's own five minutes are over."""
-    clock = Ours(bench.clock)
+    clock = ClockBeside(bench.clock)
     cursor = rests(bench, run, clock)
     late, first = (next(i for i in bench.hands.deal_ids() if int(i) % 2 == rest) for rest in (0, 1))
     bench.served.sandbox.faults.plan("lag", times=1000)
@@ -75,7 +63,7 @@ def test_our_clock_may_be_put_to_another_time_between_two_pulls(
 @pytest.mark.parametrize("minutes", [2, 7, 90, 600])
 def test_hubspots_clock_may_be_put_back(bench: AdapterWorkbench, run: Opener, minutes: int, *, rested: bool) -> None:
     """What is edited then has times before those that were delivered, and so has what is deleted."""
-    clock = Ours(bench.clock)
+    clock = ClockBeside(bench.clock)
     edited, again, gone, before = bench.hands.deal_ids()[:4]
     bench.hands.delete_deal(before)
     cursor = rests(bench, run, clock)
@@ -104,7 +92,7 @@ def test_hubspots_clock_may_be_put_back(bench: AdapterWorkbench, run: Opener, mi
 
 def test_an_edit_from_the_future_hides_none_of_the_present(bench: AdapterWorkbench, run: Opener) -> None:
     """A server of HubSpot's whose clock is ahead: what others take meanwhile has times before that one's."""
-    clock = Ours(bench.clock)
+    clock = ClockBeside(bench.clock)
     cursor = rests(bench, run, clock)
     early, other = bench.hands.deal_ids()[:2]
     bench.clock.advance(timedelta(hours=3))

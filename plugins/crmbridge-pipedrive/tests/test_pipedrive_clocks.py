@@ -1,7 +1,7 @@
 """Our clock and Pipedrive's are two, either may be put to another time, and no edit is missed by it."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,28 +9,16 @@ import pytest
 from crmbridge.model.records import Kind
 from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import VirtualClock
-
-
-class Ours:
-    """Our clock: Pipedrive's, and some time beside it, which somebody may change."""
-
-    def __init__(self, theirs: VirtualClock) -> None:
-        self._theirs, self.beside = theirs, timedelta(0)
-
-    def now(self) -> datetime:
-        return self._theirs.now() + self.beside
-
-    def sleep(self, seconds: float) -> None:
-        self._theirs.sleep(seconds)
+from crmbridge.testing.clocks import ClockBeside
 
 
 @pytest.fixture
-def ours(clock: VirtualClock) -> Ours:
-    return Ours(clock)
+def ours(clock: VirtualClock) -> ClockBeside:
+    return ClockBeside(clock)
 
 
 @pytest.fixture
-def adapter(opened: Callable[..., Adapter], ours: Ours) -> Adapter:
+def adapter(opened: Callable[..., Adapter], ours: ClockBeside) -> Adapter:
     return opened(clock=ours)
 
 
@@ -75,7 +63,14 @@ KINDS = (Kind.DEAL, Kind.COMPANY, Kind.CONTACT, Kind.ACTIVITY, Kind.NOTE, Kind.F
 @pytest.mark.parametrize("back", [timedelta(minutes=1), timedelta(minutes=12), timedelta(days=1)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_pipedrives_clock_may_be_put_back(
-    adapter: Adapter, state: Any, clock: VirtualClock, ours: Ours, *, kind: Kind, back: timedelta, again: timedelta
+    adapter: Adapter,
+    state: Any,
+    clock: VirtualClock,
+    ours: ClockBeside,
+    *,
+    kind: Kind,
+    back: timedelta,
+    again: timedelta,
 ) -> None:
     """What is edited then has times before those that were delivered; it comes with the next pull, and so on."""
     newest, first, second = some(state, adapter, kind)
@@ -96,7 +91,9 @@ def test_pipedrives_clock_may_be_put_back(
     assert second in pull(adapter, kind, cursor)[0]
 
 
-def test_a_deal_that_is_archived_then_is_told_of(adapter: Adapter, state: Any, clock: VirtualClock, ours: Ours) -> None:
+def test_a_deal_that_is_archived_then_is_told_of(
+    adapter: Adapter, state: Any, clock: VirtualClock, ours: ClockBeside
+) -> None:
     """Archived deals are a list of their own, which is asked by time as well; so are activities."""
     newest, gone, disturbed = state.deal_ids()[:3]
     cursor = settle(adapter, Kind.DEAL, clock)
@@ -135,7 +132,7 @@ def test_an_edit_from_the_future_hides_none_of_the_present(
 @pytest.mark.parametrize("minutes", [-6000, -90, -3, 3, 90, 6000])
 @pytest.mark.parametrize("kind", KINDS)
 def test_our_clock_may_be_put_to_another_time_between_two_pulls(
-    adapter: Adapter, state: Any, clock: VirtualClock, ours: Ours, *, kind: Kind, minutes: int
+    adapter: Adapter, state: Any, clock: VirtualClock, ours: ClockBeside, *, kind: Kind, minutes: int
 ) -> None:
     """Only Pipedrive's own times say what is new."""
     records = some(state, adapter, kind)
@@ -150,7 +147,9 @@ def test_our_clock_may_be_put_to_another_time_between_two_pulls(
         assert {each} <= found
 
 
-def test_a_clock_that_was_ahead_puts_no_roll_off(adapter: Adapter, state: Any, clock: VirtualClock, ours: Ours) -> None:
+def test_a_clock_that_was_ahead_puts_no_roll_off(
+    adapter: Adapter, state: Any, clock: VirtualClock, ours: ClockBeside
+) -> None:
     """Who is there was last asked in the year to come, by a clock that was wrong: it is asked again."""
     contact = some(state, adapter, Kind.CONTACT)[0]
     ours.beside = timedelta(days=366)

@@ -16,6 +16,7 @@ from crmbridge.errors import ConfigurationError, RefusedError, RetryLaterError
 from crmbridge.model.records import Kind
 from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import Served, VirtualClock
+from crmbridge.testing.clocks import ClockBeside
 from crmbridge_salesforce.adapter import SalesforceAdapter
 
 from .orgs import BASE, HOST, Opener, deals, settle, state_of
@@ -100,19 +101,6 @@ def test_the_orgs_clock_may_be_put_back(org: Served, adapter: SalesforceAdapter,
     assert gone in {tombstone.ref.id for page in found for tombstone in page.tombstones}
 
 
-class Ours:
-    """Our clock: the org's, and some time beside it."""
-
-    def __init__(self, theirs: VirtualClock) -> None:
-        self._theirs, self.beside = theirs, timedelta(0)
-
-    def now(self) -> datetime:
-        return self._theirs.now() + self.beside
-
-    def sleep(self, seconds: float) -> None:
-        self._theirs.sleep(seconds)
-
-
 @pytest.mark.parametrize("again", [timedelta(minutes=15), timedelta(hours=30)])
 @pytest.mark.parametrize("back", [timedelta(minutes=2), timedelta(minutes=12), timedelta(hours=2), timedelta(days=1)])
 def test_an_edit_long_before_the_next_pull_is_seen_after_the_orgs_clock_was_put_back(
@@ -125,7 +113,7 @@ def test_an_edit_long_before_the_next_pull_is_seen_after_the_orgs_clock_was_put_
     again: timedelta,
 ) -> None:
     """What is edited right before and right after that, and what is deleted; whether the clock is past it by then."""
-    ours = Ours(clock)
+    ours = ClockBeside(clock)
     monkeypatch.setattr(adapter, "_clock", ours)
     state, cursor = state_of(org), settle(adapter, clock)
     before, after, gone = state.deal_ids()[:3]
@@ -150,7 +138,7 @@ def test_our_clock_may_be_put_to_another_time_between_two_pulls(
     org: Served, adapter: SalesforceAdapter, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     """Only the org's own times say what is new, so the edits of each day are seen, then and later."""
-    ours = Ours(clock)
+    ours = ClockBeside(clock)
     monkeypatch.setattr(adapter, "_clock", ours)
     cursor = settle(adapter, clock)
     for number, deal in enumerate(state_of(org).deal_ids()[:4]):
