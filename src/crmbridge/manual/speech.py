@@ -90,10 +90,10 @@ class Speech(Struct, frozen=True, dict=True):
                 return _linked(self, f"role-{role.id}.html", self.text(role.name))
         return escape(plain(role_id))
 
-    def people(self, names: Iterable[str], last: str = "or") -> Markup:
+    def people(self, names: Iterable[str]) -> Markup:
         """Name who may do something: roles, e-mail addresses, or `owner` for the deal's own."""
         return self.words.listed(
-            (self.words("deals_owner") if name == "owner" else self.role(name) for name in names), last
+            (self.words("deals_owner") if name == "owner" else self.role(name) for name in names), "or"
         )
 
     def stage(self, stage_id: str) -> Markup:
