@@ -636,3 +636,23 @@ def test_a_read_takes_headers_of_its_own(client: HttpClient) -> None:
 
     sent = route.calls.last.request.headers
     assert ("much", "Bearer very-secret") == (sent["x-context"], sent["authorization"])
+
+
+@respx.mock
+def test_an_answer_of_nothing_there_says_which_settings_lead_elsewhere(client: HttpClient) -> None:
+    """A base_url that is not quite right is answered so, and by other pages than the CRM's."""
+    respx.get(f"{URL}/deals").respond(404, html="<html>nginx</html>")
+
+    with pytest.raises(RefusedError, match="404") as caught:
+        client.read("GET", "/deals")
+    assert "base_url and api_version of connection 'hs'" in caught.value.advice
+
+
+@respx.mock
+def test_a_page_for_people_instead_of_an_answer_lets_look_at_the_address(client: HttpClient) -> None:
+    """Who signs in to a network, or has the address of the screens, gets pages and the status of a good answer."""
+    respx.get(f"{URL}/deals").respond(200, html="<html>Sign in</html>")
+
+    with pytest.raises(RetryLaterError, match="not JSON") as caught:
+        client.read("GET", "/deals")
+    assert "base_url" in caught.value.advice
