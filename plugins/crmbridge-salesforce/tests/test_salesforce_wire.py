@@ -97,6 +97,16 @@ def test_the_token_stays_on_its_host(stubbed: SalesforceAdapter, routes: respx.M
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
 
 
+def test_an_answer_that_says_there_is_more_and_not_where_is_no_whole_one(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter
+) -> None:
+    """What is left out would count as never made: the task would be made a second time."""
+    routes.get(f"{BASE}/query").respond(json=make_rows({"Id": "00T1", "Description": "x"}, done=False))
+
+    with pytest.raises(RetryLaterError, match="where the rest"):
+        stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
