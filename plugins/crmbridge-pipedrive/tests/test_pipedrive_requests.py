@@ -99,6 +99,19 @@ def sent(route: respx.Route) -> Any:
 class TestRequests:
     """What Pipedrive is asked, and how."""
 
+    def test_a_field_that_was_made_is_not_said_to_be_missing(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
+        """The account is read anew after it; where that does not work, it was made all the same."""
+        vendor.get("/api/v2/stages").side_effect = [
+            httpx.Response(200, json={"success": True, "data": []}),
+            httpx.Response(401, json={"success": False, "error": "unauthorized access"}),
+        ]
+        made = vendor.post("/api/v2/dealFields").respond(201, json={"success": True, "data": {"field_code": "d" * 40}})
+        edits = (FieldEdit("name", None, "Wished"), FieldEdit("type", None, "text"))
+        wish = make_change("f", connection="pd", action=Action.FIELD, target=None, edits=edits, key="Wished")
+
+        assert Outcome.UNKNOWN == adapter.write([wish])[0].outcome
+        assert 1 == made.call_count
+
     def test_the_token_goes_into_the_header_only(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """A token in the query would end up in logs ("Authentication")."""
         route = vendor.get("/api/v1/users").respond(json={"success": True, "data": None})

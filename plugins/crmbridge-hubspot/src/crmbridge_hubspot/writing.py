@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.adapting import one_by_one
-from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
+from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
@@ -162,7 +162,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         names = sorted({name for properties in wanted.values() for name in properties})
         try:
             found = {str(raw["id"]): raw["properties"] for raw in self.api.read("deals", list(targets), names)}
-        except RetryLaterError:
+        except CrmbridgeError:  # something was written: nothing may be raised any more
             return {}
         return {change.id: _seen(change, wanted[each], found.get(each)) for each, change in targets.items()}
 
@@ -204,8 +204,8 @@ class Writer(Struct, frozen=True, kw_only=True):
         """Tell of a creation that had happened before: what is unique of it is taken by the record that it made."""
         try:
             ref = self._taken_by(change, said)
-        except RetryLaterError as later:
-            return _receipt(change, Outcome.UNKNOWN, later.message)
+        except CrmbridgeError as error:
+            return _receipt(change, Outcome.UNKNOWN, error.message)
         return _receipt(change, Outcome.APPLIED, "it was there already", ref=ref) if ref else None
 
     def _taken_by(self, change: Change, said: str) -> Ref | None:

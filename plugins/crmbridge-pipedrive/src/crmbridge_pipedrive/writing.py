@@ -8,6 +8,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from crmbridge.adapting import partly
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
@@ -200,7 +201,8 @@ class Writer(Struct, frozen=True, kw_only=True):
         code = made.get("field_code")
         if not isinstance(code, str):
             raise UnclearError("the answer does not name the field that was made")
-        self.account.renew(anyway=True)
+        with partly("the field was made, and the account could not be read anew"):
+            self.account.renew(anyway=True)
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=Ref(self.connection, Kind.FIELD, code))
 
     def _receipt(self, change: Change, sent: Row, answered: Row) -> Receipt:
