@@ -54,6 +54,14 @@ class Bodies(Struct, frozen=True, kw_only=True):
             case _:
                 return self._attachment(change)
 
+    def takes(self, change: Change) -> bool:
+        """Tell whether a change can be written."""
+        try:
+            self.of(change)
+        except RefusedError:
+            return False
+        return True
+
     def _creation(self, change: Change) -> dict[str, Any]:
         """Make a deal with its key, so that HubSpot refuses a second one, and with its links in the same request."""
         name = self.terms.words.key_field

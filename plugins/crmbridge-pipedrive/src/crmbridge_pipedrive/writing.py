@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -52,6 +52,18 @@ class Writer(Struct, frozen=True, kw_only=True):
             task_type=self.task_type,
             fields=self.account.deal_fields,
         )
+
+    def _body(self, make: Callable[[Bodies], Row]) -> Row:
+        """Make a body; where it is refused, once more with what the account has now.
+
+        A change that is refused waits for a person: not for what the account lacked before an admin made it.
+        """
+        try:
+            return make(self._bodies)
+        except RefusedError:
+            if not self.account.renew():
+                raise
+            return make(self._bodies)
 
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Make changes; an error that stops everything is raised when nothing was sent, else it fails the rest."""
@@ -153,7 +165,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         if change.kind is Kind.COMPANY:
             return Figures(api=self.api, connection=self.connection).write(change)
         deal = number_of(ref_of(change).id)
-        sent, steps = self._bodies.deal_body(change), ContactSteps()
+        sent, steps = self._body(lambda bodies: bodies.deal_body(change)), ContactSteps()
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
         if edit is not None:
             row = self.api.get("deal", id_=deal)
@@ -180,7 +192,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         key, but it is not what the change says.
         """
         steps = ContactSteps(add=tuple(contacts_of(change.after.get("contacts"))[1:]))
-        sent = self._bodies.create_body(change)
+        sent = self._body(lambda bodies: bodies.create_body(change))
         answered = self.api.write("deals.create", sent)
         return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
 
