@@ -234,6 +234,7 @@ def test_nothing_is_refused_by_what_the_org_looked_like(
     org: Served,
     open_adapter: Opener,
     clock: VirtualClock,
+    *,
     place: str,
     older: Callable[[dict[str, Any]], None],
     change: dict[str, Any],
