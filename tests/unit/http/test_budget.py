@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -213,6 +214,44 @@ def test_what_others_use_is_left_to_them() -> None:
     budget.observe(Usage("burst", 100, 49))  # 51 used, one of them by us
 
     assert 100 - 50 - 2 - 1 == _in_a_window(budget, clock)
+
+
+def test_beside_others_each_request_goes_at_its_time() -> None:
+    """A window that we fill at once is full for them until it is over."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for _ in range(3):
+        budget.observe(Usage("burst", 100, 50))
+    times = []
+    for _ in range(10):
+        budget.take()
+        times.append(clock.now())
+
+    gaps = [other - one for one, other in pairwise(times)]
+    assert timedelta(seconds=0.2) <= min(gaps) <= max(gaps) < timedelta(seconds=0.25)
+
+
+def test_an_answer_does_not_count_what_was_sent_after_its_request() -> None:
+    """Else two of fifty that are another app's would be taken for ours, and sent on top."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    first, *_ = [budget.take() for _ in range(3)]
+    budget.settle(first)
+    budget.observe(Usage("burst", 100, 49), first)  # 51 used, one of them by us
+
+    assert 100 - 50 - 2 - 3 == _in_a_window(budget, clock)
+
+
+def test_what_is_settled_twice_counts_once() -> None:
+    """Once when its answer begins, and again at its end, however that comes; what others sent stays where it is."""
+    clock, ledger, rate = VirtualClock(NOON), LocalLedger(), Rate(10, 10, "burst")
+    budget = Budget([rate], clock, share=1, ledger=ledger)
+    one, other = budget.take(), budget.take()
+    for taken in (one, one, other):
+        clock.sleep(1)
+        budget.settle(taken)
+
+    assert 2 == ledger.used("", rate, clock.now())
 
 
 def test_others_that_went_away_are_forgotten_within_a_window() -> None:
