@@ -101,10 +101,18 @@ class Writer:
                 continue
             if key.casefold() in keys:
                 receipts[change.id] = receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
-            elif ref := self._finder.find(change.creates, key, None):
-                receipts[change.id] = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=EXISTED)
+            elif (found := self._there(change, key)) is not None:
+                receipts[change.id] = found
             keys.add(key.casefold())
         return receipts
+
+    def _there(self, change: Change, key: str) -> Receipt | None:
+        """Give the receipt of one that is there, or of which that can't be asked; None for a new one."""
+        try:
+            ref = self._finder.find(change.creates, key, None)
+        except RefusedError as error:  # a name that is longer than a query may be, say
+            return receipt(change, Outcome.REFUSED, error.message)
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=EXISTED) if ref else None
 
     def _route(self, item: Item) -> _Route:
         change = item.change
