@@ -27,6 +27,7 @@ from crmbridge.adapting.columns import (
     write_columns,
 )
 from crmbridge.adapting.courses import course_of
+from crmbridge.adapting.currencies import turned_amounts
 from crmbridge.adapting.describing import flat, native_fields
 from crmbridge.adapting.history import History, moves_from_revisions, walk_with_history
 from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
@@ -107,6 +108,7 @@ __all__ = [
     "spread",
     "standard_columns",
     "text_of",
+    "turned_amounts",
     "unescaped",
     "walk_by_time",
     "walk_with_history",

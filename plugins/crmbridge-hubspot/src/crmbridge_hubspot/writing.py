@@ -17,6 +17,7 @@ from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.associating import Associating
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
 from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
+from crmbridge_hubspot.currencies import turning
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
 from crmbridge_hubspot.replies import HeldError, TakenError, named_by, worded
@@ -44,7 +45,9 @@ class Writer(Struct, frozen=True, kw_only=True):
                 inputs[change.id] = bodies.of(change)
             except RefusedError as error:
                 receipts[change.id] = _receipt(change, Outcome.REFUSED, error.message)
-        receipts |= self._there_already([change for change in changes if change.id in inputs])
+        for change, why in turning(self.api, self.terms, [change for change in changes if change.id in inputs]):
+            receipts[change.id] = _receipt(change, Outcome.REFUSED, why)
+        receipts |= self._there_already([change for change in changes if change.id not in receipts])
         sendable = [change for change in changes if change.id not in receipts]
         for kind in dict.fromkeys(change.kind for change in sendable):
             group = [change for change in sendable if change.kind is kind]

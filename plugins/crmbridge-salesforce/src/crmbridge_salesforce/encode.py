@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Any
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
-from crmbridge.model.values import Fields, Money, Value, is_empty
+from crmbridge.model.values import Fields, FieldType, Money, Value, is_empty
 from crmbridge_salesforce.mapping import OBJECTS, Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
@@ -32,6 +32,7 @@ INDICATOR_FIELDS = MappingProxyType(
         "as_of": "As_Of__c",
     }
 )
+CURRENCY = "CurrencyIsoCode"  # of all amounts of a row, in an org with several currencies
 NOTE_SUBJECT = "Note by crmbridge"  # a note is a task that is done, because every org has tasks; it is no activity
 LONGEST_SUBJECT = 255
 LONGEST_DESCRIPTION = 32_000
@@ -70,6 +71,14 @@ class Encoder:
                 return self._beside_deals(change)
             case _:
                 return self._deal(change)
+
+    def amounts(self) -> Mapping[str, str]:
+        """Give the columns of a deal's amounts by the names of their fields, where the org has several currencies."""
+        table = self._setup.table(self._shape.object)
+        if CURRENCY not in table.columns:
+            return {}
+        bound = [(each.name, table.find(each.native)) for each in self._shape.bindings if each.type is FieldType.MONEY]
+        return {name: column.name for name, column in bound if column is not None}
 
     def _beside_deals(self, change: Change) -> Payload:
         """Write the row of a new company or contact, or of a report's figures."""
@@ -124,13 +133,13 @@ class Encoder:
 
     def _currency(self, table: Table, money: Money) -> Payload:
         """Name the currency where the org has several; refuse an amount that would change its meaning."""
-        column = table.columns.get("CurrencyIsoCode")
+        column = table.columns.get(CURRENCY)
         known = currencies(table, self._shape.currency)
         if not known:
             raise RefusedError(f"{money} can't be written: {NO_CURRENCY}")
         if money.currency not in known:
             raise RefusedError(f"The org keeps amounts in {', '.join(known)}; {money} can't be written")
-        return {"CurrencyIsoCode": money.currency} if column else {}
+        return {CURRENCY: money.currency} if column else {}
 
     def _place(self, table: Table, place: Position, before: Position | None) -> Payload:
         # The org accepts any text as a stage and calls the deal open, so unknown stages are refused here.
@@ -240,7 +249,7 @@ def _when_and_whose(wanted: Fields) -> Payload:
 
 def currencies(table: Table, said: str | None) -> tuple[str, ...]:
     """Give the currencies that an org lets users choose; in an org with one currency what the connection said of it."""
-    column = table.columns.get("CurrencyIsoCode")
+    column = table.columns.get(CURRENCY)
     if column is None:
         return () if said is None else (said,)
     return tuple(option.value for option in column.options if option.active)

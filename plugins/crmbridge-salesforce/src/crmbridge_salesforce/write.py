@@ -13,6 +13,7 @@ from crmbridge.ports import Clock
 from crmbridge_salesforce.archive import Archive
 from crmbridge_salesforce.conditional import Conditional
 from crmbridge_salesforce.contacts import Wish, set_contacts
+from crmbridge_salesforce.currencies import Currencies
 from crmbridge_salesforce.encode import INDICATOR_KEY, INDICATORS, Encoder
 from crmbridge_salesforce.finding import Finder, natural_key
 from crmbridge_salesforce.ids import to_18
@@ -50,6 +51,7 @@ class Writer:
         self._clock = clock
         self._key_field = key_field
         self._conditional = Conditional(org, library, clock)
+        self._currencies = Currencies(org, encoder)
         self._senders: dict[_Route, Send] = {
             CONDITIONAL: self._conditional.write,
             WHOLE: WholeDeals(org, key_field).write,
@@ -61,7 +63,9 @@ class Writer:
 
         Raises AuthenticationError or RetryLaterError only while nothing was sent.
         """
-        receipts = self._there_already(changes)
+        turning = self._currencies.turning(changes)
+        receipts = {change.id: receipt(change, Outcome.REFUSED, why) for change, why in turning}
+        receipts.update(self._there_already([change for change in changes if change.id not in receipts]))
         groups: dict[_Route, list[Item]] = {}
         for change in changes:
             if change.id in receipts:
