@@ -53,18 +53,6 @@ class Writer(Struct, frozen=True, kw_only=True):
             fields=self.account.deal_fields,
         )
 
-    def _body(self, make: Callable[[Bodies], Row]) -> Row:
-        """Make a body; where it is refused, once more with what the account has now.
-
-        A change that is refused waits for a person: not for what the account lacked before an admin made it.
-        """
-        try:
-            return make(self._bodies)
-        except RefusedError:
-            if not self.account.renew():
-                raise
-            return make(self._bodies)
-
     def write(self, changes: Sequence[Change]) -> list[Receipt]:
         """Make changes; an error that stops everything is raised when nothing was sent, else it fails the rest."""
         made = self._made_before(changes)
@@ -165,7 +153,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         if change.kind is Kind.COMPANY:
             return Figures(api=self.api, connection=self.connection).write(change)
         deal = number_of(ref_of(change).id)
-        sent, steps = self._body(lambda bodies: bodies.deal_body(change)), ContactSteps()
+        sent, steps = _with_what_is_there(self.account, lambda: self._bodies.deal_body(change)), ContactSteps()
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
         if edit is not None:
             row = self.api.get("deal", id_=deal)
@@ -192,7 +180,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         key, but it is not what the change says.
         """
         steps = ContactSteps(add=tuple(contacts_of(change.after.get("contacts"))[1:]))
-        sent = self._body(lambda bodies: bodies.create_body(change))
+        sent = _with_what_is_there(self.account, lambda: self._bodies.create_body(change))
         answered = self.api.write("deals.create", sent)
         return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
 
@@ -243,6 +231,19 @@ class Writer(Struct, frozen=True, kw_only=True):
             return answered
         row = self.api.get("deal", id_=answered["id"])
         return row if isinstance(row, dict) else {}
+
+
+def _with_what_is_there(account: Account, make: Callable[[], Row]) -> Row:
+    """Make a body; where it is refused, once more with what the account has now.
+
+    A change that is refused waits for a person: not for what the account lacked before an admin made it.
+    """
+    try:
+        return make()
+    except RefusedError:
+        if not account.renew():
+            raise
+        return make()
 
 
 def _row_of(change: Change) -> str:

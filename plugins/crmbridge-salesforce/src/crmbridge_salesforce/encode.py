@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Any
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
-from crmbridge.model.values import Fields, FieldType, Money, Value, is_empty
+from crmbridge.model.values import Fields, Money, Value, is_empty
 from crmbridge_salesforce.mapping import OBJECTS, Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
@@ -71,14 +71,6 @@ class Encoder:
                 return self._beside_deals(change)
             case _:
                 return self._deal(change)
-
-    def amounts(self) -> Mapping[str, str]:
-        """Give the columns of a deal's amounts by the names of their fields, where the org has several currencies."""
-        table = self._setup.table(self._shape.object)
-        if CURRENCY not in table.columns:
-            return {}
-        bound = [(each.name, table.find(each.native)) for each in self._shape.bindings if each.type is FieldType.MONEY]
-        return {name: column.name for name, column in bound if column is not None}
 
     def _beside_deals(self, change: Change) -> Payload:
         """Write the row of a new company or contact, or of a report's figures."""

@@ -150,7 +150,9 @@ class Setup:
             turn = self._turns.setdefault(key, threading.Lock())
         with turn:
             with self._lock:
-                self._age()
+                # A process that runs for long lets go of what it has read an hour ago.
+                if self._oldest is not None and not timedelta(0) <= self._clock.now() - self._oldest <= KEPT_FOR:
+                    self._drop()
                 if key in self._seen:
                     known: T = self._seen[key]
                     return known
@@ -167,11 +169,6 @@ class Setup:
                     if kept is None:
                         self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": data}).decode()
             return found
-
-    def _age(self) -> None:
-        """Let go of what a process that runs for long has read an hour ago."""
-        if self._oldest is not None and not timedelta(0) <= self._clock.now() - self._oldest <= KEPT_FOR:
-            self._drop()
 
     def _drop(self) -> None:
         self._seen.clear()

@@ -43,7 +43,15 @@ class Writer:
     """Makes the changes of one action; the receipts say what the org said, row by row."""
 
     def __init__(
-        self, org: Org, encoder: Encoder, library: Library, clock: Clock, *, key_field: str, finder: Finder
+        self,
+        org: Org,
+        encoder: Encoder,
+        library: Library,
+        clock: Clock,
+        *,
+        key_field: str,
+        finder: Finder,
+        currencies: Currencies,
     ) -> None:
         self._org = org
         self._encoder = encoder
@@ -51,7 +59,7 @@ class Writer:
         self._clock = clock
         self._key_field = key_field
         self._conditional = Conditional(org, library, clock)
-        self._currencies = Currencies(org, encoder)
+        self._currencies = currencies
         self._senders: dict[_Route, Send] = {
             CONDITIONAL: self._conditional.write,
             WHOLE: WholeDeals(org, key_field).write,
