@@ -242,6 +242,44 @@ def test_an_answer_does_not_count_what_was_sent_after_its_request() -> None:
     assert 100 - 50 - 2 - 3 == _in_a_window(budget, clock)
 
 
+def test_of_a_day_nothing_is_spread_over_its_hours() -> None:
+    """What another app uses of a day is left to it; a run of ours does not take until midnight for that."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 86_400, "day")], clock, day_share=1)
+    budget.observe(Usage("day", 100, 50))
+
+    assert 100 - 50 - 2 == _at_once(budget, clock)
+
+
+def test_one_answer_that_was_overtaken_tells_of_no_other_app() -> None:
+    """Answers overtake each other: only what three of them say in a row is another app's."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for remaining in (100, 40, 100):
+        budget.observe(Usage("burst", 100, remaining))
+
+    assert 100 == _at_once(budget, clock)
+
+
+def test_a_limit_of_nothing_is_none() -> None:
+    """An answer that names 0 as the limit does not mean that one request in ten seconds is allowed."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    budget.observe(Usage("burst", 0, 0))
+
+    assert 100 == _at_once(budget, clock)
+
+
+def test_what_a_request_costs_counts_for_the_day_only() -> None:
+    """A list that costs twenty tokens is one request to the limit of requests."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(10, 2, "burst"), Rate(10_000, 86_400, "day", "cost")], clock, share=1)
+    for _ in range(10):
+        budget.take(20)
+
+    assert clock.now() == NOON
+
+
 def test_what_is_settled_twice_counts_once() -> None:
     """Once when its answer begins, and again at its end, however that comes; what others sent stays where it is."""
     clock, ledger, rate = VirtualClock(NOON), LocalLedger(), Rate(10, 10, "burst")
