@@ -261,6 +261,31 @@ def test_one_answer_that_was_overtaken_tells_of_no_other_app() -> None:
     assert 100 == _at_once(budget, clock)
 
 
+def test_a_request_or_two_are_no_other_app() -> None:
+    """They may be our own, overtaken on their way; the window is used at once as if nobody else were there."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for _ in range(3):
+        budget.observe(Usage("burst", 100, 98))
+
+    assert 100 == _at_once(budget, clock)
+
+
+def test_a_clock_that_is_put_back_leaves_nothing_to_others_of_later() -> None:
+    """Until it is that late again, nobody would know that they went away, nor that it is our turn."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for _ in range(3):
+        budget.observe(Usage("burst", 100, 50))
+    budget.take()
+    clock.advance(timedelta(hours=-1))
+    before = clock.now()
+    for _ in range(20):
+        budget.take()
+
+    assert clock.now() - before < timedelta(seconds=1)
+
+
 def test_a_limit_of_nothing_is_none() -> None:
     """An answer that names 0 as the limit does not mean that one request in ten seconds is allowed."""
     clock = VirtualClock(NOON)
