@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.adapting import partly, receipt_of
+from crmbridge.adapting import NotReadyError, partly, receipt_of
 from crmbridge.errors import (
     AuthenticationError,
     CrmbridgeError,
@@ -31,6 +31,7 @@ def test_a_record_that_was_written_is_applied() -> None:
         (UnclearError("what?"), Outcome.UNKNOWN),
         (StaleError("what?"), Outcome.STALE),
         (RefusedError("what?"), Outcome.REFUSED),
+        (NotReadyError("what?"), Outcome.FAILED),  # an admin can make what is lacking, and then it is tried again
     ],
 )
 def test_an_answer_that_is_no_yes_is_an_outcome(error: CrmbridgeError, outcome: Outcome) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.adapting import bare_text
+from crmbridge.adapting import NotReadyError, bare_text
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind
@@ -67,7 +67,8 @@ class Bodies(Struct, frozen=True, kw_only=True):
         name = self.terms.words.key_field
         known = self.terms.account.fields.get(name)
         if not change.key or known is None or not known.unique:
-            raise RefusedError(f"the account has no deal property {name!r} with unique values; make one in HubSpot")
+            setup = f"`crmbridge connections setup {self.terms.words.connection}` does, or says how"
+            raise NotReadyError(f"the account has no deal property {name!r} with unique values; make one: {setup}")
         properties = {**self._properties(change), name: change.key}
         company, contacts = change.after.get("company"), change.after.get("contacts")
         links = [_link(company, DEAL_COMPANY)] if company else []

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.adapting import one_by_one
+from crmbridge.adapting import one_by_one, outcome_of
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
@@ -44,7 +44,7 @@ class Writer(Struct, frozen=True, kw_only=True):
             try:
                 inputs[change.id] = bodies.of(change)
             except RefusedError as error:
-                receipts[change.id] = _receipt(change, Outcome.REFUSED, error.message)
+                receipts[change.id] = _receipt(change, outcome_of(error), error.message)
         for change, why in turning(self.api, self.terms, [change for change in changes if change.id in inputs]):
             receipts[change.id] = _receipt(change, Outcome.REFUSED, why)
         receipts |= self._there_already([change for change in changes if change.id not in receipts])

@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from crmbridge.adapting import partly
+from crmbridge.adapting import outcome_of, partly
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
@@ -126,7 +126,9 @@ class Writer(Struct, frozen=True, kw_only=True):
     def _one(self, change: Change) -> Receipt:
         try:
             return self._send(change)
-        except (RefusedError, ForbiddenError) as error:
+        except RefusedError as error:
+            return Receipt(change=change.id, outcome=outcome_of(error), ref=change.target, message=error.message)
+        except ForbiddenError as error:
             return Receipt(change=change.id, outcome=Outcome.REFUSED, ref=change.target, message=error.message)
         except UnclearError as error:
             return Receipt(change=change.id, outcome=Outcome.UNKNOWN, message=error.message)

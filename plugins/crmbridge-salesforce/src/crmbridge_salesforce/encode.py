@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
@@ -153,7 +154,7 @@ class Encoder:
     def _key_column(self, table: Table) -> Column:
         column = table.columns.get(self._shape.key_field)
         if column is None or not column.external_id:
-            raise RefusedError(
+            raise NotReadyError(
                 f"Opportunity has no external id field {self._shape.key_field}, which keeps creates from doubling",
                 advice="Add it as Text(255), External ID and Unique, and let the integration user see and edit it.",
             )

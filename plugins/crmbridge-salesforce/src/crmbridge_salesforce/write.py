@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from crmbridge.adapting import outcome_of
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
@@ -81,7 +82,7 @@ class Writer:
             try:
                 item = Item(change, self._encoder.row(change))
             except RefusedError as error:
-                receipts[change.id] = receipt(change, Outcome.REFUSED, error.message)
+                receipts[change.id] = receipt(change, outcome_of(error), error.message)
                 continue
             groups.setdefault(self._route(item), []).append(item)
         for number, (route, items) in enumerate(groups.items()):
