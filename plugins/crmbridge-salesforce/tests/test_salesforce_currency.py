@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import respx
 
-from crmbridge.model.changes import Change, FieldEdit, Outcome
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import FieldBinding
@@ -140,6 +140,17 @@ def test_the_code_goes_out_with_the_amount(open_adapter: Opener) -> None:
     assert [Outcome.APPLIED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
     row = json.loads(route.calls.last.request.content)["records"][0]
     assert (1, 500, "JPY") == (route.call_count, row["Amount"], row["CurrencyIsoCode"])
+
+
+def test_a_creation_waits_for_the_currency_and_an_update_goes_on_without(org: Served, open_adapter: Opener) -> None:
+    """Once `currency` is set the deal is made; of an update the other fields need not wait for that."""
+    adapter = open_adapter(org.url, org.token, currency=None)
+    deal, amount = read_deals(adapter)[0], Money(Decimal(5), "EUR")
+    made = make_change("n", action=Action.CREATE, target=None, key="k", edits=(FieldEdit("amount", None, amount),))
+    receipts = [adapter.write([change])[0] for change in (made, make_update(deal.ref, amount))]
+
+    assert [Outcome.FAILED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
+    assert all("`currency`" in receipt.message for receipt in receipts)
 
 
 PRICED = (FieldBinding(name="list_price", native="List_Price__c", type=FieldType.MONEY),)

@@ -102,7 +102,7 @@ class Bodies(Struct, frozen=True, kw_only=True):
             return {CURRENCY_PROPERTY: money.currency}
         kept = self.terms.codec.currency
         if kept is None:
-            raise RefusedError(f"the account does not say which currency its amounts are in; {SAY_CURRENCY}")
+            raise NotReadyError(f"the account does not say which currency its amounts are in; {SAY_CURRENCY}")
         if money.currency != kept:
             raise RefusedError(f"the account keeps amounts in {kept} only, this one is in {money.currency}")
         return {}

@@ -44,7 +44,7 @@ class Writer(Struct, frozen=True, kw_only=True):
             try:
                 inputs[change.id] = bodies.of(change)
             except RefusedError as error:
-                receipts[change.id] = _receipt(change, outcome_of(error), error.message)
+                receipts[change.id] = _receipt(change, outcome_of(change, error), error.message)
         for change, why in turning(self.api, self.terms, [change for change in changes if change.id in inputs]):
             receipts[change.id] = _receipt(change, Outcome.REFUSED, why)
         receipts |= self._there_already([change for change in changes if change.id not in receipts])

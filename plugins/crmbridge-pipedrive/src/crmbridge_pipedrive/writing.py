@@ -127,7 +127,9 @@ class Writer(Struct, frozen=True, kw_only=True):
         try:
             return self._send(change)
         except RefusedError as error:
-            return Receipt(change=change.id, outcome=outcome_of(error), ref=change.target, message=error.message)
+            return Receipt(
+                change=change.id, outcome=outcome_of(change, error), ref=change.target, message=error.message
+            )
         except ForbiddenError as error:
             return Receipt(change=change.id, outcome=Outcome.REFUSED, ref=change.target, message=error.message)
         except UnclearError as error:

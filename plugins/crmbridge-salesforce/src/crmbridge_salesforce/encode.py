@@ -129,7 +129,7 @@ class Encoder:
         column = table.columns.get(CURRENCY)
         known = currencies(table, self._shape.currency)
         if not known:
-            raise RefusedError(f"{money} can't be written: {NO_CURRENCY}")
+            raise NotReadyError(f"{money} can't be written: {NO_CURRENCY}")
         if money.currency not in known:
             raise RefusedError(f"The org keeps amounts in {', '.join(known)}; {money} can't be written")
         return {CURRENCY: money.currency} if column else {}

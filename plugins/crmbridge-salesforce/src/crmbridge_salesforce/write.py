@@ -82,7 +82,7 @@ class Writer:
             try:
                 item = Item(change, self._encoder.row(change))
             except RefusedError as error:
-                receipts[change.id] = receipt(change, outcome_of(error), error.message)
+                receipts[change.id] = receipt(change, outcome_of(change, error), error.message)
                 continue
             groups.setdefault(self._route(item), []).append(item)
         for number, (route, items) in enumerate(groups.items()):
