@@ -251,6 +251,25 @@ def test_of_a_day_nothing_is_spread_over_its_hours() -> None:
     assert 100 - 50 - 2 == _at_once(budget, clock)
 
 
+def test_of_a_day_each_answer_counts() -> None:
+    """What was used of it does not come back before it is over, so the last answer knows best."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 86_400, "day")], clock, day_share=1)
+    for remaining in (90, 40):
+        budget.observe(Usage("day", 100, remaining))
+
+    assert 100 - 60 - 2 == _at_once(budget, clock)
+
+
+def test_a_share_of_one_request_is_one() -> None:
+    """Else nothing would ever be sent."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(1, 1, "burst")], clock, share=0.5)
+    budget.take()
+
+    assert clock.now() == NOON
+
+
 def test_one_answer_that_was_overtaken_tells_of_no_other_app() -> None:
     """Answers overtake each other: only what three of them say in a row is another app's."""
     clock = VirtualClock(NOON)
