@@ -431,6 +431,16 @@ class TestErrors:
         assert Outcome.REFUSED == receipt.outcome
         assert str(body.get("error", "410")) in receipt.message
 
+    def test_who_may_not_make_deals_can_be_given_that(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
+        """It fails, and is tried again by each run; what is refused would wait for an edit of each deal."""
+        full = {"success": False, "error": "Limit reached", "code": "feature_capping_deals_limit"}
+        vendor.post("/api/v2/deals").respond(403, json=full)
+        edits = (FieldEdit("name", None, "New"),)
+        made = make_change("n", connection="pd", action=Action.CREATE, target=None, key="k1", edits=edits)
+        (receipt,) = adapter.write([made])
+
+        assert (Outcome.FAILED, True) == (receipt.outcome, "Limit reached" in receipt.message)
+
     def test_a_500_after_a_write_is_unclear(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """It may have been carried out, so it is not sent again."""
         route = vendor.patch("/api/v2/deals/7").respond(500, json={"success": False, "error": "oops"})

@@ -186,6 +186,21 @@ def test_results_belong_to_their_changes(stubbed: SalesforceAdapter, routes: res
     assert "Say why first (StageName) [FIELD_CUSTOM_VALIDATION_EXCEPTION]" == receipts[0].message
 
 
+def test_who_may_not_make_records_can_be_given_that(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """It fails, and is tried again by each run; what is refused would wait for an edit of each record."""
+    denied = {"statusCode": "INSUFFICIENT_ACCESS_OR_READONLY", "message": "no", "fields": []}
+    routes.get(f"{BASE}/query").respond(json=make_rows())
+    routes.get(f"{BASE}/sobjects/Account/describe").respond(
+        json={**make_describe(make_field("Name")), "name": "Account"}
+    )
+    routes.route(path__regex="composite/sobjects").respond(json=[{"success": False, "errors": [denied]}])
+    edits = (FieldEdit("name", None, "Acme"),)
+    made = make_change("n", action=Action.CREATE, creates=Kind.COMPANY, target=None, edits=edits)
+    receipts = [stubbed.write([change])[0] for change in (made, make_update(name="N"))]
+
+    assert [Outcome.FAILED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
+
+
 @pytest.mark.parametrize("answer", [[], [{"id": DEAL, "success": True}] * 3, {"ok": True}])
 def test_results_that_do_not_add_up_are_unknown(
     stubbed: SalesforceAdapter, routes: respx.MockRouter, answer: Any

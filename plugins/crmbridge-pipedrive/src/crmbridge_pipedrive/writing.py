@@ -131,7 +131,9 @@ class Writer(Struct, frozen=True, kw_only=True):
                 change=change.id, outcome=outcome_of(change, error), ref=change.target, message=error.message
             )
         except ForbiddenError as error:
-            return Receipt(change=change.id, outcome=Outcome.REFUSED, ref=change.target, message=error.message)
+            # Who may not make deals may be given that, or the plan have room again; an edit of each deal is no way to.
+            outcome = Outcome.FAILED if change.action is Action.CREATE else Outcome.REFUSED
+            return Receipt(change=change.id, outcome=outcome, ref=change.target, message=error.message)
         except UnclearError as error:
             return Receipt(change=change.id, outcome=Outcome.UNKNOWN, message=error.message)
 
