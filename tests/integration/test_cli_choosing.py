@@ -78,6 +78,8 @@ def test_a_selection_that_fits_nothing_writes_nothing(shop: Shop) -> None:
     said = shop.call("apply", "--yes", "--select", "note")
 
     assert 0 == said.code
+    assert "Nothing in the plan fits what is selected." in said.out
+    assert "The CRMs agree" not in said.out
     assert "4 changes not selected" in said.out
     assert 4 == len(planned(shop))
 
@@ -89,6 +91,9 @@ def test_a_selection_that_can_not_be_read_says_what_can(shop: Shop) -> None:
     assert 3 == said.code
     assert "an action (update)" in said.err
     assert 4 == len(planned(shop))
+    shop.call("apply", "--yes")
+    said = shop.call("apply", "--yes", "--select", "everything")
+    assert (3, True) == (said.code, "'everything' names nothing" in said.err), "also where nothing is left to write"
 
 
 def test_what_changed_since_the_plan_is_skipped_and_named(shop: Shop, tmp_path: Path) -> None:
