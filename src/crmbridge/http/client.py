@@ -19,6 +19,7 @@ from crmbridge.http.headers import wait_in
 from crmbridge.http.library import httpx
 from crmbridge.http.patience import patiently, worth_waiting_for
 from crmbridge.http.slices import wait_for_room
+from crmbridge.http.trouble import advice_for, kind_of, why, words_of
 from crmbridge.http.trust import authorities_for
 from crmbridge.http.wires import wire_to
 from crmbridge.loopback import is_loopback
@@ -28,18 +29,18 @@ from crmbridge.revealed import strike
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 DEADLINE = 5  # times the timeout: how long a request is tried altogether
 SLOWEST = 2  # times the timeout: how long one whole answer may take, however it drips in
-TOO_FAST, TOO_SLOW = 429, 408
+ABSENT, TOO_FAST, TOO_SLOW = 404, 429, 408
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({TOO_SLOW, 423, 425})  # of the 4xx: the same request may do later
 MOST_CONNECTIONS = 32
 BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
-MOST_WORDS = 2000  # how much of an answer errors may speak of
 # It ended before the request was sent; a proxy's error is that it did not let us through.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 NOT_JSON = object()
 UNREADABLE = "Nothing was taken from it. Try again later; if it comes again, report this to who makes the adapter."
 ELSEWHERE = "Try again later; if it goes on, check the connection's base_url: is it the CRM's own address?"
+ASTRAY = "If the connection has a base_url, check it: is it the CRM's own address, with nothing behind it?"
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _READABLE = {"json": "JSON", "bytes": "data"}
 
@@ -195,12 +196,12 @@ class HttpClient:
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:  # it came, and can't be unpacked
-            raise RetryLaterError(f"{self._asked(request)} can't be read ({_name(error)})") from error
+            raise RetryLaterError(f"{self._asked(request)} can't be read ({kind_of(error)})") from error
         if not reply.ok or self._dialect.failed(reply):
             raise self._error(request.path, reply)
         if reply.body is NOT_JSON:
             message = f"answered {reply.status} with something that is not {_READABLE[request.form]}"
-            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
+            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}", advice=ELSEWHERE)
         if not isinstance(reply.body, request.expect):
             message = f"answered {reply.status} with JSON of another shape than it should have"
             raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
@@ -212,7 +213,7 @@ class HttpClient:
         except NEVER_SENT as error:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:
-            raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error
+            raise UnclearError(f"{self._asked(request)} is not clear ({kind_of(error)})") from error
         if reply.ok and self._dialect.failed(reply):  # a clear no: nothing was carried out
             raise self._error(request.path, reply)
         if reply.ok and reply.body is not NOT_JSON:
@@ -244,7 +245,7 @@ class HttpClient:
         if len(content) >= BIG:
             wait_for_room()
         return Reply(
-            answer.status_code, answer.headers, _decode(answer, content, request.form), _words(content)
+            answer.status_code, answer.headers, _decode(answer, content, request.form), words_of(content)
         ), signed
 
     def _exchange(
@@ -275,7 +276,7 @@ class HttpClient:
         # Errors are kept in the state and shown: a credential that the CRM repeats must not come along.
         said = error.message.rstrip(": ")  # where it said nothing
         error.message = strike(f"{where(self.connection, path, reply)}: {said}")
-        error.advice = strike(error.advice)
+        error.advice = strike(error.advice) or (ASTRAY if reply.status == ABSENT else "")
         error.args = (error.message,)
         return error
 
@@ -303,8 +304,7 @@ class HttpClient:
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
         return RetryLaterError(
-            f"{self.connection}: {self._host} can't be reached ({_name(error)})",
-            advice="Check the network and the connection's base_url, then try again; nothing was lost.",
+            f"{self.connection}: {self._host} can't be reached ({why(error)})", advice=advice_for(error)
         )
 
     def _asked(self, request: _Request) -> str:
@@ -387,12 +387,3 @@ def _decode(answer: httpx.Response, content: bytes, form: Literal["json", "bytes
         return load_json(content)
     except ValueError:
         return NOT_JSON
-
-
-def _words(content: bytes) -> str:
-    """Give the beginning of an answer as text, in the one encoding of JSON, whatever the answer says of itself."""
-    return strike(content[: 4 * MOST_WORDS].decode("utf-8", "replace"))[:MOST_WORDS]
-
-
-def _name(error: Exception) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()

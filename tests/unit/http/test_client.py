@@ -636,3 +636,18 @@ def test_a_read_takes_headers_of_its_own(client: HttpClient) -> None:
 
     sent = route.calls.last.request.headers
     assert ("much", "Bearer very-secret") == (sent["x-context"], sent["authorization"])
+
+
+@respx.mock
+def test_an_address_that_is_not_the_crms_is_told_as_that(client: HttpClient) -> None:
+    """What a web server shows people is no message; what to look at is the connection's base_url."""
+    page = "<!DOCTYPE html><html><head><title>Not found</title></head><body>Sorry!</body></html>"
+    respx.get(f"{URL}/deals").respond(404, html=page)
+    with pytest.raises(RefusedError) as refused:
+        client.read("GET", "/deals")
+    respx.get(f"{URL}/deals").respond(200, html=page)
+    with pytest.raises(RetryLaterError) as unreadable:
+        client.read("GET", "/deals")
+
+    assert 'hs: /deals: refused (404): a page, "Not found"' == refused.value.message
+    assert ("base_url" in refused.value.advice, "base_url" in unreadable.value.advice) == (True, True)
