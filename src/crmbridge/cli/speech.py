@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 # What no process names: the stage itself, what waits and is no field, and what a task says.
 _OWN = {"stage": "stage", "link": "field_link", "delete": "field_delete", "subject": "subject"}
-_OWN |= {"a task": "kind_task", "a note": "kind_note", "a notice": "field_notice"}
+_OWN |= {"a task": "kind_task", "a note": "kind_note", "a notice": "field_notice", "record": "kind_record"}
+# What undo names beside connections: what a field was given, and what it held before.
+_SIDES = {"the run wrote": "undo_wrote", "before it": "undo_before"}
 
 
 class Speech(Struct, frozen=True):
@@ -109,6 +111,10 @@ class Speech(Struct, frozen=True):
             return name
         named = (self(_OWN[each]) if each in _OWN else self.teller.field(each) for each in name.split(", "))
         return self("list").join(named)
+
+    def side(self, name: str) -> str:
+        """Name whose value it is: a connection's, or what a run wrote and replaced."""
+        return self(_SIDES[name]) if name in _SIDES else name
 
 
 def speech_of(workspace: Workspace, changes: Sequence[Change] = ()) -> Speech:

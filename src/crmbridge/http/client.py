@@ -18,6 +18,7 @@ from crmbridge.http.exact_json import dump_json, load_json
 from crmbridge.http.headers import wait_in
 from crmbridge.http.library import httpx
 from crmbridge.http.patience import patiently, worth_waiting_for
+from crmbridge.http.quoting import words_of
 from crmbridge.http.reaching import name_of, open_way, unreachable
 from crmbridge.http.slices import wait_for_room
 from crmbridge.loopback import is_loopback
@@ -32,7 +33,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({TOO_SLOW, 423, 425})  # of the 4xx: the same request may do later
 BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
-MOST_WORDS = 2000  # how much of an answer errors may speak of
 # It ended before the request was sent; a proxy's error is that it did not let us through.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 NOT_JSON = object()
@@ -236,7 +236,7 @@ class HttpClient:
         if len(content) >= BIG:
             wait_for_room()
         return Reply(
-            answer.status_code, answer.headers, _decode(answer, content, request.form), _words(content)
+            answer.status_code, answer.headers, _decode(answer, content, request.form), words_of(content)
         ), signed
 
     def _exchange(
@@ -378,8 +378,3 @@ def _decode(answer: httpx.Response, content: bytes, form: Literal["json", "bytes
         return load_json(content)
     except ValueError:
         return NOT_JSON
-
-
-def _words(content: bytes) -> str:
-    """Give the beginning of an answer as text, in the one encoding of JSON, whatever the answer says of itself."""
-    return strike(content[: 4 * MOST_WORDS].decode("utf-8", "replace"))[:MOST_WORDS]

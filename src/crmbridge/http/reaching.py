@@ -25,6 +25,7 @@ _UNTRUSTED = (
     "Check this machine's clock. If a proxy or a virus scanner of yours reads encrypted connections, put the "
     "certificate of its authority in a file with the usual ones, and name that file in SSL_CERT_FILE; nothing was lost."
 )
+_PLAINLY = dict.fromkeys(("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"), "it does not speak https there")
 _SHUT_OUT = "Check the proxy that HTTPS_PROXY or ALL_PROXY names: its address, user and password; nothing was lost."
 
 
@@ -72,7 +73,7 @@ def _reason(error: Exception, *, proxied: bool) -> tuple[str, str]:
             case ssl.SSLCertVerificationError():
                 return f"its certificate is not to be trusted: {_line(cause.verify_message)}", _UNTRUSTED
             case ssl.SSLError():
-                said = (cause.reason or "").replace("_", " ").lower()
+                said = _PLAINLY.get(cause.reason or "") or (cause.reason or "").replace("_", " ").lower()
                 return f"no encrypted connection comes about: {_line(said)}", usual
             case socket.gaierror():
                 return "its name is not known", usual
