@@ -149,6 +149,17 @@ def test_a_certificate_of_an_unknown_authority_is_told_as_that(speaker: socket.s
     assert "SSL_CERT_FILE" in error.advice
 
 
+def test_a_server_that_encrypts_nothing_is_told_as_that() -> None:
+    """Whoever wrote https for http finds it by that."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_refuse_all, args=(listening,), daemon=True)
+        thread.start()
+        error = failure_of(f"https://127.0.0.1:{listening.getsockname()[1]}")
+        thread.join()
+
+    assert "it does not speak https there" in error.message
+
+
 def test_a_proxy_that_wants_a_password_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it answered tells people what is missing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
