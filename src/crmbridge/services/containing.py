@@ -117,7 +117,8 @@ class Contained:
     def name_all(self, kind: Kind) -> Collection[str] | None:
         """Give the ids of all records of a kind that are there; None where that would cost too much for now."""
         with self._held("name_all"):
-            found = self._adapter.name_all(kind) if names_all(self._adapter, kind) else None
+            named = self._adapter.name_all(kind) if names_all(self._adapter, kind) else None
+            found = None if named is None else frozenset(named)  # as it is looked up for each that is known
             if found is not None and not all(isinstance(each, str) for each in found):
                 raise TypeError("what is no id names nothing")
             return found
