@@ -241,6 +241,7 @@ def test_what_was_refused_is_tried_again_by_the_next_run(shop: Shop) -> None:
     first = shop.call("run").code
     (one,) = [each for each in waiting(shop) if each["cause"] == "refused"]
     told = shop.call("conflicts", "show", one["id"]).out
+    logged = shop.call("history", "20").out
     by_itself = shop.call("run").code
     said = shop.call("conflicts", "retry", one["id"])
     again = shop.call("run").code
@@ -249,5 +250,6 @@ def test_what_was_refused_is_tried_again_by_the_next_run(shop: Shop) -> None:
     assert "Nothing waits that a CRM refused." in nothing
     assert (7, 7, 0, 0) == (first, by_itself, said.code, again)
     assert "crmbridge conflicts retry ID" in " ".join(told.split())
+    assert "`crmbridge conflicts retry --all`" in logged
     assert "1 thing that was refused is tried again, once." in said.out
     assert [] == waiting(shop)

@@ -275,7 +275,7 @@ def test_each_call_is_held() -> None:
 
 
 class Misnaming(FakeAdapter):
-    """A fake that names all deals by what are no ids of ours, once."""
+    """A fake that names all deals by numbers."""
 
     @property
     def capabilities(self) -> Capabilities:
