@@ -19,6 +19,7 @@ from crmbridge.http.headers import wait_in
 from crmbridge.http.library import httpx
 from crmbridge.http.patience import patiently, worth_waiting_for
 from crmbridge.http.slices import wait_for_room
+from crmbridge.http.sparing import Cookieless, parsed
 from crmbridge.http.trust import authorities_for
 from crmbridge.http.wires import wire_to
 from crmbridge.loopback import is_loopback
@@ -133,7 +134,7 @@ class HttpClient:
         self._timeout = timeout
         self._base_url = base_url.rstrip("/") + "/"
         self._host = httpx.URL(self._base_url).host
-        self._client = httpx.Client(
+        self._client = Cookieless(
             headers={"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **(headers or {})},
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
@@ -368,7 +369,7 @@ def _address(connection: str, path: str, base_url: str | None) -> str:
 def _whole_address(base: str, url: str, params: Mapping[str, Any] | None) -> httpx.URL:
     """Put an address together before it is parsed: httpx would parse it three times, letter by letter."""
     address = url if _ELSEWHERE.match(url) else f"{base}{url}"
-    return httpx.URL(f"{address}?{httpx.QueryParams(params)}" if params else address)
+    return parsed(f"{address}?{httpx.QueryParams(params)}" if params else address)
 
 
 def _content(body: Any) -> tuple[bytes | None, dict[str, str]]:
