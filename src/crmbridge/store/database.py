@@ -17,7 +17,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    CursorResult,
     Engine,
     Table,
     bindparam,
@@ -34,6 +33,7 @@ from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, StateError
@@ -146,7 +146,7 @@ class Database:
     def _plainly(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, sqlite.DriverError) as error:
+        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
             tell = postgresql.trouble if self._engine.dialect.name == "postgresql" else sqlite.trouble
             meant = tell(cause, self.where) if (cause := getattr(error, "orig", error)) else None
             if meant is None:
@@ -270,7 +270,7 @@ def upsert_written(
     for start in range(0, len(unique), AT_ONCE):
         some = unique[start : start + AT_ONCE]
         sql = _upsert_sql(connection.dialect.name, into, newest, marked, len(some))
-        saved += connection.exec_driver_sql(sql, tuple(chain.from_iterable(some))).rowcount
+        saved += run(connection, sql, tuple(chain.from_iterable(some))).rowcount
     return len(unique) - saved
 
 
@@ -281,7 +281,7 @@ def insert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
         sql = f"INSERT INTO {into} VALUES {', '.join([values] * len(some))}"  # noqa: S608  a name of ours
-        connection.exec_driver_sql(sql, tuple(chain.from_iterable(some)))
+        run(connection, sql, tuple(chain.from_iterable(some)))
 
 
 @functools.lru_cache(maxsize=10 * AT_ONCE)
@@ -355,11 +355,9 @@ def rows_among(
     more than the database does. Values are made storable here, as what people type may not be.
     """
     names = ", ".join(_asked(each, connection) for each in columns)
+    what = f"SELECT {names} FROM {columns[0].table}"  # noqa: S608  names of ours
     for some in chunks(values):
-        what = f"SELECT {names} FROM {columns[0].table}"  # noqa: S608  names of ours
-        # The driver's own rows: SQLAlchemy would make each anew.
-        with run_among(connection, what, column, some, of) as result:
-            yield from result.cursor.fetchall()
+        yield from run_among(connection, what, column, some, of)
 
 
 def delete_among(
@@ -370,13 +368,24 @@ def delete_among(
         run_among(connection, f"DELETE FROM {table}", column, some, of)  # noqa: S608  a name of ours
 
 
-def run_among(connection: Connection, what: str, column: str, values: Sequence[str], of: Fixed) -> CursorResult[Any]:
-    """Run a statement on the rows where a column is one of these values, at most CHUNK, and others have a fixed one."""
+def run_among(connection: Connection, what: str, column: str, values: Sequence[str], of: Fixed) -> Sequence[Any]:
+    """Run a statement on the rows where a column is one of these values, at most CHUNK, and others have a fixed one.
+
+    Gives what it reads, if it reads something, in the driver's own rows: SQLAlchemy would make each anew.
+    """
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     where = [f"{_quoted(name)} {'IS NULL' if value is None else f'= {mark}'}" for name, value in of.items()]
     where.append(f"{_quoted(column)} IN ({', '.join([mark] * len(values))})")
     given = (*(value for value in of.values() if value is not None), *all_storable(values))
-    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", given)
+    cursor = run(connection, f"{what} WHERE {' AND '.join(where)}", given)
+    return cursor.fetchall() if cursor.description else ()
+
+
+def run(connection: Connection, sql: str, values: Sequence[Any]) -> DBAPICursor:
+    """Run a statement as the driver takes it. What SQLAlchemy would do around it costs more than the database does."""
+    cursor = connection.connection.cursor()
+    cursor.execute(sql, values)
+    return cursor
 
 
 def _asked(column: Column[Any], connection: Connection) -> str:

@@ -81,8 +81,7 @@ class SqlLinks:
             bases = {Ref("", Kind.DEAL, id_): base for id_, base in own.items()}
             asked = ", ".join(in_utf8(each, open_) if each.endswith(".fields") else each for each in _AROUND)
             for part in chunks(sorted(map(storable, links))):
-                with run_among(open_, f"SELECT {asked} {_FROM}", "link", part, {}) as result:
-                    members = result.cursor.fetchall()
+                members = run_among(open_, f"SELECT {asked} {_FROM}", "link", part, {})
                 for link, connection, kind, id_, base, *record in members:
                     ref = ref_of(connection, kind, id_)
                     found[link].append(ref)

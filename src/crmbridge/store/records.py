@@ -173,10 +173,9 @@ class SqlRecords:
             for connection, kind, ids in by_kind(refs):
                 of = {"connection": connection, "kind": kind.value}
                 for some in chunks(ids):
-                    with run_among(open_, _TOMBSTONES, "id", some, of) as rows:
-                        for id_, at, into in rows.cursor.fetchall():
-                            ref, survivor = Ref(connection, kind, id_), None if into is None else read_ref(into)
-                            found[ref] = Tombstone(ref=ref, at=datetime.fromisoformat(at), merged_into=survivor)
+                    for id_, at, into in run_among(open_, _TOMBSTONES, "id", some, of):
+                        ref, survivor = Ref(connection, kind, id_), None if into is None else read_ref(into)
+                        found[ref] = Tombstone(ref=ref, at=datetime.fromisoformat(at), merged_into=survivor)
         return found
 
 
