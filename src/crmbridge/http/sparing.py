@@ -19,7 +19,7 @@ class Cookieless(httpx.Client):
         return _NOTHING
 
     @cookies.setter
-    def cookies(self, cookies: Any) -> None:
+    def cookies(self, _cookies: Any) -> None:
         raise AttributeError("this client keeps no cookies")
 
 

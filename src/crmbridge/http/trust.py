@@ -9,7 +9,7 @@ from crmbridge.http.library import httpx
 
 
 def authorities_for(base_url: str) -> ssl.SSLContext:
-    """Give what judges a server's certificate. It is made once, and the authorities are read where something is encrypted.
+    """Give what judges a server's certificate. It is made once; authorities are read only where something is encrypted.
 
     Reading the usual authorities (or those of SSL_CERT_FILE and SSL_CERT_DIR) takes longer than asking a server on this
     machine, which is the only kind that plain http:// may reach; a client of such a one believes no certificate at all.
