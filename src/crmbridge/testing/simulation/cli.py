@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context
 
-from crmbridge.testing.simulation import fakes, play
 from crmbridge.testing.simulation.bugs import BUGS
-from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.planting import hunt
 
-SHARE = 10  # seeds that one worker plays before it says how it went
+SHARE = 3  # seeds that one worker plays before it says how it went: so few that at the end none waits long for another
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,10 +78,14 @@ def _played(seeds: range, jobs: int, *, fakes_only: bool) -> Iterator[tuple[int,
 
 def seeds_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
     """Play seeds on the sandboxes, and give those that failed, with why."""
+    from crmbridge.testing.simulation import play  # noqa: PLC0415  slow: so each worker does it, side by side
+
     return _failing(play.simulate, seeds)
 
 
 def _fakes_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
+    from crmbridge.testing.simulation import fakes  # noqa: PLC0415  the same
+
     return _failing(fakes.simulate, seeds)
 
 
@@ -103,6 +105,9 @@ def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tu
 
 
 def _replay(asked: argparse.Namespace) -> int:
+    from crmbridge.testing.simulation import play  # noqa: PLC0415  the same
+    from crmbridge.testing.simulation.diary import Diary  # noqa: PLC0415  the same
+
     diary = Diary(_show, requests=asked.requests)
     try:
         played = play.simulate(asked.seed, diary)
