@@ -274,6 +274,10 @@ class Witness:
         crms = self.crms.values()
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
+    def is_there(self, ref: Ref) -> bool:
+        """Tell whether a deal is there now."""
+        return ref in self.crms[ref.connection].records
+
     def view(self, ref: Ref) -> Mapping[str, Value]:
         """Give what a deal holds now."""
         return self.sights[ref.connection].view(self.crms[ref.connection].records[ref])
@@ -281,9 +285,8 @@ class Witness:
     def equal_fields(self, links: Mapping[str, Sequence[Ref]]) -> dict[tuple[str, str], Value]:
         """Find the fields, as (link, name), in which all deals of these links hold the same."""
         equal: dict[tuple[str, str], Value] = {}
-        deals = self.deals()
         for link, refs in links.items():
-            views = [self.view(ref) for ref in refs if ref in deals]
+            views = [self.view(ref) for ref in refs if self.is_there(ref)]
             for name in {name for view in views for name in view if not self.left_out.has_any(refs, name)}:
                 values = [view[name] for view in views if name in view]
                 if len(values) > 1 and all(value == values[0] for value in values):
