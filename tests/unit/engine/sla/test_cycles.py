@@ -196,6 +196,26 @@ def test_the_moment_when_the_next_activity_falls_due_is_looked_at() -> None:
     assert [(20, None)] == shown(looked_at(20.1, planned, kind="next_activity"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("first_touch", (0, None), (0, 6)),
+        ("no_activity", (1, None), (6, None)),
+        ("next_activity", (1, None), (6, None)),
+    ],
+)
+def test_what_is_still_to_come_was_not_done_whatever_is_said_of_it(
+    kind: str, before: tuple[float, float | None], after: tuple[float, float | None]
+) -> None:
+    """A meeting that was marked as held counts from its time on, at which the deal is looked at again."""
+    early = [] if kind == "first_touch" else [activity(1)]
+    now = looked_at(2, *early, activity(6), kind=kind)
+    then = looked_at(6, *early, activity(6), kind=kind)
+
+    assert ([before], [after]) == (shown(now), shown(then))
+    assert MONDAY + 6 * HOUR in {now.until, looked_at(5.9, *early, activity(6), kind=kind).until}
+
+
 @pytest.mark.parametrize("kind", ["first_touch", "no_activity", "next_activity"])
 def test_where_activities_are_not_pulled_nobody_can_tell(kind: str) -> None:
     """That is not the same as there being none."""
