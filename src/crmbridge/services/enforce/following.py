@@ -27,10 +27,10 @@ class _Arrival(NamedTuple):
 def by_their_first(workspace: Workspace, moves: Moves) -> Moves:
     """Give the moves of deals with who made them first, where a linked deal had come to the same place just before.
 
-    What we move in the name of somebody, that person did not decide.
+    What we move in the name of somebody, that person did not decide. Nothing is looked for where nobody asks who moved.
     """
     links = workspace.store.links
-    link_of = links.of(list(moves))
+    link_of = links.of(list(moves)) if workspace.project.process.moves.who else {}
     if not link_of:
         return moves
     linked = links.get(set(link_of.values()))

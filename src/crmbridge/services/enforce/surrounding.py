@@ -100,9 +100,8 @@ def _subjects(
 ) -> Iterator[Subject]:
     records, project = workspace.store.records, workspace.project
     refs = [deal.ref for deal in deals]
-    moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
-    if project.process.moves.who:
-        moves = by_their_first(workspace, moves)
+    moves = by_their_first(workspace, records.moves_for(refs))
+    edits, activities = records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
     courses, voice = courses_of(workspace, refs), voice_of(project.process, project.settings)
