@@ -34,26 +34,25 @@ def by_their_first(workspace: Workspace, moves: Moves) -> Moves:
     if not link_of:
         return moves
     linked = links.get(set(link_of.values()))
-    others = {ref: [other for other in linked[link] if other != ref] for ref, link in link_of.items()}
-    arrivals = _arrivals(workspace, {other for own in others.values() for other in own})
-    return {
-        deal: tuple(_named(workspace, own, [each for other in others.get(deal, ()) for each in arrivals[other]]))
-        for deal, own in moves.items()
-    }
+    arrivals = _arrivals(workspace, {deal for refs in linked.values() for deal in refs})
+    others = {deal: [each for other in linked[link] for each in arrivals[other]] for deal, link in link_of.items()}
+    return {deal: tuple(_named(workspace, own, others.get(deal, ()))) for deal, own in moves.items()}
 
 
 def _arrivals(workspace: Workspace, deals: Collection[Ref]) -> Mapping[Ref, Sequence[_Arrival]]:
     records = workspace.store.records
-    known = sorted(deal for deal in deals if deal.connection in workspace.connections)
-    people = {name: emails(records.records(name, Kind.USER)) for name in {deal.connection for deal in known}}
-    moves = records.moves_for(known)
-    found: dict[Ref, list[_Arrival]] = {deal: [] for deal in deals}
-    for deal in known:
-        mapper, addresses = workspace.mapper(deal.connection), people[deal.connection]
-        for move in moves.get(deal, ()):
-            if move.before is not None:  # where a deal was made, maybe by us, nobody moved it
-                found[deal].append(_Arrival(move.at, mapper.place(move.after), addresses.get(move.by or "")))
-    return found
+    people = {name: emails(records.records(name, Kind.USER)) for name in {deal.connection for deal in deals}}
+    moves = records.moves_for(sorted(deals))
+    return {
+        deal: [
+            _Arrival(
+                move.at, workspace.mapper(deal.connection).place(move.after), people[deal.connection].get(str(move.by))
+            )
+            for move in moves.get(deal, ())
+            if move.before is not None  # where a deal was made, maybe by us, nobody moved it
+        ]
+        for deal in deals
+    }
 
 
 def _named(workspace: Workspace, moves: Sequence[Move], others: Sequence[_Arrival]) -> Iterator[Move]:
