@@ -28,14 +28,13 @@ BLOCK_VARIABLE = "CRMBRIDGE_BLOCK_PLUGINS"  # comma-separated entry point names 
 log = logging.getLogger(__name__)
 
 
-def lazily(module: str, name: str) -> Callable[[Any, AdapterContext], Adapter]:
-    """Give an adapter's class as what opens it, whose module is imported only then: every command loads all plugins."""
+def lazily(module: str, name: str) -> Callable[..., Any]:
+    """Give a function or class whose module is imported when it is called: every command loads all plugins."""
 
-    def open_adapter(settings: Any, context: AdapterContext) -> Adapter:
-        adapter: Adapter = getattr(importlib.import_module(module), name)(settings, context)
-        return adapter
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*arguments)
 
-    return open_adapter
+    return call
 
 
 class AdapterSpec(Struct, frozen=True, kw_only=True):

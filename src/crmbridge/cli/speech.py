@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from crmbridge.languages import catalogue, grouped
 from crmbridge.model.findings import Finding, Verdict
 from crmbridge.model.values import Value, show
 
@@ -51,7 +50,7 @@ class Speech(Struct, frozen=True):
 
     def number(self, count: int) -> str:
         """Write a count with grouped thousands."""
-        return f"{count:,}".replace(",", "." if self.language == "pt" else ",")
+        return grouped(f"{count:,}", self.language)
 
     def named(self, key: str, value: str) -> str:
         """Name something that English calls as files and JSON do, by the page's word for it."""
@@ -141,13 +140,11 @@ def _texts(language: str) -> Mapping[str, str]:
     """Give the words of a language: the page's, which names the same things, and those of commands over them."""
     found = dict(_frame(language))
     for package in ("crmbridge.web", "crmbridge.cli"):
-        catalogue = tomllib.loads(files(package).joinpath("words.toml").read_text("utf-8"))
-        found |= {key: texts[language] for key, texts in catalogue.items()}
+        found |= {key: texts[language] for key, texts in catalogue(package).items()}
     return found
 
 
 @cache
 def _frame(language: str) -> Mapping[str, str]:
     """Give the words of a language around what a run did."""
-    catalogue = tomllib.loads(files("crmbridge.cli").joinpath("run_words.toml").read_text("utf-8"))
-    return {key: texts[language] for key, texts in catalogue.items()}
+    return {key: texts[language] for key, texts in catalogue("crmbridge.cli", "run_words.toml").items()}
