@@ -102,6 +102,44 @@ def test_what_is_done(
     assert {*properties} <= set(json.loads(read.calls.last.request.content)["properties"])
 
 
+@pytest.mark.parametrize(
+    ("due", "completed", "status", "at"),
+    [
+        ("2026-07-01T12:00:00Z", "2026-06-10T09:00:00Z", "COMPLETED", "2026-06-10T09:00:00Z"),
+        ("2026-06-09T12:00:00Z", "2026-06-10T09:00:00Z", "COMPLETED", "2026-06-09T12:00:00Z"),  # noted afterwards
+        ("2026-07-01T12:00:00Z", "2026-06-10T09:00:00Z", "WAITING", "2026-07-01T12:00:00Z"),
+        ("2026-07-01T12:00:00Z", "", "COMPLETED", "2026-07-01T12:00:00Z"),
+        ("2026-07-01T12:00:00Z", "soon", "COMPLETED", "2026-07-01T12:00:00Z"),
+    ],
+)
+def test_a_task_that_is_done_before_it_is_due_was_done_then(
+    hubspot: respx.MockRouter, open_adapter: Opener, due: str, completed: str, *, status: str, at: str
+) -> None:
+    """Who calls today what is due next month has called today, and not next month."""
+    properties = {"hs_timestamp": due, "hs_task_completion_date": completed, "hs_task_status": status}
+    stamp = "2026-06-10T10:00:00Z"
+    raw = {"id": "7", "createdAt": stamp, "updatedAt": stamp, "properties": properties}
+    read = hubspot.post(path=f"{OBJECTS}/tasks/batch/read").respond(json={"results": [raw]})
+    hubspot.post(path__regex=r"/crm/associations/.*").respond(json={"results": []})
+    (record,) = open_adapter().read([Ref("hs", Kind.ACTIVITY, "task-7")]).values()
+
+    assert datetime.fromisoformat(at) == record.fields["at"]
+    assert {*properties} <= set(json.loads(read.calls.last.request.content)["properties"])
+
+
+def test_a_task_of_next_week_is_done_when_somebody_does_it(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """It is pulled with the time at which it was ticked off."""
+    state = bench.served.sandbox.state
+    task = min(state.tables["tasks"].values(), key=lambda each: each.id)
+    state.update(task, {"hs_task_status": "NOT_STARTED", "hs_timestamp": "2026-12-31T12:00:00Z"})
+    bench.clock.advance(timedelta(minutes=6))
+    done_at = bench.clock.now()
+    state.update(task, {"hs_task_status": "COMPLETED"})
+    (record,) = adapter.read([Ref("bench", Kind.ACTIVITY, f"task-{task.id}")]).values()
+
+    assert (True, done_at) == (record.fields["done"], record.fields["at"])
+
+
 def test_notes_are_pulled_as_text(bench: AdapterWorkbench, adapter: Adapter) -> None:
     """Bodies are HTML; records hold what people see."""
     state = bench.served.sandbox.state

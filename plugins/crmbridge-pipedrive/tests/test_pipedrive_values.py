@@ -149,6 +149,28 @@ def test_activities_have_a_time(row: dict[str, Any], expected: datetime | None) 
 
 
 @pytest.mark.parametrize(
+    ("due", "done", "expected"),
+    [
+        (("2026-06-10", "15:30"), "2026-06-08T09:00:00Z", datetime(2026, 6, 8, 9, tzinfo=UTC)),
+        (("2026-06-10", "15:30"), "2026-06-10T16:00:00Z", datetime(2026, 6, 10, 15, 30, tzinfo=UTC)),
+        (("2026-06-10", None), "2026-06-08 09:00:00", datetime(2026, 6, 8, 9, tzinfo=UTC)),
+        (("2026-06-10", None), "2026-06-10 09:00:00", datetime(2026, 6, 10, 9, tzinfo=UTC)),
+        (("2026-06-10", None), "2026-06-11 00:00:00", datetime(2026, 6, 10, tzinfo=UTC)),
+        (("9999-12-31", None), "2026-06-10 09:00:00", datetime(2026, 6, 10, 9, tzinfo=UTC)),
+        (("2026-06-10", "15:30"), "", datetime(2026, 6, 10, 15, 30, tzinfo=UTC)),
+    ],
+)
+def test_what_is_done_before_it_is_due_was_done_then(
+    due: tuple[str, str | None], done: str, expected: datetime
+) -> None:
+    """What was marked as done later was noted afterwards; on a day without a time it can have been at any."""
+    row = dict(zip(("due_date", "due_time"), due, strict=True))
+
+    assert expected == activity_time({**row, "done": bool(done), "marked_as_done_time": done})
+    assert activity_time(row) == activity_time({**row, "done": False, "marked_as_done_time": done})
+
+
+@pytest.mark.parametrize(
     ("website", "domain"),
     [
         ("https://www.Acme.example/about?x=1", "acme.example"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import force_setattr
@@ -128,6 +129,30 @@ def test_a_tasks_subtype_is_its_type(org: Served, adapter: SalesforceAdapter, su
     fields = records(adapter.pull(Kind.ACTIVITY, None))[task].fields
 
     assert (kind, False, datetime(2026, 6, 20, tzinfo=UTC)) == (fields["type"], fields["done"], fields["at"])
+
+
+@pytest.mark.parametrize(
+    ("day", "status", "hours", "at"),
+    [
+        ("2026-06-20", "Completed", 0, datetime(2026, 6, 10, 12, tzinfo=UTC)),  # before it was due
+        ("2026-06-10", "Completed", 0, datetime(2026, 6, 10, 12, tzinfo=UTC)),  # on its day
+        ("2026-06-10", "Completed", 12, datetime(2026, 6, 10, tzinfo=UTC)),  # noted afterwards
+        (None, "Completed", 0, datetime(2026, 6, 10, 12, tzinfo=UTC)),
+        ("2026-06-20", "Not Started", 0, datetime(2026, 6, 20, tzinfo=UTC)),
+        (None, "Not Started", 0, None),
+    ],
+)
+def test_a_task_that_is_done_in_time_was_done_when_it_was_completed(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, *, day: str | None, status: str, hours: int, at: Any
+) -> None:
+    """Its day is when it is due, and has no time; only that it was done later says nothing of when."""
+    deal = state_of(org).deal_ids()[0]
+    task = state_of(org).add_task(deal, Subject="S", ActivityDate=day)
+    clock.advance(timedelta(hours=hours))
+    state_of(org).update("Task", task, {"Status": status})
+    ref = Ref("sf", Kind.ACTIVITY, task)
+
+    assert at == adapter.read([ref])[ref].fields["at"]
 
 
 def test_our_notes_are_notes_and_no_activities(org: Served, adapter: SalesforceAdapter, clock: VirtualClock) -> None:

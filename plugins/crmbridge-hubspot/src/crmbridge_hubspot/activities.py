@@ -19,6 +19,7 @@ ACTIVITY_BOUND = (
     Bound("at", "hs_timestamp", FieldType.DATETIME),
     Bound("owner", "hubspot_owner_id", FieldType.USER),
 )
+COMPLETED_AT = "hs_task_completion_date"  # of a task that is not done, a date that says nothing of that
 NOTE_BODY = "hs_note_body"
 SUBJECTS = MappingProxyType(
     {
@@ -32,6 +33,7 @@ WORDS = MappingProxyType({"calls": "call", "emails": "email", "meetings": "meeti
 ACTIVITY_SYSTEM: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **{name: (subject, *((STATES[name],) if name in STATES else ())) for name, subject in SUBJECTS.items()},
+        "tasks": (SUBJECTS["tasks"], STATES["tasks"], COMPLETED_AT),
         "notes": (NOTE_BODY,),
     }
 )
@@ -44,7 +46,10 @@ def activity_fields(name: str, properties: Mapping[str, str | None], now: dateti
         return {"body": text} if text else {}
     subject = properties.get(SUBJECTS[name])
     named: dict[str, Value] = {"subject": subject} if subject else {}
-    return {"type": WORDS[name], "done": _is_done(name, properties, now), **named}
+    done = _is_done(name, properties, now)
+    if name == "tasks" and done and (at := _done_early(properties)) is not None:
+        named["at"] = at
+    return {"type": WORDS[name], "done": done, **named}
 
 
 def _is_done(name: str, properties: Mapping[str, str | None], now: datetime) -> bool:
@@ -64,6 +69,19 @@ def _is_done(name: str, properties: Mapping[str, str | None], now: datetime) -> 
             return _has_passed(properties.get("hs_timestamp"), now)
         case _:
             return True
+
+
+def _done_early(properties: Mapping[str, str | None]) -> datetime | None:
+    """Say when a task was done that was due later, or never; of one that was done late its due time is kept."""
+    try:
+        done, due = map(_moment_in, (properties.get(COMPLETED_AT), properties.get("hs_timestamp")))
+    except ValueError:  # told as a problem of the field
+        return None
+    return done if done is not None and (due is None or done < due) else None
+
+
+def _moment_in(text: str | None) -> datetime | None:
+    return moment(text) if text else None
 
 
 def _has_passed(at: str | None, now: datetime) -> bool:

@@ -231,13 +231,22 @@ def _fill_activity_time(values: dict[str, Value], row: Row, around: Surroundings
 
 
 def activity_time(row: Row) -> datetime | None:
-    """Say when an activity is due; without a time of day at the start of its day, without a day when it was done.
+    """Say when an activity is due, or when it was done, where that was before it was due, or on the day it was due.
 
-    Due times are in UTC ("Activities", API v1).
+    One that was marked as done later is taken to have happened when it was due, and was noted afterwards. Without a
+    time of day that is the start of the day.
     """
+    done = moment(row.get("marked_as_done_time")) if row.get("done") is not False else None
     day = moment(row.get("due_date"))
     if day is None:
-        return moment(row.get("marked_as_done_time"))
+        return done
+    due = _due(row, day)
+    in_time = timedelta(days=1) if due == day else timedelta(0)
+    return done if done is not None and done - due < in_time else due
+
+
+def _due(row: Row, day: datetime) -> datetime:
+    """Say when on its day an activity is due. Due times are in UTC ("Activities", API v1)."""
     hours, minutes, seconds = (*str(row.get("due_time") or "0:0").split(":"), "0", "0")[:3]
     if not (hours + minutes + seconds).isdecimal():
         return day

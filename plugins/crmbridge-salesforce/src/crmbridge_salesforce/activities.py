@@ -23,6 +23,7 @@ from crmbridge_salesforce.values import read_moment
 
 DEAL, COMPANY, CONTACT = "006", "001", "003"  # how the ids of these begin
 _COMMON = ("Subject", "OwnerId", "WhatId", "WhoId", "AccountId", "ActivityDate")
+_TASK_TIMES = ("ActivityDate", "CompletedDateTime")
 _OF_TASK = ("IsClosed", "TaskSubtype", "Type", "CompletedDateTime")
 _OF_EVENT = ("ActivityDateTime", "StartDateTime", "EndDateTime", "DurationInMinutes", "IsChild")
 # What people choose as a task's type says more than that it is a task; other words of theirs are no kind of activity.
@@ -88,10 +89,15 @@ class Activities:
         return _CHOSEN.get(self.form.get(row, "Type").strip().lower(), kind) if kind == "task" else kind
 
     def _task_time(self, row: Cells) -> tuple[datetime | None, bool]:
-        """Give a task's day, which has no time; one without a day happened when it was completed."""
+        """Give a task's day, which has no time, or when it was completed, where that was not after that day.
+
+        One that was closed later is taken to have happened on its day, and was noted afterwards.
+        """
         get = self.form.get
-        at = get(row, "ActivityDate") or get(row, "CompletedDateTime")
-        return (read_moment(at) if at else None), get(row, "IsClosed") == "true"
+        closed = get(row, "IsClosed") == "true"
+        day, completed = (read_moment(text) if (text := get(row, name)) else None for name in _TASK_TIMES)
+        early = completed is not None and (day is None or (closed and completed - day < timedelta(days=1)))
+        return (completed if early else day), closed
 
     def _event_time(self, row: Cells) -> tuple[datetime | None, bool]:
         """Give when an event begins, and whether it is over: nobody ticks it off."""

@@ -127,15 +127,22 @@ def typed(text: str, kind: FieldType, current: Value = None) -> Value:
     """
     try:
         if kind is FieldType.MONEY:
-            return Money(Decimal(text.strip()), current.currency) if isinstance(current, Money) else text
+            return Money(_number(text.strip()), current.currency) if isinstance(current, Money) else text
         return _READ.get(kind, str)(text.strip())
     except (ValueError, KeyError, InvalidOperation):
         return text
 
 
+def _number(text: str) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite():  # Python takes `nan` and `infinity` for numbers
+        raise ValueError(text)
+    return number
+
+
 _READ: Mapping[FieldType, Callable[[str], Value]] = {
     FieldType.BOOL: lambda text: {"yes": True, "true": True, "no": False, "false": False}[text.lower()],
-    FieldType.NUMBER: Decimal,
+    FieldType.NUMBER: _number,
     FieldType.DATE: date.fromisoformat,
     FieldType.DATETIME: parse_iso,
     FieldType.CHOICES: lambda text: tuple(sorted(part.strip() for part in text.split(",") if part.strip())),

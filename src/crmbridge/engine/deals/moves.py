@@ -40,6 +40,7 @@ class LastMove(Struct, frozen=True, kw_only=True):
     direct: bool
     forward: bool
     reopened: bool  # from won or lost to open
+    undone: bool = False  # it takes back the move before it
     back: bool = False  # against the process's direction, other than by taking back the move before it
     left_behind: tuple[Stage, ...]  # of a forward move: the source's stage and the ones that were skipped
     illegal: Illegal | None = None
@@ -100,6 +101,7 @@ def _move(earlier: Sequence[Visit], target: Visit | None, place: Place, process:
         direct=through == place,
         forward=forward,
         reopened=reopened,
+        undone=undone,
         back=not (led_to or forward or reopened or undone),
         left_behind=road(source.stage, place.stage or WON, process) if forward else (),
     )

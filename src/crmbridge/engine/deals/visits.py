@@ -61,14 +61,12 @@ def visits_of(deal: Record, moves: Sequence[Move], mapper: StageMapper) -> tuple
 
 def _arrivals(deal: Record, moves: Sequence[Move], mapper: StageMapper) -> list[_Arrival]:
     """List where the deal came to and when, from its creation to where the record says it is now."""
-    now = mapper.place(deal.position)
     arrivals = [_Arrival(move.at, mapper.place(move.after)) for move in moves]
     first = moves[0]
     if first.before is not None and deal.created_at is not None and deal.created_at <= first.at:
         arrivals.insert(0, _Arrival(deal.created_at, mapper.place(first.before)))
-    if arrivals[-1].place != now:
-        arrivals.append(_Arrival(max(deal.updated_at, moves[-1].at), now))
-    return arrivals
+    # Where it stood there already, this is left out again.
+    return [*arrivals, _Arrival(max(deal.updated_at, moves[-1].at), mapper.place(deal.position))]
 
 
 def _collapsed(arrivals: Iterable[_Arrival]) -> list[_Arrival]:

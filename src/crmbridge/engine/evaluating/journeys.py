@@ -46,7 +46,7 @@ def ending_of(subject: Subject, visits: Sequence[Visit]) -> Ending | None:
         return None
     if visits and visits[-1].to is not None and visits[-1].to.status is place.status and visits[-1].left_at:
         return Ending(place.status, visits[-1].left_at)
-    if place.status is Status.WON and place.stage is not None and visits:
+    if place.stage is not None:  # where won deals stand
         return Ending(place.status, visits[-1].entered_at)
     return Ending(place.status, subject.deal.updated_at)
 

@@ -51,6 +51,8 @@ def _is_by_another(move: LastMove, subject: Subject) -> bool:
     by = mover(move, subject)
     if not words or by is None or users is None:
         return False
+    if move.undone and not move.forward:  # whoever does that, and maybe it was us
+        return False
     allowed, nobody = listed([word for word in words if word != OWNER], subject.beside.people)
     if OWNER in words:
         if OWNER in subject.deal.unreadable or not is_known(subject, [OWNER], move.at):

@@ -28,9 +28,6 @@ class Clocks(NamedTuple):
     until: datetime | None
 
 
-NO_CLOCKS = Clocks((), None)
-
-
 def clocks(subject: Subject, visits: Sequence[Visit], now: datetime) -> Clocks:
     """Measure every cycle of every SLA on a deal.
 
@@ -38,8 +35,6 @@ def clocks(subject: Subject, visits: Sequence[Visit], now: datetime) -> Clocks:
     the process and its calendars say now; also when the process has its SLA no more.
     """
     rules = clock_rules(subject.process)
-    if not rules and not subject.judged_before:
-        return NO_CLOCKS
     before = {_key(each): each for each in subject.judged_before if each.ended_at is None or each.ended_at <= now}
     found: list[SlaClock] = []
     moments: list[datetime | None] = []
@@ -117,7 +112,7 @@ def _of_rule(
         if known and known.judged_by and known.ended_at is not None and known.ended_at == cycle.ended_at:
             yield replace(known, visit=cycle.visit)
         elif limit is not None:
-            yield measure(cycle, limit, _pauses(rule, known, subject, now), now)
+            yield measure(cycle, limit, _pauses(rule, known, subject), now)
     if rule.measures is SlaKind.RESPONSE:  # of earlier messages only this is known: the fields hold the last one
         own = (clock for clock in before.values() if clock.sla == rule.id and clock.started_at not in seen)
         yield from _ended(visits, own)
@@ -132,17 +127,18 @@ def _ended(visits: Sequence[Visit], before: Iterable[SlaClock]) -> Iterator[SlaC
             yield replace(clock, visit=visit)
 
 
-def _pauses(rule: ClockRule, known: SlaClock | None, subject: Subject, now: datetime) -> Iterator[Pause]:
+def _pauses(rule: ClockRule, known: SlaClock | None, subject: Subject) -> Iterator[Pause]:
     """Give the times at which a field held a value that stops the clock: as far back as its values are known.
 
-    A copy of the deal may be younger than that. Then what an earlier evaluation saw goes on until then.
+    What an earlier evaluation saw counts until then, as that copy of the deal may have been older.
     """
     if not rule.timing.pause_when:
         return
     for field, values in rule.timing.pause_when.items():
         yield from intervals(subject, field, values)
     if known and known.judged_by.partition("/")[0] == rule.timing.digest:
-        yield from ((since, until or seen_since(subject)) for since, until in known.pauses if since <= now)
+        seen = seen_since(subject)
+        yield from ((since, min(until or seen, seen)) for since, until in known.pauses if since < seen)
 
 
 def _took(cycle: Cycle, limit: Limit, pauses: Iterable[Pause], now: datetime) -> timedelta:

@@ -18,6 +18,7 @@ from crmbridge.model.slas import ReEntry, Sla, SlaKind
 from crmbridge.model.values import Value, is_empty
 
 _INSTANT = timedelta(microseconds=1)
+_OF_ACTIVITIES = frozenset({SlaKind.FIRST_TOUCH, SlaKind.NO_ACTIVITY, SlaKind.NEXT_ACTIVITY})
 
 
 class Cycle(NamedTuple):
@@ -35,11 +36,13 @@ def cycles_of(rule: ClockRule, visits: Sequence[Visit], subject: Subject, now: d
 
 
 def wakes_at(rule: ClockRule, subject: Subject, now: datetime) -> datetime | None:
-    """Give the moment at which an SLA without a cycle may get one although nothing changes."""
-    if rule.measures is not SlaKind.NEXT_ACTIVITY:
+    """Give the moment at which an SLA may get another cycle although nothing changes: an activity's time has come."""
+    if rule.measures not in _OF_ACTIVITIES:
         return None
-    coming = _coming(rule, subject, now)
-    return coming + _INSTANT if coming else None  # what is due right now is still to come
+    coming = _coming(rule, subject, now) if rule.measures is SlaKind.NEXT_ACTIVITY else None
+    moments = [at for at in _times_done(rule, subject) if at > now]
+    moments += [coming + _INSTANT] if coming else []  # what is due right now is still to come
+    return min(moments, default=None)
 
 
 def _in_stage(rule: ClockRule, visits: Sequence[Visit], _subject: Subject, _now: datetime) -> Iterator[Cycle]:
@@ -88,10 +91,10 @@ def _is_open(answer: Value) -> bool:
     return is_empty(answer) or answer is False
 
 
-def _first_touch(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _now: datetime) -> Iterator[Cycle]:
+def _first_touch(rule: ClockRule, visits: Sequence[Visit], subject: Subject, now: datetime) -> Iterator[Cycle]:
     if subject.activities is None:
         return
-    done = sorted(_done(rule, subject))
+    done = sorted(_done(rule, subject, now))
     if rule.stage is None:
         start = subject.deal.created_at or visits[0].entered_at
         # A call may be older than the deal that came of it.
@@ -103,18 +106,17 @@ def _first_touch(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _no
             yield Cycle(visit, visit.entered_at, _ending(visit.entered_at, touched, visit.left_at))
 
 
-def _no_activity(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _now: datetime) -> Iterator[Cycle]:
+def _no_activity(rule: ClockRule, visits: Sequence[Visit], subject: Subject, now: datetime) -> Iterator[Cycle]:
     visit = _standing(rule, visits, subject)
     if visit is not None and subject.activities is not None:
-        yield Cycle(visit, max([_since(rule, visit, subject), *_done(rule, subject)]))
+        yield Cycle(visit, max([_since(rule, visit, subject), *_done(rule, subject, now)]))
 
 
 def _next_activity(rule: ClockRule, visits: Sequence[Visit], subject: Subject, now: datetime) -> Iterator[Cycle]:
     visit = _standing(rule, visits, subject)
     if visit is None or subject.activities is None or _coming(rule, subject, now) is not None:
         return
-    done = (at for at in _done(rule, subject) if at <= now)
-    yield Cycle(visit, max([_since(rule, visit, subject), *done, *_planned(rule, subject)]))
+    yield Cycle(visit, max([_since(rule, visit, subject), *_done(rule, subject, now), *_planned(rule, subject)]))
 
 
 def _response(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _now: datetime) -> Iterator[Cycle]:
@@ -169,8 +171,12 @@ def _closed_at(rule: ClockRule, visits: Sequence[Visit], subject: Subject) -> da
     return last.left_at or last.entered_at
 
 
-def _done(rule: ClockRule, subject: Subject) -> Iterator[datetime]:
-    """Give when the activities that count were done."""
+def _done(rule: ClockRule, subject: Subject, now: datetime) -> Iterator[datetime]:
+    """Give when the activities that count were done; what is still to come was not, whatever is said of it."""
+    return (at for at in _times_done(rule, subject) if at <= now)
+
+
+def _times_done(rule: ClockRule, subject: Subject) -> Iterator[datetime]:
     for activity in _counting(rule, subject):
         if activity.fields.get("done") is True:
             at = activity.fields.get("at")

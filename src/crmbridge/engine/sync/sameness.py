@@ -116,7 +116,7 @@ def _plain(text: str) -> str:
 
 def _less_exact(written: datetime, seen: datetime) -> bool:
     before, after = written.astimezone(UTC), seen.astimezone(UTC)
-    if after.microsecond and after.microsecond % 1000:
+    if after.microsecond % 1000:
         return False
     return timedelta(0) < abs(before - after) < (_MINUTE if not after.second else timedelta(seconds=1))
 

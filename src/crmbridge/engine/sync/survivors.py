@@ -23,7 +23,7 @@ def follow_merges(
     its own over others.
     """
     taken = {ref for refs in links.values() for ref in refs}
-    there = {link: sum(ref not in gone and ref not in survivors for ref in refs) for link, refs in links.items()}
+    there = {link: sum(ref not in gone for ref in refs) for link, refs in links.items()}
     followed: dict[str, tuple[Ref, ...]] = {}
     for link in sorted(links, key=lambda link: (-there[link], -likeness.get(link, 0), link)):
         ends = {ref: end for ref in links[link] if (end := end_of(ref, survivors)) not in taken}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -190,10 +190,9 @@ def _money(item: Blocked, text: str) -> Value:
     """Read an amount with its currency; without one, that of the sides counts where they have the same."""
     amount, _, currency = text.strip().partition(" ")
     if currency.strip():
-        try:
-            return Money(Decimal(amount), currency.strip().upper()) if len(currency.strip()) == 3 else text
-        except InvalidOperation:
-            return text
+        number = typed(amount, FieldType.NUMBER)
+        code = currency.strip().upper()
+        return Money(number, code) if isinstance(number, Decimal) and len(code) == 3 else text
     known = {value.currency: value for value in item.values.values() if isinstance(value, Money)}
     return typed(text, FieldType.MONEY, next(iter(known.values()))) if len(known) == 1 else text
 

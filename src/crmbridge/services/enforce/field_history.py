@@ -12,11 +12,11 @@ from msgspec import Struct
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.doubts import Doubt, doubt
 from crmbridge.engine.evaluating.evaluate import BEYOND_BOUNDS
+from crmbridge.engine.sync.sameness import same
 from crmbridge.errors import CrmbridgeError, RefusedError
 from crmbridge.model.courses import DIFFERS, Course, Held, untold, without_repeats
 from crmbridge.model.records import Record, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.model.values import is_empty
 from crmbridge.ports import TellsFieldHistory, tells_field_history
 from crmbridge.services.enforce.surrounding import courses_of, reading_of
 from crmbridge.services.workspace import Workspace
@@ -120,7 +120,7 @@ def _checked(deal: Record, course: Course) -> Course:
     if not course.held:
         return replace(course, until=deal.updated_at)
     last, now = course.held[-1], deal.fields.get(course.field)
-    agrees = bool(last.problem) or last.value == now or (is_empty(last.value) and is_empty(now))
+    agrees = bool(last.problem) or same(last.value, now)
     if not agrees or course.until > deal.updated_at or list(course.held) != sorted(course.held, key=_at):
         return untold(deal, course.field, DIFFERS)
     return replace(course, held=without_repeats(course.held))

@@ -17,6 +17,7 @@ from crmbridge.model.courses import Course
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.enforce.awaiting import HANGING, NAMED, asked_for, is_pulled
+from crmbridge.services.enforce.following import by_their_first
 from crmbridge.services.links.associations import hanging_on
 from crmbridge.services.pull.unread_kinds import why_no_files
 from crmbridge.services.workspace import Workspace
@@ -99,7 +100,8 @@ def _subjects(
 ) -> Iterator[Subject]:
     records, project = workspace.store.records, workspace.project
     refs = [deal.ref for deal in deals]
-    moves, edits, activities = records.moves_for(refs), records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
+    moves = by_their_first(workspace, records.moves_for(refs))
+    edits, activities = records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
     courses, voice = courses_of(workspace, refs), voice_of(project.process, project.settings)

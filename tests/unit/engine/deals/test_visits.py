@@ -97,6 +97,15 @@ def test_a_history_that_begins_late_is_filled_up_from_the_creation() -> None:
     )
 
 
+def test_a_history_that_is_older_than_the_deal_begins_with_its_first_move() -> None:
+    """So it is where deals were brought in with their history: no visit ends before it begins."""
+    moves = [make_move("qualification", "proposal", at=day(3))]
+
+    assert [("proposal", 1, day(3), None)] == short(
+        visits_of(make_deal(stage="proposal", created_at=day(4)), moves, usual())
+    )
+
+
 def test_the_record_is_right_when_the_history_lags() -> None:
     """The deal came to where it stands at the record's last update."""
     moves = make_moves((day(0), "qualification"))

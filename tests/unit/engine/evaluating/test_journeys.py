@@ -57,11 +57,17 @@ def test_an_ending_without_history_is_when_the_record_changed() -> None:
 def test_ways_there_and_back_are_found() -> None:
     """One each time that the deal comes back; not where it was lost between."""
     there = subject((9, "qualification"), (6, "proposal"), (5, "qualification"), (3, "proposal"))
-    lost = subject((9, "qualification"), (6, "lost"), (5, "qualification"))
+    begins, ends = (9, "qualification"), (5, "qualification")
+    others = [
+        subject(begins, (6, "lost"), ends),
+        subject(begins, (8, "lost"), (6, "proposal"), ends),
+        subject(begins, (7, "proposal"), (6, "lost"), ends),
+        subject(begins, (6, "proposal"), (5, "care")),
+    ]
     found = list(detours(visits(there), NOON - 30 * DAY))
 
     assert [("qualification", "proposal", DAY), ("proposal", "qualification", 2 * DAY)] == [one[:3] for one in found]
-    assert [] == list(detours(visits(lost), NOON - 30 * DAY))
+    assert [] == [one for other in others for one in detours(visits(other), NOON - 30 * DAY)]
     assert 1 == len(list(detours(visits(there), NOON - 4 * DAY)))
 
 
@@ -89,6 +95,11 @@ def test_a_part_of_a_day_counts_as_such() -> None:
     (one,) = used_times([visit], [activity(0.1)], NOON - 30 * DAY, NOON)
 
     assert (0.25, 0) == (one.working, one.waiting)
+
+    longer = make_visit(entered_at=NOON - DAY * 5 / 4)
+    (one,) = used_times([longer], [activity(0.1)], NOON - 30 * DAY, NOON)
+
+    assert (0.25, 1) == (one.working, one.waiting)
 
 
 def test_visits_that_ended_before_are_left_out() -> None:

@@ -91,6 +91,16 @@ def test_moving_on_does_not_hide_who_moved_it_before() -> None:
     assert [] == wrong(journey("qualification", "proposal", "closing", "won", by="7", moves=moves))
 
 
+def test_whoever_takes_a_move_back_may() -> None:
+    """As we do ourselves, in the name of whoever we are signed in as. Who makes the move again is asked once more."""
+    moves = {"who": {"qualification": ["leader"], "proposal": ["leader"]}}
+    there_and_back = ("qualification", "proposal", "qualification")
+
+    assert [] == wrong(journey(*there_and_back, by="7", moves=moves))
+    assert 1 == len(wrong(journey("qualification", "proposal", "closing", "qualification", by="7", moves=moves)))
+    assert 1 == len(wrong(journey(*there_and_back, "proposal", by="7", moves=moves)))
+
+
 def test_who_may_win_a_deal_can_be_said_too() -> None:
     """By the stage where won deals stand."""
     moves = {"who": {"care": ["leader"]}}

@@ -228,7 +228,8 @@ def qualified(*moves: tuple[datetime, str], judged_before: Any = (), edits: Any 
             **parts.pop("process", {}),
         }
     )
-    deal = make_deal(stage=moves[-1][1], **{"created_at": MONDAY, "updated_at": moves[-1][0], **parts.pop("deal", {})})
+    stands = {"stage": moves[-1][1], "created_at": MONDAY, "updated_at": moves[-1][0]}
+    deal = make_deal(**{**stands, **parts.pop("deal", {})})
     subject = make_subject(
         *make_moves(*moves), deal=deal, process=process, judged_before=judged_before, edits=edits, **parts
     )
@@ -284,6 +285,34 @@ def test_a_field_that_says_so_stops_the_clock() -> None:
 
     assert ((MONDAY + 2 * HOUR, MONDAY + 5 * HOUR),) == clock.pauses
     assert 16 * HOUR == clock.elapsed
+
+
+def test_time_in_another_stage_is_as_long_as_the_history_says() -> None:
+    """The record told first that the deal was back, at the latest moment at which it can have come."""
+    away = ((MONDAY, "qualification"), (MONDAY + HOUR, "proposal"))
+    back = (MONDAY + 3 * HOUR, "qualification")
+    sla = {"re_entry": "resume", "pause_when": {"waiting": ["customer"]}}
+    seen = Edit(field="stage", since=MONDAY + HOUR, at=MONDAY + 5 * HOUR, before="proposal", after="qualification")
+    record = {"stage": "qualification", "updated_at": MONDAY + 5 * HOUR}
+    first = qualified(*away, sla=sla, deal=record, edits=(seen,))
+    (clock,) = qualified(*away, back, sla=sla, deal=record, edits=(seen,), judged_before=first.clocks).clocks
+
+    assert ((MONDAY + HOUR, MONDAY + 5 * HOUR),) == first.clocks[0].pauses
+    assert ((MONDAY + HOUR, MONDAY + 3 * HOUR),) == clock.pauses
+
+
+def test_an_edit_of_another_field_stops_no_clock() -> None:
+    """Whatever that holds."""
+    edits = (
+        Edit(field="waiting", since=MONDAY, at=MONDAY + 2 * HOUR, before="us", after="customer"),
+        Edit(field="source", since=MONDAY + 2 * HOUR, at=MONDAY + 5 * HOUR, before="customer", after="us"),
+        Edit(field="waiting", since=MONDAY + 5 * HOUR, at=MONDAY + 6 * HOUR, before="customer", after="us"),
+        Edit(field="source", since=MONDAY + 6 * HOUR, at=MONDAY + 7 * HOUR, before="us", after="customer"),
+    )
+    sla = {"pause_when": {"waiting": ["customer"]}}
+    (clock,) = qualified((MONDAY, "qualification"), sla=sla, edits=edits, deal={"fields": {"waiting": "us"}}).clocks
+
+    assert ((MONDAY + 2 * HOUR, MONDAY + 6 * HOUR),) == clock.pauses
 
 
 def test_a_pause_that_was_seen_is_not_forgotten() -> None:

@@ -8,6 +8,7 @@ import pytest
 from crmbridge.engine.evaluating.evaluate import evaluate
 from crmbridge.model.findings import Evaluation, FindingKind, SlaState
 from crmbridge.model.records import Edit, Kind, Record
+from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import (
     make_calendar,
     make_deal,
@@ -104,9 +105,9 @@ def test_without_a_touch_the_deal_waits() -> None:
 
 def test_only_activities_of_the_named_types_count() -> None:
     """A task is no touch where a call is asked for, however it is spelt."""
-    calls = {"kind": "first_touch", "types": ["call", "meeting"]}
+    calls = {"kind": "first_touch", "types": [" Call", "meeting"]}
 
-    assert [(0, 3)] == shown(looked_at(9, activity(1, kind="task"), activity(3, kind="Call"), **calls))
+    assert [(0, 3)] == shown(looked_at(9, activity(1, kind="task"), activity(3, kind="call "), **calls))
 
 
 def test_a_call_may_be_older_than_the_deal_that_came_of_it() -> None:
@@ -156,7 +157,24 @@ def test_silence_is_counted_from_the_last_activity() -> None:
     """From the deal's creation, or its coming into the stage, while there is none."""
     assert [(0, None)] == shown(looked_at(9, kind="no_activity"))
     assert [(3, None)] == shown(looked_at(9, activity(1), activity(3), activity(5, done=False), kind="no_activity"))
+    assert [(0, None)] == shown(looked_at(9, moves=WENT_ON, kind="no_activity"))
     assert [(2, None)] == shown(looked_at(9, activity(1), moves=WENT_ON, kind="no_activity", stage="proposal"))
+
+
+def test_what_was_done_at_no_told_time_was_done_when_it_changed_last() -> None:
+    """A task without a day that somebody ticked off is not nothing."""
+    call = activity(3)
+    timeless = replace(call, fields={**call.fields, "at": None})
+
+    assert [(3, None)] == shown(looked_at(9, timeless, kind="no_activity"))
+
+
+def test_a_deal_whose_creation_is_not_told_begins_with_its_first_stay() -> None:
+    """So its silence, and its wait for a first touch, are counted from there."""
+    later = ((MONDAY + HOUR, "qualification"),)
+
+    for kind in ("no_activity", "next_activity", "first_touch"):
+        assert [(1, None)] == shown(looked_at(9, moves=later, deal={"created_at": None}, kind=kind))
 
 
 def test_an_activity_ends_the_silence_and_a_new_one_is_another_finding() -> None:
@@ -170,11 +188,11 @@ def test_an_activity_ends_the_silence_and_a_new_one_is_another_finding() -> None
 
 
 def test_only_open_deals_that_stand_there_are_asked() -> None:
-    """Neither lost ones, nor those in another stage."""
-    lost = (*CAME, (MONDAY + HOUR, "lost"))
+    """Neither lost and won ones, nor those in another stage, or in one that is not of the process."""
+    closed_or_away = [(*CAME, (MONDAY + HOUR, where)) for where in ("lost", "care", "elsewhere")]
 
     for kind in ("no_activity", "next_activity"):
-        assert [] == shown(looked_at(9, moves=lost, kind=kind))
+        assert [[], [], []] == [shown(looked_at(9, moves=moves, kind=kind)) for moves in closed_or_away]
         assert [] == shown(looked_at(9, moves=WENT_ON, kind=kind, stage="qualification"))
 
 
@@ -184,6 +202,7 @@ def test_a_deal_needs_something_still_to_come() -> None:
     assert [(2, None)] == shown(looked_at(9, activity(2), kind="next_activity"))
     assert [(5, None)] == shown(looked_at(9, activity(2), activity(5, done=False), kind="next_activity"))
     assert [] == shown(looked_at(9, activity(5, done=False), activity(9, done=False), kind="next_activity"))
+    assert [(0, None)] == shown(looked_at(9, activity(10, done=False, at=None), kind="next_activity"))
 
 
 def test_the_moment_when_the_next_activity_falls_due_is_looked_at() -> None:
@@ -194,6 +213,26 @@ def test_the_moment_when_the_next_activity_falls_due_is_looked_at() -> None:
     assert MONDAY + 20 * HOUR + TICK == before.until
     assert [] == shown(looked_at(20, planned, kind="next_activity"))
     assert [(20, None)] == shown(looked_at(20.1, planned, kind="next_activity"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("first_touch", (0, None), (0, 6)),
+        ("no_activity", (1, None), (6, None)),
+        ("next_activity", (1, None), (6, None)),
+    ],
+)
+def test_what_is_still_to_come_was_not_done_whatever_is_said_of_it(
+    kind: str, before: tuple[float, float | None], after: tuple[float, float | None]
+) -> None:
+    """A meeting that was marked as held counts from its time on, at which the deal is looked at again."""
+    early = [] if kind == "first_touch" else [activity(1)]
+    now = looked_at(2, *early, activity(6), kind=kind)
+    then = looked_at(6, *early, activity(6), kind=kind)
+
+    assert ([before], [after]) == (shown(now), shown(then))
+    assert MONDAY + 6 * HOUR in {now.until, looked_at(5.9, *early, activity(6), kind=kind).until}
 
 
 @pytest.mark.parametrize("kind", ["first_touch", "no_activity", "next_activity"])
@@ -239,6 +278,7 @@ def test_a_message_belongs_to_the_stage_that_it_came_in() -> None:
     assert [(1, None)] == shown(looked_at(9, moves=WENT_ON, deal=asked(1), **stage))
     assert [] == shown(looked_at(9, moves=WENT_ON, deal=asked(3), **stage))
     assert [(1, 3)] == shown(looked_at(9, moves=(*CAME, (MONDAY + 3 * HOUR, "lost")), deal=asked(1), **RESPONSE))
+    assert [(1, 3)] == shown(looked_at(9, moves=(*CAME, (MONDAY + 3 * HOUR, "care")), deal=asked(1), **stage))
 
 
 def test_an_answer_after_the_deal_was_closed_is_no_late_one() -> None:

@@ -161,6 +161,9 @@ def test_what_is_typed_is_read_as_the_fields_kind(name: str, text: str, value: V
     [
         ("amount", "much"),
         ("amount", "1 euros"),
+        ("amount", "nan EUR"),
+        ("amount", "infinity"),
+        ("size", "sNaN"),
         ("close_date", "tomorrow"),
         ("stage", "nowhere"),
         ("owner", "nobody@example.com"),

@@ -15,7 +15,7 @@ from crmbridge_hubspot.sandbox.links import Links
 from crmbridge_hubspot.sandbox.oauth import OAuth
 from crmbridge_hubspot.sandbox.properties import GROUPS, NEEDED, PROPERTIES, Property
 from crmbridge_hubspot.sandbox.records import BY_API, CrmObject, Owner, Source, Table, Undo
-from crmbridge_hubspot.sandbox.replies import VendorError, invalid_values, validation
+from crmbridge_hubspot.sandbox.replies import VendorError, invalid_values, stamp, validation
 from crmbridge_hubspot.sandbox.trouble import Trouble
 from crmbridge_hubspot.sandbox.values import BadValueError, PropertyRules, hold, take
 
@@ -134,6 +134,8 @@ class HubSpotState:
 
     def _put(self, record: CrmObject, values: Mapping[str, str], now: datetime, source: Source) -> None:
         known = self.properties[record.kind.name]
+        if values.get("hs_task_status") == "COMPLETED":
+            values = {"hs_task_completion_date": stamp(now), **values}
         for prop, value in values.items():
             record.put(prop, value, now, source)
             if known[prop].unique:

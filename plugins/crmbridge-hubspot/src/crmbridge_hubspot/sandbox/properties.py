@@ -183,6 +183,7 @@ _TASK = (
     _choice("hs_task_status", "Task status", "NOT_STARTED", "IN_PROGRESS", "WAITING", "DEFERRED", "COMPLETED"),
     _choice("hs_task_priority", "Priority", "LOW", "MEDIUM", "HIGH"),
     _choice("hs_task_type", "Task type", "TODO", "CALL", "EMAIL"),
+    Property(name="hs_task_completion_date", label="Completed at", type="datetime", field_type="date"),
 )
 _NOTE = (
     *_ENGAGEMENT,

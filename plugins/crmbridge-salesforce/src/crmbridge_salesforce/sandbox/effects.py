@@ -60,6 +60,8 @@ def derive(tables: Tables, table: str, row: Values, before: Values | None) -> No
         _derive_deal(tables, row, before)
     elif table == "Task":
         row["IsClosed"] = _CLOSED.get(row.get("Status") or "", False)
+        kept = before["CompletedDateTime"] if before is not None else None
+        row["CompletedDateTime"] = (kept or tables.now()) if row["IsClosed"] else None
         row["AccountId"] = _account_of(tables, row)
     elif table == "Event":
         row["AccountId"] = _account_of(tables, row)

@@ -199,6 +199,7 @@ _TASK = (
     _choice("TaskSubtype", ("Task", "Email", "Call"), "c", default="Task"),
     _text("Description", 32_000, type="textarea", filterable=False),
     _flag("IsClosed"),
+    _plain("CompletedDateTime", "datetime"),
 )
 _EVENT = (
     _text("Subject"),
