@@ -21,6 +21,8 @@ def check_sources(seen: Witness, change: Change) -> None:
         told = value in [e.value for e in edits if e.ref != change.target or e.decided]
         if name in HANGING:
             told = told or members(value) <= frozenset().union(*(members(e.value) | members(e.before) for e in edits))
+        if name == STAGE:
+            told = told or any((ref, value) in seen.set_back for ref in seen.members[change.link] - {change.target})
         told = told or seen.may_be_ours(change.link, change.target, name)
         assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
         _check_policy(seen, change.target, name)

@@ -1,0 +1,135 @@
+"""Moves that are taken back: those alone that the process forbids, each once, and none that somebody went on from."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from crmbridge.engine.sync.matching import lead
+from crmbridge.engine.views import STAGE
+from crmbridge.model.changes import Change, FieldEdit, Plan
+from crmbridge.model.records import Ref
+from crmbridge.testing.simulation.moving import order_of, skips
+from crmbridge.testing.simulation.verdicts import Edit
+from crmbridge.testing.simulation.witness import Witness
+
+OFTEN_ON_FAKES = 0.2  # in how many plays on CRMs in memory moves are taken back
+ALL = {"rule": "*", "action": "revert"}
+LEFT, ENOUGH = (
+    "qualification",
+    3,
+)  # the stage of the fakes' process that has an exit rule, and how many of these it asks for
+BANT = ("bant.budget", "bant.authority", "bant.need", "bant.timeline")
+MOVES = ({"rule": "*", "action": "task"}, {"rule": "move", "action": "revert"})
+
+
+def draw_bindings(seed: int) -> list[dict[str, Any]]:
+    """Draw what is done about findings in a play on CRMs in memory where moves are taken back; nothing in others."""
+    rng = random.Random(f"reverting {seed}")  # noqa: S311  a seeded play, not a secret
+    if rng.random() >= OFTEN_ON_FAKES:
+        return []
+    return [dict(each) for each in rng.choice(((ALL,), MOVES))]
+
+
+class _Sent(Struct, frozen=True):
+    """A move back that was sent: where the deal stood by then, and after which edit."""
+
+    change: Change
+    edit: FieldEdit
+    now: object
+    at: int
+
+    def said(self) -> tuple[Ref, FieldEdit, object, int]:
+        """Give all that is told of it."""
+        if self.change.target is None:
+            raise TypeError("what is moved back is there")
+        return self.change.target, self.edit, self.now, self.at
+
+
+class Reverts:
+    """Judges what is taken back. A move that was is nobody's any more; `rules` name whose breach takes one back."""
+
+    def __init__(self, seen: Witness, rules: frozenset[str] = frozenset()) -> None:
+        self.seen = seen
+        self.rules = rules
+        self._sent: dict[str, _Sent] = {}  # what nobody knows yet to have been carried out
+        self._made: Counter[tuple[Ref, object]] = Counter()  # by deal, and the stage from which it was taken back
+
+    def check(self, change: Change) -> None:
+        """Check a move back before it is sent."""
+        target = change.target
+        assert target is not None and self.rules, f"P7: {target} is moved back, and nobody asked for that"
+        edit = _of_stage(change)
+        now = self.seen.value(target, STAGE) if target in self.seen.deals() else None
+        self._sent[change.id] = _Sent(change, edit, now, self.seen.count)
+        moves = self._moves(target, edit.before)
+        wrong = now != edit.before or any(self._is_wrong(each, target) for each in moves)
+        assert wrong, f"P7: {target} is moved back to {edit.after}, and the process allows what people did: {moves}"
+
+    def note(self) -> None:
+        """Note what was carried out since: it was taken back, once, so nobody has moved the deal there."""
+        done = [id_ for id_, sent in self._sent.items() if self.seen.crms[sent.change.connection].effects[id_]]
+        for target, edit, now, at in [self._sent.pop(id_).said() for id_ in done]:
+            assert now == edit.before, f"P1: {target} was moved back from {edit.before}, and stood in {now} by then"
+            self._made[target, edit.before] += 1
+            times = self._made[target, edit.before]
+            assert times == 1, f"P7: {target} is moved back from {edit.before} for the {times}th time"
+            gone = self._moves(target, edit.before, at)
+            self.seen.set_back.add((target, edit.after))
+            kept = (e._replace(value=edit.after) if e in gone and e.fresh else e for e in self.seen.edits)
+            self.seen.edits = [each for each in kept if each not in gone]
+
+    def judge(self, plan: Plan) -> None:
+        """Check that no move stands that the process forbids, but for those of which a person is told."""
+        told = {item.deal for item in plan.blocked if item.name == STAGE} if self.rules else set()
+        stopped = {item.link for item in plan.blocked if item.name == STAGE}
+        links = {ref: (link, refs) for link, refs in self.seen.links().items() for ref in refs}
+        for ref in sorted(self.seen.deals()) if self.rules else ():
+            link, refs = links.get(ref, ("", (ref,)))
+            mine = [each for each in self.seen.edits if (each.ref, each.name) == (ref, STAGE)]
+            stands = bool(mine) and mine[-1].value == self.seen.value(ref, STAGE) and mine[-1].value in self.seen.stages
+            if stands and self._skips(mine[-1]) and lead(link, refs) == ref:
+                known = ref in told or self._made[ref, mine[-1].value]
+                assert known or link in stopped, f"P7: {ref} stands where the process let nobody move it: {mine[-1]}"
+
+    def _moves(self, target: Ref, stage: object, until: int | None = None) -> Sequence[Edit]:
+        """Give the last edit of each deal of a link that put it in a stage, if it is the last of its stage."""
+        link = next((link for link, refs in self.seen.links().items() if target in refs), "")
+        refs = self.seen.members[link] if link else {target}
+        last: dict[Ref, Edit] = {}
+        for edit in self.seen.edits:
+            if edit.ref in refs and edit.name == STAGE and (until is None or edit.number <= until):
+                last[edit.ref] = edit
+        return [edit for edit in last.values() if edit.value == stage]
+
+    def _is_wrong(self, edit: Edit, target: Ref) -> bool:
+        """Tell whether a move may be taken back; what was there from the start may have come there in any way."""
+        if edit.fresh or self._is_blurred(edit) or self._skips(edit):
+            return True
+        order = order_of(self.seen.stages)
+        before, after = order.get(str(edit.before)), order.get(str(edit.value))
+        leaves = before is not None and after is not None and before <= order[LEFT] < after
+        return "*" in self.rules and leaves and self._lacks(target)
+
+    def _skips(self, edit: Edit) -> bool:
+        return skips(edit, order_of(self.seen.stages)) and not self._is_blurred(edit)
+
+    def _is_blurred(self, edit: Edit) -> bool:
+        """Tell whether a CRM may tell of this move and another one as of one."""
+        mine = [each for each in self.seen.edits if (each.ref, each.name, each.at) == (edit.ref, STAGE, edit.at)]
+        return len(mine) > 1
+
+    def _lacks(self, deal: Ref) -> bool:
+        """Tell whether a deal may have lacked what the exit rule asks for when a run looked at it."""
+        held = self.seen.crms[deal.connection].records[deal].fields
+        since = [e for e in self.seen.edits if e.ref == deal and e.name in BANT and e.number > self.seen.began]
+        empty = {name for name in BANT if held.get(name) is None} | {e.name for e in since if e.before is None}
+        return len(BANT) - len(empty) < ENOUGH
+
+
+def _of_stage(change: Change) -> FieldEdit:
+    return next(edit for edit in change.edits if edit.name == STAGE)
