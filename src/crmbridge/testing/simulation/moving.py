@@ -24,7 +24,7 @@ def check_move(change: Change, value: Value, edits: Sequence[Edit], stages: Sequ
 
 
 def order_of(stages: Sequence[str]) -> dict[str, int]:
-    """Number the stages of a process; after the last one comes being won."""
+    """Give the number of each stage of a process; after the last one comes being won."""
     return {stage: number for number, stage in enumerate((*stages, WON))}
 
 

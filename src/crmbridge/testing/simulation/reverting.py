@@ -12,7 +12,7 @@ from msgspec import Struct
 from crmbridge.engine.sync.matching import lead
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Change, FieldEdit, Plan
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.testing.simulation.moving import order_of, skips
 from crmbridge.testing.simulation.verdicts import Edit
 from crmbridge.testing.simulation.witness import Witness
@@ -61,13 +61,13 @@ class Reverts:
 
     def check(self, change: Change) -> None:
         """Check a move back before it is sent."""
-        target = change.target
-        assert target is not None and self.rules, f"P7: {target} is moved back, and nobody asked for that"
+        target = change.target or Ref(change.connection, Kind.DEAL, "")
+        assert self.rules, f"P7: {target} is moved back, and nobody asked for that"
         edit = _of_stage(change)
         now = self.seen.value(target, STAGE) if target in self.seen.deals() else None
         self._sent[change.id] = _Sent(change, edit, now, self.seen.count)
         moves = self._moves(target, edit.before)
-        wrong = now != edit.before or any(self._is_wrong(each, target) for each in moves)
+        wrong = now != edit.before or any(map(self._is_wrong, moves)) or self._leaves_unfit(target, edit)
         assert wrong, f"P7: {target} is moved back to {edit.after}, and the process allows what people did: {moves}"
 
     def note(self) -> None:
@@ -106,14 +106,16 @@ class Reverts:
                 last[edit.ref] = edit
         return [edit for edit in last.values() if edit.value == stage]
 
-    def _is_wrong(self, edit: Edit, target: Ref) -> bool:
+    def _is_wrong(self, edit: Edit) -> bool:
         """Tell whether a move may be taken back; what was there from the start may have come there in any way."""
-        if edit.fresh or self._is_blurred(edit) or self._skips(edit):
-            return True
+        return edit.fresh or self._is_blurred(edit) or self._skips(edit)
+
+    def _leaves_unfit(self, deal: Ref, back: FieldEdit) -> bool:
+        """Tell whether the way on that is taken back went past an exit rule that may not have held; so a sync's may."""
         order = order_of(self.seen.stages)
-        before, after = order.get(str(edit.before)), order.get(str(edit.value))
-        leaves = before is not None and after is not None and before <= order[LEFT] < after
-        return "*" in self.rules and leaves and self._lacks(target)
+        before, after = order.get(str(back.after)), order.get(str(back.before))
+        leaves = before is not None and after is not None and before <= order.get(LEFT, -1) < after
+        return "*" in self.rules and leaves and self._lacks(deal)
 
     def _skips(self, edit: Edit) -> bool:
         return skips(edit, order_of(self.seen.stages)) and not self._is_blurred(edit)

@@ -165,9 +165,9 @@ class Witness:
         self.was_shaken.update(refs)
 
     def brought_back(self, ref: Ref) -> None:
-        """Note that a person brought back a deal that was gone; where nobody had seen that, nobody can see this."""
+        """Note that a person brought back a deal that was gone; where no run had seen that, none can see this."""
         self.shaken(ref)
-        if self.store.records.tombstones([ref]):
+        if self.store.records.tombstones([ref]) and self.begins[-1] > self.deleted_at.get(ref, -1):
             self.back_at[ref] = self.count
 
     def decided(self, link: str, name: str, value: Value) -> None:
