@@ -9,12 +9,33 @@ from datetime import timedelta
 from crmbridge.model.records import Kind
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.fake_crm import FakeCrm
+from crmbridge.testing.simulation.accounts import Account
+from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.witness import Witness
 
+OFTEN = 0.03  # in how many plays nobody looks for so long
 OFTEN_ON_FAKES = 0.15  # in how many plays CRMs in memory forget
 SPANS = (0.3, 0.85, 0.95, 1.05, 1.05, 1.5, 2.5)  # of the time for which a CRM tells of a deletion
 ALONE = {"companies": "off", "contacts": "off"}
 POLICIES = ("never", "archive", "archive", "unlink")
+
+
+class Forgetting:
+    """Who deletes deals, and stays away so long that the CRMs forget it. The rest of a history does not depend on it."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(f"forgetting {seed}")  # noqa: S311  a seeded play, not a secret
+        self.is_played = self.rng.random() < OFTEN
+
+    def pass_days(self, people: People, seen: Witness, accounts: Mapping[str, Account], clock: VirtualClock) -> None:
+        """Delete a deal or two, and let days pass: about as many as one of the CRMs tells of it."""
+        for _ in range(self.rng.choice((0, 1, 1, 1, 2))):
+            deals = sorted(seen.deals())
+            linked = [ref for ref in deals if len(seen.linked(ref)) > 1]
+            if deals:
+                people.delete(self.rng.choice(linked or deals))
+        told_for = [account.capabilities.forgets[Kind.DEAL] for account in accounts.values()]
+        clock.advance(self.rng.choice(told_for) * self.rng.choice(SPANS))
 
 
 class ForgetfulFakes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -13,17 +13,21 @@ from crmbridge.engine.sync.matching import lead
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Change, FieldEdit, Plan
 from crmbridge.model.records import Kind, Ref
+from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.moving import order_of, skips
+from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.verdicts import Edit
 from crmbridge.testing.simulation.witness import Witness
 
-OFTEN_ON_FAKES = 0.2  # in how many plays on CRMs in memory moves are taken back
+OFTEN = 0.04  # in how many plays moves are taken back
+OFTEN_ON_FAKES = 0.2  # the same on CRMs in memory
 ALL = {"rule": "*", "action": "revert"}
 LEFT, ENOUGH = (
     "qualification",
     3,
 )  # the stage of the fakes' process that has an exit rule, and how many of these it asks for
 BANT = ("bant.budget", "bant.authority", "bant.need", "bant.timeline")
+AUDITED = ({"rule": "*", "action": "audit"}, {"rule": "move", "action": "revert"})
 MOVES = ({"rule": "*", "action": "task"}, {"rule": "move", "action": "revert"})
 
 
@@ -33,6 +37,26 @@ def draw_bindings(seed: int) -> list[dict[str, Any]]:
     if rng.random() >= OFTEN_ON_FAKES:
         return []
     return [dict(each) for each in rng.choice(((ALL,), MOVES))]
+
+
+class Reverting:
+    """Who asks for moves to be taken back that the process forbids, and who makes some. It changes no other history."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(f"reverting {seed}")  # noqa: S311  a seeded play, not a secret
+        self.is_played = self.rng.random() < OFTEN
+
+    def ask(self, raw: Mapping[str, Any], diary: Diary) -> dict[str, Any]:
+        """Give settings that take them back."""
+        diary.note("a person", "changes the settings: moves that the process forbids are taken back")
+        return {**raw, "enforce": [dict(each) for each in AUDITED]}
+
+    def move(self, people: People, seen: Witness) -> None:
+        """Move a deal, rather one that is open and has counterparts, somewhere."""
+        deals = [ref for ref in sorted(seen.deals()) if seen.value(ref, STAGE) in seen.stages]
+        linked = [ref for ref in deals if len(seen.linked(ref)) > 1]
+        if deals:
+            people.edit(self.rng.choice(linked or deals), STAGE)
 
 
 class _Sent(Struct, frozen=True):
