@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from crmbridge.engine.views import CONTACTS
+from crmbridge.engine.views import CONTACTS, STAGE
 from crmbridge.model.changes import Plan
 from crmbridge.testing.simulation.changing import Changing, edit_apart
 from crmbridge.testing.simulation.people import People
@@ -130,6 +130,7 @@ def _take_moves_back(play: Play) -> None:
     play.seen.twins.clear()
     play.raw = reverting.ask(play.raw, play.diary)
     play.parts = ("sync", "enforce")
+    play.people.also = (*play.people.also, *[STAGE] * 6)
     play.oracle.reverts.rules = frozenset({"move"})
     play.take_up(make_project(play.raw))
     people = People(play.scene.accounts, play.seen, play.scene.clock, rng, play.diary)

@@ -21,7 +21,7 @@ POLICIES = ("never", "archive", "archive", "unlink")
 
 
 class Forgetting:
-    """Who deletes deals, and stays away so long that the CRMs forget it. The rest of a history does not depend on it."""
+    """Who deletes deals, and stays away until the CRMs forget it. The rest of a history does not depend on it."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(f"forgetting {seed}")  # noqa: S311  a seeded play, not a secret

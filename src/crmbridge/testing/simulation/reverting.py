@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from crmbridge.testing.simulation.verdicts import Edit
 from crmbridge.testing.simulation.witness import Witness
 
 OFTEN = 0.04  # in how many plays moves are taken back
+AGAIN = 0.4  # how often somebody moves a deal again that was moved back
 OFTEN_ON_FAKES = 0.2  # the same on CRMs in memory
 ALL = {"rule": "*", "action": "revert"}
 LEFT, ENOUGH = (
@@ -52,7 +52,12 @@ class Reverting:
         return {**raw, "enforce": [dict(each) for each in AUDITED]}
 
     def move(self, people: People, seen: Witness) -> None:
-        """Move a deal, rather one that is open and has counterparts, somewhere."""
+        """Move a deal, rather one that is open and has counterparts, somewhere; or one again that was moved back."""
+        if seen.set_back and self.rng.random() < AGAIN:
+            ref, there, _ = self.rng.choice(sorted(seen.set_back))
+            if ref in seen.deals():
+                people.set(ref, STAGE, there)
+                return
         deals = [ref for ref in sorted(seen.deals()) if seen.value(ref, STAGE) in seen.stages]
         linked = [ref for ref in deals if len(seen.linked(ref)) > 1]
         if deals:
@@ -81,7 +86,7 @@ class Reverts:
         self.seen = seen
         self.rules = rules
         self._sent: dict[str, _Sent] = {}  # what nobody knows yet to have been carried out
-        self._made: Counter[tuple[Ref, object]] = Counter()  # by deal, and the stage from which it was taken back
+        self._made: set[tuple[Ref, object]] = set()  # the deals that were, and the stage from which
 
     def check(self, change: Change) -> None:
         """Check a move back before it is sent."""
@@ -99,11 +104,10 @@ class Reverts:
         done = [id_ for id_, sent in self._sent.items() if self.seen.crms[sent.change.connection].effects[id_]]
         for target, edit, now, at in [self._sent.pop(id_).said() for id_ in done]:
             assert now == edit.before, f"P1: {target} was moved back from {edit.before}, and stood in {now} by then"
-            self._made[target, edit.before] += 1
-            times = self._made[target, edit.before]
-            assert times == 1, f"P7: {target} is moved back from {edit.before} for the {times}th time"
+            assert (target, edit.before) not in self._made, f"P7: {target} is moved back from {edit.before} once more"
+            self._made.add((target, edit.before))
             gone = self._moves(target, edit.before, at)
-            self.seen.set_back.add((target, edit.after))
+            self.seen.set_back.add((target, str(edit.before), str(edit.after)))
             kept = (e._replace(value=edit.after) if e in gone and e.fresh else e for e in self.seen.edits)
             self.seen.edits = [each for each in kept if each not in gone]
 
@@ -117,7 +121,7 @@ class Reverts:
             mine = [each for each in self.seen.edits if (each.ref, each.name) == (ref, STAGE)]
             stands = bool(mine) and mine[-1].value == self.seen.value(ref, STAGE) and mine[-1].value in self.seen.stages
             if stands and self._skips(mine[-1]) and lead(link, refs) == ref:
-                known = ref in told or self._made[ref, mine[-1].value]
+                known = ref in told or (ref, mine[-1].value) in self._made
                 assert known or link in stopped, f"P7: {ref} stands where the process let nobody move it: {mine[-1]}"
 
     def _moves(self, target: Ref, stage: object, until: int | None = None) -> Sequence[Edit]:

@@ -22,7 +22,8 @@ def check_sources(seen: Witness, change: Change) -> None:
         if name in HANGING:
             told = told or members(value) <= frozenset().union(*(members(e.value) | members(e.before) for e in edits))
         if name == STAGE:
-            told = told or any((ref, value) in seen.set_back for ref in seen.members[change.link] - {change.target})
+            others = seen.members[change.link] - {change.target}
+            told = told or any(ref in others and to == value for ref, _, to in seen.set_back)
         told = told or seen.may_be_ours(change.link, change.target, name)
         assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
         _check_policy(seen, change.target, name)

@@ -95,7 +95,7 @@ class Witness:
         self.went_with: dict[Ref, Mapping[str, Value]] = {}  # what deals held when they were deleted
         self.merges: list[Merged] = []
         self.back_at: dict[Ref, int] = {}  # when a person brought back what was gone
-        self.set_back: set[tuple[Ref, Value]] = set()  # deals whose move was taken back, and the stage they came to
+        self.set_back: set[tuple[Ref, str, str]] = set()  # deals that were moved back: from which stage to which
         self.twins: list[frozenset[Ref]] = []  # deals of one name of which nobody can tell which belong together
         self.was_shaken: set[Ref] = set()  # merged, or deleted and brought back: what holds then is not all told
         self.sent: dict[str, list[tuple[int, int, Change]]] = defaultdict(list)  # by link: of when, when, and what
