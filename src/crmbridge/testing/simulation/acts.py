@@ -134,9 +134,9 @@ def _take_moves_back(play: Play) -> None:
     play.oracle.reverts.rules = frozenset({"move"})
     play.take_up(make_project(play.raw))
     people = People(play.scene.accounts, play.seen, play.scene.clock, rng, play.diary)
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        for _ in range(rng.randint(0, 2)):
-            reverting.move(people, play.seen)
+    for _ in range(rng.choice((2, 2, 3))):
+        for _ in range(rng.randint(1, 2)):
+            reverting.move(people, play.seen, play.scene.clock)
         if rng.random() < 0.5:
             play.people.act()
         play.disturb()

@@ -26,12 +26,6 @@ LATE_BUGS: tuple[Bug, ...] = (
         "    return frozenset(ref for ref in agreed if _came_there(workspace, others[ref], places[ref]))\n",
         "    return frozenset()\n",
     ),
-    Bug(
-        "a deal is moved back though somebody moved it on since",
-        "crmbridge.services.apply.staleness",
-        "    if change.position_before is not None and record.position != change.position_before:\n",
-        "    if False:\n",
-    ),
     # ── Deletions that a CRM forgot ─────────────────────────────────────────────────────────────────────
     Bug(
         "nobody looks for what a CRM may have forgotten",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from crmbridge.engine.sync.matching import lead
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Change, FieldEdit, Plan
 from crmbridge.model.records import Kind, Ref
+from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.moving import order_of, skips
 from crmbridge.testing.simulation.people import People
@@ -19,7 +21,8 @@ from crmbridge.testing.simulation.verdicts import Edit
 from crmbridge.testing.simulation.witness import Witness
 
 OFTEN = 0.04  # in how many plays moves are taken back
-AGAIN = 0.4  # how often somebody moves a deal again that was moved back
+AGAIN = 0.6  # how often somebody moves a deal again that was moved back
+STEPS = 0.4  # how often somebody moves one two stages on, one after the other
 OFTEN_ON_FAKES = 0.2  # the same on CRMs in memory
 ALL = {"rule": "*", "action": "revert"}
 LEFT, ENOUGH = (
@@ -51,17 +54,26 @@ class Reverting:
         diary.note("a person", "changes the settings: moves that the process forbids are taken back")
         return {**raw, "enforce": [dict(each) for each in AUDITED]}
 
-    def move(self, people: People, seen: Witness) -> None:
-        """Move a deal, rather one that is open and has counterparts, somewhere; or one again that was moved back."""
-        if seen.set_back and self.rng.random() < AGAIN:
-            ref, there, _ = self.rng.choice(sorted(seen.set_back))
-            if ref in seen.deals():
-                people.set(ref, STAGE, there)
-                return
+    def move(self, people: People, seen: Witness, clock: VirtualClock) -> None:
+        """Move a deal somewhere, rather one with counterparts; or one again that was moved back; or two steps on."""
+        clock.advance(timedelta(minutes=self.rng.randint(1, 5)))
         deals = [ref for ref in sorted(seen.deals()) if seen.value(ref, STAGE) in seen.stages]
-        linked = [ref for ref in deals if len(seen.linked(ref)) > 1]
-        if deals:
-            people.edit(self.rng.choice(linked or deals), STAGE)
+        again = [(ref, there) for ref, there, _ in sorted(seen.set_back) if ref in deals]
+        if again and self.rng.random() < AGAIN:
+            ref, there = self.rng.choice(again)
+            people.set(ref, STAGE, there)
+        elif deals:
+            ref = self.rng.choice([ref for ref in deals if len(seen.linked(ref)) > 1] or deals)
+            if self.rng.random() < STEPS:
+                self._step_on(ref, people, seen, clock)
+            else:
+                people.edit(ref, STAGE)
+
+    def _step_on(self, ref: Ref, people: People, seen: Witness, clock: VirtualClock) -> None:
+        order = [*seen.stages]
+        for stage in order[order.index(str(seen.value(ref, STAGE))) + 1 :][:2]:
+            people.set(ref, STAGE, stage)
+            clock.advance(timedelta(minutes=1))
 
 
 class _Sent(Struct, frozen=True):
