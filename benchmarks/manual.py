@@ -22,12 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from runs.peers import python_with
 from runs.tables import write_found
 
 ROOT = Path(__file__).parents[1]
@@ -148,30 +148,10 @@ def write_rst(folder: Path, pages: Mapping[str, list[str]]) -> list[str]:
     return ["sphinx", "-q", "-b", "html", str(folder / "docs"), str(folder / "site")]
 
 
-def environment(folder: Path) -> Path:
-    """Give the Python of the environment that the others are in; makes it when it is missing."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        print(f"making an environment in {folder}, once", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-    return python
-
-
-def installed(python: Path, package: str) -> bool:
-    """Install one of the others if it isn't there; tell whether it is now."""
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    if not subprocess.run([*pip, "show", package], capture_output=True, check=False).returncode:  # noqa: S603  our own words
-        return True
-    done = subprocess.run([*pip, "install", "--quiet", package], capture_output=True, text=True, check=False)  # noqa: S603  the same
-    if done.returncode:
-        why = next(iter(done.stderr.strip().splitlines()[::-1]), "it says nothing")
-        print(f"{package:<10} not measured: it can't be installed ({why})")
-    return done.returncode == 0
-
-
-def peer(python: Path, name: str, pages: Mapping[str, list[str]], runs: int) -> Found | None:
+def peer(name: str, folder: Path, pages: Mapping[str, list[str]], runs: int) -> Found | None:
     """Let one of the others build the same words, each time anew."""
-    if not installed(python, name):
+    python = python_with(name, folder)
+    if python is None:
         return None
     seconds = []
     for _ in range(runs):
@@ -195,9 +175,9 @@ def main() -> None:
     size = f"{own['pages']:.0f} pages, {own['kb']:.0f} KB, {own['mb']:.0f} MB"
     print(f"{'crmbridge':<10} {own['seconds']:6.2f} s   {size}; once more in the same process {own['again']:.2f} s")
     if not asked.quick:
-        python, pages = environment(asked.peers), words_of_pages()
+        pages = words_of_pages()
         for name in ("mkdocs", "sphinx"):
-            one = peer(python, name, pages, asked.runs)
+            one = peer(name, asked.peers, pages, asked.runs)
             if one is not None:
                 found[name] = one
                 print(f"{name:<10} {one['seconds']:6.2f} s   {one['pages']} pages of the same words")

@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from typing import Any
 import httpx
 
 from runs.page_site import TOKEN
+from runs.peers import python_with
 from runs.tables import write_found
 
 HERE = Path(__file__).parent
@@ -152,27 +152,15 @@ def paint(browser: Any, url: str, path: str, token: str | None) -> float:
     return seen
 
 
-def installed(folder: Path) -> Path | None:
-    """Give datasette, installed where it is missing; None where it can't be had."""
-    program = folder / "bin" / "datasette"
-    if not program.exists():
-        print(f"making an environment in {folder}, once", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-        command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "datasette"]
-        subprocess.run(command, capture_output=True, check=False)  # noqa: S603  our own words
-    return program if program.exists() else None
-
-
 def measure_datasette(folder: Path, asked: argparse.Namespace) -> list[Found]:
     """Measure datasette on the same file."""
-    program = installed(asked.peers)
-    if program is None:
-        print("datasette                    not measured: it can't be installed")
+    python = python_with("datasette", asked.peers)
+    if python is None:
         return []
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [str(program), "serve", str(folder / "state.db"), "--port", str(port)]
+    command = [str(python), "-m", "datasette", "serve", str(folder / "state.db"), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: S603
         try:
             with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:

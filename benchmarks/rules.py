@@ -19,11 +19,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from runs.peers import python_with
 from runs.rule_set import RULES, deals, in_rule_engine, in_zen
 from runs.tables import write_found
 
@@ -53,33 +53,6 @@ def arguments() -> argparse.Namespace:
     return asked
 
 
-def environment(folder: Path) -> Path:
-    """Give the Python of the environment that the others are in; makes it when it is missing."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        print(f"making an environment in {folder}, once", file=sys.stderr)
-        venv.create(folder, with_pip=True)
-    return python
-
-
-def installed(python: Path, package: str) -> bool:
-    """Install one of the others if it isn't there; tell whether it is now."""
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    shown = subprocess.run([*pip, "show", package], capture_output=True, check=False)  # noqa: S603  our own words
-    if shown.returncode == 0:
-        return True
-    command = [*pip, "install", "--quiet", package]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  the same
-    if done.returncode:
-        print(f"{package:<24} not measured: it can't be installed ({last_line(done.stderr)})")
-    return done.returncode == 0
-
-
-def last_line(text: str) -> str:
-    """Give the line in which programs say what went wrong."""
-    return next(iter(text.strip().splitlines()[::-1]), "it says nothing")
-
-
 def ours(*task: str) -> Found:
     """Do one of our tasks in a process of its own."""
     environ = {**os.environ, "BENCH_TOKEN": "none", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -106,10 +79,9 @@ def measure_verdicts(asked: argparse.Namespace) -> list[Found]:
     print(BARS)
     print(f"{'engine':<24} {'verdicts':>10} {'a second':>12} {'that hold':>10}")
     found = [row({"name": "crmbridge", **ours("verdicts", str(asked.deals))}, asked.deals)]
-    python = environment(asked.peers)
     for engine in PEERS:
         count = max(asked.deals // SLOW.get(engine, 1), 1)
-        if installed(python, engine):
+        if python := python_with(engine, asked.peers):
             found.append(row({"name": engine, **theirs(python, engine, count)}, count))
     return found
 

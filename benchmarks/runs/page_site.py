@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from crmbridge.languages import LANGUAGES
 from crmbridge.services.reports.publishing import make_document
 from crmbridge.services.runs.running import run_steps
 from crmbridge.services.workspace import Progress, Workspace, silent
@@ -25,7 +26,6 @@ from crmbridge.web.opening import serving
 from crmbridge.web.receiver import Reception, webhook_app
 from crmbridge.web.routes import site_app
 from crmbridge.web.server import listen, make_server
-from crmbridge.web.words import LANGUAGES
 
 TOKEN = "a-token-that-opens-the-benchmark"  # noqa: S105  it opens nothing else
 

@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
@@ -28,14 +28,13 @@ BLOCK_VARIABLE = "CRMBRIDGE_BLOCK_PLUGINS"  # comma-separated entry point names 
 log = logging.getLogger(__name__)
 
 
-def lazily(module: str, name: str) -> Callable[[Any, AdapterContext], Adapter]:
-    """Give an adapter's class as what opens it, whose module is imported only then: every command loads all plugins."""
+def lazily(module: str, name: str) -> Callable[..., Any]:
+    """Give a function or class whose module is imported when it is called: every command loads all plugins."""
 
-    def open_adapter(settings: Any, context: AdapterContext) -> Adapter:
-        adapter: Adapter = getattr(importlib.import_module(module), name)(settings, context)
-        return adapter
+    def call(*arguments: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*arguments)
 
-    return open_adapter
+    return call
 
 
 class AdapterSpec(Struct, frozen=True, kw_only=True):
@@ -100,19 +99,19 @@ class Plugins:
 
     def adapters(self) -> dict[str, AdapterSpec]:
         """Give the adapters by name; two with one name are an error."""
-        return _by_name("adapter", self._manager.hook.crmbridge_adapters())
+        return self._offers("adapter", "crmbridge_adapters")
 
     def sandboxes(self) -> dict[str, SandboxSpec]:
         """Give the sandboxes by name."""
-        return _by_name("sandbox", self._manager.hook.crmbridge_sandboxes())
+        return self._offers("sandbox", "crmbridge_sandboxes")
 
     def sinks(self) -> dict[str, SinkSpec]:
         """Give the plugins' sinks by name."""
-        return _by_name("sink", self._manager.hook.crmbridge_sinks())
+        return self._offers("sink", "crmbridge_sinks")
 
     def indicators(self) -> dict[str, IndicatorSpec]:
         """Give the plugins' indicators by name."""
-        return _by_name("indicator", self._manager.hook.crmbridge_indicators())
+        return self._offers("indicator", "crmbridge_indicators")
 
     def vetoes(self, changes: Sequence[Change]) -> dict[str, str]:
         """Ask every plugin which changes must not be made, and why; raises ConfigurationError when one fails."""
@@ -141,16 +140,31 @@ class Plugins:
             if plugin is not None
         )
 
+    def _offers(self, what: str, hook: str) -> dict[str, Any]:
+        """Ask every plugin what it offers; raises ConfigurationError naming the one that can't say it."""
+        try:
+            return _by_name(what, getattr(self._manager.hook, hook)())
+        except ConfigurationError:
+            raise
+        except Exception:
+            for name, call in self._one_by_one(hook):
+                _asked(name, what, hook, call)
+            raise
+
     def _observe(self, hook: str, **arguments: Any) -> None:
         # One call per plugin: pluggy stops at the first error, and an observer may only cost itself.
-        for name, plugin in self._manager.list_name_plugin():
-            others = [
-                other for _, other in self._manager.list_name_plugin() if other is not None and other is not plugin
-            ]
+        for name, call in self._one_by_one(hook):
             try:
-                self._manager.subset_hook_caller(hook, remove_plugins=others)(**arguments)
+                call(**arguments)
             except Exception:
                 log.exception("plugin %s failed in %s; the run goes on without it", name, hook)
+
+    def _one_by_one(self, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """Give each plugin's name, and what calls this hook of it alone."""
+        every = [(name, plugin) for name, plugin in self._manager.list_name_plugin() if plugin is not None]
+        for name, plugin in every:
+            others = [other for _, other in every if other is not plugin]
+            yield name, self._manager.subset_hook_caller(hook, remove_plugins=others)
 
 
 def load_plugins(extra: Mapping[str, object] | None = None, *, installed: bool = True) -> Plugins:
@@ -188,6 +202,17 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         raise ConfigurationError(
             f"The plugin {name!r} does not fit this crmbridge: {error}",
             advice="Install a version of the plugin made for this crmbridge.",
+        ) from error
+
+
+def _asked(name: str, what: str, hook: str, call: Callable[..., Any]) -> None:
+    """Ask one plugin what it offers; raises ConfigurationError naming it where it can't say it."""
+    try:
+        _by_name(what, call())
+    except Exception as error:
+        raise ConfigurationError(
+            f"The plugin {name!r} failed in {hook}: {type(error).__name__}: {error}",
+            advice=f"Mend or reinstall it, or leave it out with {BLOCK_VARIABLE}={name}.",
         ) from error
 
 

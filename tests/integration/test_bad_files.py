@@ -438,6 +438,13 @@ def test_an_address_on_this_machine_needs_no_encryption(url: str, tmp_path: Path
     assert () == result.diagnostics
 
 
+def test_a_file_of_another_version_says_what_the_version_is(tmp_path: Path) -> None:
+    """It is not the company's own count of its changes."""
+    result, _ = project(tmp_path, SETTINGS, Wrong("version: 1", "version: 7", ""))
+
+    assert ["this crmbridge reads form 1" in one.advice for one in result.diagnostics] == [True]
+
+
 def test_a_folder_without_settings_says_how_to_make_them(tmp_path: Path) -> None:
     """The one thing to do is to start a project."""
     with pytest.raises(ConfigurationError) as caught:

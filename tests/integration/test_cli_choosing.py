@@ -11,7 +11,11 @@ import pytest
 from crmbridge.model.records import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.integration.shop import Answer, Shop
+
+    from crmbridge.model.values import Value
 
 
 def planned(shop: Shop) -> list[dict[str, Any]]:
@@ -78,6 +82,8 @@ def test_a_selection_that_fits_nothing_writes_nothing(shop: Shop) -> None:
     said = shop.call("apply", "--yes", "--select", "note")
 
     assert 0 == said.code
+    assert "Nothing in the plan fits what is selected." in said.out
+    assert "The CRMs agree" not in said.out
     assert "4 changes not selected" in said.out
     assert 4 == len(planned(shop))
 
@@ -89,6 +95,27 @@ def test_a_selection_that_can_not_be_read_says_what_can(shop: Shop) -> None:
     assert 3 == said.code
     assert "an action (update)" in said.err
     assert 4 == len(planned(shop))
+    shop.call("apply", "--yes")
+    said = shop.call("apply", "--yes", "--select", "everything")
+    assert (3, True) == (said.code, "'everything' names nothing" in said.err), "also where nothing is left to write"
+
+
+def never(_fields: Mapping[str, Value]) -> str:
+    """Refuse every edit of a deal."""
+    return "nothing is taken any more"
+
+
+def test_what_waits_is_counted_alike_by_the_run_the_history_and_the_conflicts(shop: Shop) -> None:
+    """What a CRM refused waits for a person as what the plan asked about does."""
+    south = shop.crm("south")
+    south.rules.append(never)
+    shop.keep(south)
+    said = shop.call("run")
+
+    assert "1 thing needs a person; `crmbridge conflicts` lists what waits" in said.out
+    assert 1 == len(shop.call("conflicts", "--json").document["result"]["waiting"])
+    assert "3 applied, 1 refused, 1 waits for a person" in shop.call("history").out
+    assert 1 == shop.call("history", "--json").document["result"]["runs"][0]["summary"]["waiting"]
 
 
 def test_what_changed_since_the_plan_is_skipped_and_named(shop: Shop, tmp_path: Path) -> None:

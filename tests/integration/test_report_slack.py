@@ -195,6 +195,16 @@ def test_unreachable_webhook_is_tried_later(monkeypatch: pytest.MonkeyPatch) -> 
     assert "look whether its address is still right" in caught.value.advice
 
 
+def test_a_socks_proxy_is_a_setting_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports did not go out, and the command ended as if crmbridge itself were broken."""
+    monkeypatch.setenv("SLACK_URL", "https://hooks.example/s3cret")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+
+    with pytest.raises(ConfigurationError, match="SOCKS proxy") as caught:
+        deliver()
+    assert "HTTPS_PROXY" in caught.value.advice
+
+
 @pytest.mark.parametrize("url", ["http://hooks.example/s3cret", "ftp://127.0.0.1/s3cret", "s3cret", "https://[s3cret"])
 def test_webhook_must_be_https(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """A URL that would carry the secret in the clear, or is none, is refused unseen."""

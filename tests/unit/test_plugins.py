@@ -168,6 +168,16 @@ def test_offers_are_given_by_name() -> None:
     assert {} == loaded.sandboxes() == loaded.sinks()
 
 
+@pytest.mark.parametrize("offer", [lambda: AdapterSpec(nam="odd"), lambda: adapter("odd"), lambda: [None]])
+def test_a_plugin_that_can_not_say_what_it_offers_is_named(offer: Callable[..., Any]) -> None:
+    """Whoever writes one gets their own error, and not a bug of crmbridge: it fails, or gives no list of offers."""
+    loaded = load(good=plugin(adapters=lambda: [adapter("beta")]), odd=plugin(adapters=offer))
+    with pytest.raises(ConfigurationError, match="The plugin 'odd' failed in crmbridge_adapters: ") as caught:
+        loaded.adapters()
+
+    assert "CRMBRIDGE_BLOCK_PLUGINS=odd" in caught.value.advice
+
+
 @pytest.mark.parametrize("kind", ["adapter", "sandbox", "sink"])
 def test_two_offers_of_one_name_are_an_error(kind: str) -> None:
     """Nobody could tell which of them a settings file means."""

@@ -120,6 +120,17 @@ def test_deals_are_filtered_and_explained(visit: Any) -> None:
     assert "Negotiation: " in page.locator("ul.rules").first.inner_text()
 
 
+def test_a_long_name_without_blanks_leaves_the_other_columns_their_room(visit: Any) -> None:
+    """It is broken where its column ends; what holds a deal stays as easy to read as beside short names."""
+    page = visit(viewport={"width": 1280, "height": 800})
+    page.goto("/deals")
+    why = "document.querySelector('tbody td.why').offsetWidth"
+    before = page.evaluate(why)
+    page.evaluate("document.querySelector('tbody th a').textContent = 'W'.repeat(120)")
+
+    assert page.evaluate(why) > 0.9 * before
+
+
 def test_who_may_only_look_finds_nothing_to_press(visit: Any) -> None:
     """Neither for conflicts nor for the plan."""
     page = visit("read")

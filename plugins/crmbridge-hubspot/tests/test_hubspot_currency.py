@@ -10,8 +10,8 @@ import respx
 
 from crmbridge.model.changes import Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import Money
-from crmbridge.ports import Adapter
+from crmbridge.model.values import FieldType, Money
+from crmbridge.ports import Adapter, FieldBinding
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot.sandbox import build_account
@@ -173,3 +173,32 @@ def test_deals_get_the_code_with_the_amount(
 
     expected = {"amount": "500000", "deal_currency_code": "JPY"}
     assert expected == json.loads(route.calls.last.request.content)["inputs"][0]["properties"]
+
+
+PRICED = (FieldBinding(name="list_price", native="list_price", type=FieldType.MONEY),)
+
+
+@pytest.mark.parametrize(
+    ("codes", "outcome"),
+    [
+        ({"amount": "EUR"}, Outcome.APPLIED),  # as the list price that stays
+        ({"amount": "JPY"}, Outcome.REFUSED),
+        ({"amount": "JPY", "list_price": "JPY"}, Outcome.APPLIED),
+        ({"amount": "JPY", "list_price": "EUR"}, Outcome.REFUSED),
+    ],
+)
+def test_no_amount_turns_another_into_its_currency(
+    router: respx.MockRouter, answer_account: Answer, open_adapter: Opener, codes: dict[str, str], outcome: Outcome
+) -> None:
+    """A deal has one code for all its amounts: 20 EUR would be 20 JPY, and travel to the other CRMs as an edit."""
+    numbers = [{"name": name, "label": name, "type": "number"} for name in ("amount", "list_price")]
+    answer_account(router, details=make_details(companyCurrency="EUR"), properties={"results": [*numbers, CURRENCY]})
+    deal = answer_deal(router, amount="10", list_price="20", deal_currency_code="EUR")
+    done = {"status": "COMPLETE", "results": [{"id": "1", "properties": {}}]}
+    route = router.post(path=f"{DEALS}/batch/update").respond(json=done)
+    edits = tuple(FieldEdit(name, None, Money(Decimal(30), code)) for name, code in codes.items())
+    (receipt,) = open_adapter(PRICED).write([make_change("c", connection="hs", target=deal, edits=edits)])
+
+    assert outcome == receipt.outcome
+    assert route.called is (outcome is Outcome.APPLIED)
+    assert outcome is Outcome.APPLIED or "one currency" in receipt.message

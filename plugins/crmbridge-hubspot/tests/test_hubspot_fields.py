@@ -120,6 +120,28 @@ def test_each_property_has_a_receipt(
     assert 2 == route.call_count
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(429, json={"errorType": "RATE_LIMIT", "policyName": "DAILY", "message": "used up"}),
+        httpx.Response(401, json={"message": "revoked"}),
+    ],
+)
+def test_what_was_made_before_a_stop_is_told(
+    hubspot: respx.MockRouter, open_adapter: Opener, answer: httpx.Response
+) -> None:
+    """An error instead of receipts means that nothing was sent: the journal would not tell of a property that is there.
+
+    Nothing is sent after a stop.
+    """
+    route = hubspot.post(path=PROPERTIES)
+    route.side_effect = [httpx.Response(201, json={"name": "a"}), answer, httpx.Response(201, json={"name": "c"})]
+    receipts = open_adapter().write([make_field("a"), make_field("b"), make_field("c")])
+
+    assert ["applied", "failed", "failed"] == [receipt.outcome for receipt in receipts]
+    assert 2 == route.call_count
+
+
 def test_a_field_is_found_by_its_name(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """After an unclear answer the account is asked, not what was remembered of it."""
     adapter = open_adapter()

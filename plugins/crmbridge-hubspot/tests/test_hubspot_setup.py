@@ -8,10 +8,12 @@ import pytest
 import respx
 
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.changes import FieldEdit
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding
 from crmbridge.sandbox import VirtualClock
+from crmbridge.testing.factories import make_change
 from crmbridge_hubspot import plugin
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.setup import MEMORY
@@ -266,3 +268,39 @@ def test_a_field_that_is_made_later_is_read_at_once(
     account.post(path=READ).respond(json={"results": [make_deal(bant_budget_c="true")]})
 
     assert True is read_one(run(BOUND)).fields["bant.budget"]
+
+
+NEEDS = (FieldBinding(name="needs", native="needs", type=FieldType.TEXT),)
+
+
+def one_property(**metadata: bool) -> dict[str, Any]:
+    """Make the list of a property's account."""
+    made = {"name": "needs", "label": "Needs", "type": "string", "fieldType": "text", "modificationMetadata": metadata}
+    return {"results": [made]}
+
+
+def test_nothing_is_refused_by_what_the_account_looked_like(
+    account: respx.MockRouter, answer_account: Answer, run: Callable[..., Adapter], clock: VirtualClock
+) -> None:
+    """What is refused waits for a person; an admin may have let the property be written a quarter of an hour ago."""
+    answer_account(account, properties=one_property(readOnlyValue=True))
+    read_one(run(NEEDS))
+    clock.advance(timedelta(minutes=15))
+    answer_account(account, properties=one_property(readOnlyValue=False))
+    account.post(path="/crm/objects/2026-03/deals/batch/update").respond(json={"results": [{"id": "1"}]})
+    change = make_change("1", connection="hs", target=Ref("hs", Kind.DEAL, "1"), edits=(FieldEdit("needs", None, "x"),))
+
+    assert ["applied"] == [receipt.outcome for receipt in run(NEEDS).write([change])]
+
+
+def test_what_the_account_does_not_have_is_looked_for_once_a_minute(
+    account: respx.MockRouter, run: Callable[..., Adapter], clock: VirtualClock
+) -> None:
+    """Reading it takes five requests, and batch after batch may ask for it."""
+    read_one(run())
+    clock.advance(timedelta(minutes=15))
+    change = make_change("1", connection="hs", target=Ref("hs", Kind.DEAL, "1"), edits=(FieldEdit("no", None, "x"),))
+    adapter = run()
+
+    assert ["refused"] * 3 == [adapter.write([change])[0].outcome for _ in range(3)]
+    assert 2 == times_read(account)

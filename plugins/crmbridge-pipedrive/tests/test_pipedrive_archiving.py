@@ -174,6 +174,16 @@ class TestAnswers:
         assert outcome == wired.write([archive(Kind.DEAL, "7")])[0].outcome
         assert b'{"is_archived":true}' == route.calls.last.request.content
 
+    @pytest.mark.parametrize("status", [401, 403, 500])
+    def test_a_deal_of_which_nobody_can_tell_is_unknown(
+        self, vendor: respx.MockRouter, wired: Adapter, status: int
+    ) -> None:
+        """The request was sent: to say that it was not would be wrong."""
+        vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": {"id": 7}})
+        vendor.get("/api/v2/deals").respond(status, json={"success": False})
+
+        assert Outcome.UNKNOWN == wired.write([archive(Kind.DEAL, "7")])[0].outcome
+
     def test_a_note_answers_with_true(self, vendor: respx.MockRouter, wired: Adapter) -> None:
         """v1 gives no id back ("Notes: Delete a note")."""
         vendor.delete("/api/v1/notes/7").mock(return_value=httpx.Response(200, json={"success": True, "data": True}))

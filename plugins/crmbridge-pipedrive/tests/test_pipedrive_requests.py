@@ -99,6 +99,19 @@ def sent(route: respx.Route) -> Any:
 class TestRequests:
     """What Pipedrive is asked, and how."""
 
+    def test_a_field_that_was_made_is_not_said_to_be_missing(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
+        """The account is read anew after it; where that does not work, it was made all the same."""
+        vendor.get("/api/v2/stages").side_effect = [
+            httpx.Response(200, json={"success": True, "data": []}),
+            httpx.Response(401, json={"success": False, "error": "unauthorized access"}),
+        ]
+        made = vendor.post("/api/v2/dealFields").respond(201, json={"success": True, "data": {"field_code": "d" * 40}})
+        edits = (FieldEdit("name", None, "Wished"), FieldEdit("type", None, "text"))
+        wish = make_change("f", connection="pd", action=Action.FIELD, target=None, edits=edits, key="Wished")
+
+        assert Outcome.UNKNOWN == adapter.write([wish])[0].outcome
+        assert 1 == made.call_count
+
     def test_the_token_goes_into_the_header_only(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """A token in the query would end up in logs ("Authentication")."""
         route = vendor.get("/api/v1/users").respond(json={"success": True, "data": None})
@@ -243,13 +256,16 @@ class TestRequests:
         assert (Outcome.APPLIED, Ref("pd", Kind.DEAL, "8")) == (receipt.outcome, receipt.ref)
 
     def test_without_a_key_field_nothing_is_created(self, clock: VirtualClock, vendor: respx.MockRouter) -> None:
-        """A deal that could not be found again after an unclear answer is not made at all."""
+        """A deal that could not be found again after an unclear answer is not made at all.
+
+        It fails, so that a run makes it once the field is there: what is refused would wait for an edit of each deal.
+        """
         route = echo(vendor.post("/api/v2/deals"), 8)
         adapter = connect(clock, key_field="No such field")
         receipt = adapter.write([make_change(connection="pd", action=Action.CREATE, target=None, key="k1")])[0]
         adapter.close()
 
-        assert (Outcome.REFUSED, False) == (receipt.outcome, route.called)
+        assert (Outcome.FAILED, False) == (receipt.outcome, route.called)
         assert "key" in receipt.message
 
     @pytest.mark.parametrize(
@@ -414,6 +430,16 @@ class TestErrors:
 
         assert Outcome.REFUSED == receipt.outcome
         assert str(body.get("error", "410")) in receipt.message
+
+    def test_who_may_not_make_deals_can_be_given_that(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
+        """It fails, and is tried again by each run; what is refused would wait for an edit of each deal."""
+        full = {"success": False, "error": "Limit reached", "code": "feature_capping_deals_limit"}
+        vendor.post("/api/v2/deals").respond(403, json=full)
+        edits = (FieldEdit("name", None, "New"),)
+        made = make_change("n", connection="pd", action=Action.CREATE, target=None, key="k1", edits=edits)
+        (receipt,) = adapter.write([made])
+
+        assert (Outcome.FAILED, True) == (receipt.outcome, "Limit reached" in receipt.message)
 
     def test_a_500_after_a_write_is_unclear(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """It may have been carried out, so it is not sent again."""

@@ -34,6 +34,36 @@ def wish(name: str, kind: FieldType, **more: Value) -> Change:
     return make_change(id=f"field {name}", connection="pd", action=Action.FIELD, target=None, edits=edits, key=name)
 
 
+def choose(deal: str, **after: Value) -> Change:
+    edits = tuple(FieldEdit(name, None, value) for name, value in after.items())
+    return make_change(deal, connection="pd", target=Ref("pd", Kind.DEAL, deal), edits=edits)
+
+
+class TestWhatTheAccountHas:
+    """It is remembered for an hour, and looked at again before anything is refused by it."""
+
+    def test_an_option_that_was_just_made_can_be_chosen(self, opened: Open, state: Any) -> None:
+        """What is refused waits for a person; the option may be a minute old."""
+        memory: dict[str, str] = {}
+        opened(memory=memory).read([Ref("pd", Kind.DEAL, "1")])
+        field = next(row for row in state.tables.fields.values() if row["field_name"] == "Region")
+        field["options"].append({"id": 99, "label": "The moon"})
+        receipts = opened(memory=memory).write([choose("1", region="The moon"), choose("2", region="Nowhere")])
+
+        assert [Outcome.APPLIED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
+        assert 99 == state.tables.deals[1]["custom_fields"][field["field_code"]]
+
+    def test_what_it_does_not_have_is_looked_for_once(self, opened: Open, served: Served) -> None:
+        """However many changes ask for it."""
+        memory: dict[str, str] = {}
+        opened(memory=memory).read([Ref("pd", Kind.DEAL, "1")])
+        served.sandbox.log.clear()
+        receipts = opened(memory=memory).write([choose(f"{number}", region="Nowhere") for number in range(1, 9)])
+
+        assert {Outcome.REFUSED} == {receipt.outcome for receipt in receipts}
+        assert 1 == len(served.sandbox.log.matching("GET", "/dealFields"))
+
+
 class TestSideBySide:
     """One request for each change, several at a time."""
 

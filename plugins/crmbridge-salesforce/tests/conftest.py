@@ -65,7 +65,7 @@ def open_adapter(clock: VirtualClock) -> Iterator[Opener]:
         own = overrides.pop("fields", None)
         usual: dict[str, object] = {"base_url": base_url, "token": {"env": "UNUSED"}, "currency": "EUR"}
         settings = SalesforceSettings.model_validate({**usual, **overrides})
-        fields = _bindings(own) if isinstance(own, dict) else FIELDS
+        fields = _bindings(own) if isinstance(own, dict) else own if isinstance(own, tuple) else FIELDS
         context = AdapterContext(connection="sf", clock=clock, fields=fields, memory={} if memory is None else memory)
         sign_in = SignIn(settings, "sf", clock, lambda _secret: SecretStr(token))
         opened.append(SalesforceAdapter(settings, context, sign_in))

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import respx
 
-from crmbridge.model.changes import Change, FieldEdit, Outcome
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import Money
+from crmbridge.model.values import FieldType, Money
+from crmbridge.ports import FieldBinding
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
@@ -139,3 +140,50 @@ def test_the_code_goes_out_with_the_amount(open_adapter: Opener) -> None:
     assert [Outcome.APPLIED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
     row = json.loads(route.calls.last.request.content)["records"][0]
     assert (1, 500, "JPY") == (route.call_count, row["Amount"], row["CurrencyIsoCode"])
+
+
+def test_a_creation_waits_for_the_currency_and_an_update_goes_on_without(org: Served, open_adapter: Opener) -> None:
+    """Once `currency` is set the deal is made; of an update the other fields need not wait for that."""
+    adapter = open_adapter(org.url, org.token, currency=None)
+    deal, amount = read_deals(adapter)[0], Money(Decimal(5), "EUR")
+    made = make_change("n", action=Action.CREATE, target=None, key="k", edits=(FieldEdit("amount", None, amount),))
+    receipts = [adapter.write([change])[0] for change in (made, make_update(deal.ref, amount))]
+
+    assert [Outcome.FAILED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
+    assert all("`currency`" in receipt.message for receipt in receipts)
+
+
+PRICED = (FieldBinding(name="list_price", native="List_Price__c", type=FieldType.MONEY),)
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("codes", "outcome"),
+    [
+        ({"amount": "EUR"}, Outcome.APPLIED),  # as the list price that stays
+        ({"amount": "JPY"}, Outcome.REFUSED),
+        ({"amount": "JPY", "list_price": "JPY"}, Outcome.APPLIED),
+        ({"amount": "JPY", "list_price": "EUR"}, Outcome.REFUSED),
+    ],
+)
+def test_no_amount_turns_another_into_its_currency(
+    open_adapter: Opener, codes: dict[str, str], outcome: Outcome
+) -> None:
+    """A row has one code for all its amounts: 20 EUR would be 20 JPY, and travel to the other CRMs as an edit."""
+    options = [{"value": code, "label": code, "active": True} for code in ("EUR", "JPY")]
+    usual: dict[str, Any] = {"createable": True, "updateable": True}
+    columns = [
+        {"name": "Amount", "type": "currency", "precision": 18, "scale": 2, **usual},
+        {"name": "List_Price__c", "type": "currency", "precision": 18, "scale": 2, **usual},
+        {"name": "CurrencyIsoCode", "type": "picklist", "picklistValues": options, **usual},
+    ]
+    respx.get(f"{BASE}/sobjects/Opportunity/describe").respond(json={"name": "Opportunity", "fields": columns})
+    row = {"Id": DEAL.id, "Amount": 10, "List_Price__c": 20, "CurrencyIsoCode": "EUR"}
+    respx.post(f"{BASE}/composite/sobjects/Opportunity").respond(json=[row])
+    route = respx.patch(f"{BASE}/composite/sobjects").respond(json=[{"id": DEAL.id, "success": True, "errors": []}])
+    edits = tuple(FieldEdit(name, None, Money(Decimal(30), code)) for name, code in codes.items())
+    (receipt,) = open_adapter(HOST, "00D-token", fields=PRICED).write([make_change("c", target=DEAL, edits=edits)])
+
+    assert outcome == receipt.outcome
+    assert route.called is (outcome is Outcome.APPLIED)
+    assert outcome is Outcome.APPLIED or "one currency" in receipt.message

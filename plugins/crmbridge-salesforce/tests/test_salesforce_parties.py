@@ -10,6 +10,7 @@ import respx
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
@@ -171,6 +172,15 @@ def test_the_statement_that_looks_for_a_company(open_adapter: Opener) -> None:
 
     expected = r"SELECT Id, Website FROM Account WHERE Website LIKE '%a\_b\%c\\\'.example%' ORDER BY Id"
     assert expected == route.calls.last.request.url.params["q"]
+
+
+def test_a_company_that_can_not_be_looked_for_costs_only_itself(state: State, adapter: SalesforceAdapter) -> None:
+    """A name of another CRM may be longer than a query, and was the end of all that was written with it."""
+    changes = [make_create(Kind.COMPANY, name="x" * 20_000), make_create(Kind.COMPANY, name="Acme")]
+    receipts = adapter.write([replace(change, id=name) for name, change in zip("ab", changes, strict=True)])
+
+    assert ["refused", "applied"] == [receipt.outcome for receipt in receipts]
+    assert receipts[0].message
 
 
 def test_records_say_who_changed_them_last(state: State, adapter: SalesforceAdapter, clock: VirtualClock) -> None:

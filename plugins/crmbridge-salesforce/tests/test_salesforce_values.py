@@ -117,7 +117,7 @@ def test_what_is_no_value_says_so(raw: Any, kind: FieldType) -> None:
     [
         (make_column("boolean"), None, False),
         (make_column("picklist", "Yes", "No"), False, "No"),
-        (make_column("picklist", "a", "b"), "The b", "b"),
+        (make_column("picklist", "a", "b"), "B", "b"),
         (make_column("picklist", "a", "b"), "other", "other"),
         (make_column("multipicklist", "a", "b"), ("a", "b"), "a;b"),
         (make_column("currency"), Money(Decimal("10.25"), "EUR"), Decimal("10.25")),
@@ -143,10 +143,12 @@ def test_values_are_encoded(column: Column, value: Value, expected: Any) -> None
         (make_column("date"), "tomorrow"),
         (make_column("picklist", "a", restrictedPicklist=True), "b"),
         (make_column("picklist", "a", "b"), True),
+        (make_column("picklist", "a", "b"), "The b"),  # a label; `b` would come back, and travel on as an edit
+        (make_column("multipicklist", "a", "b"), ("a", "The b")),
     ],
 )
 def test_what_a_column_would_change_is_refused(column: Column, value: Value) -> None:
-    """What the org would round or refuse is not sent."""
+    """What the org would round or refuse, or give back as another value, is not sent."""
     with pytest.raises(RefusedError, match="X__c"):
         encode(column, value)
 

@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
+import pytest
 from msgspec.structs import force_setattr
 
-from crmbridge.model.records import Kind
+from crmbridge.model.changes import FieldEdit
+from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
+from crmbridge.testing.factories import make_change
 from crmbridge.threads import one_at_a_time
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import build_org
@@ -203,3 +208,62 @@ def test_a_field_that_was_added_is_noticed(org: Served, open_adapter: Opener) ->
 
     found = deals(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
     assert [()] * 20 == [deal.problems for deal in found.values()]
+
+
+def _forget_stage(kept: dict[str, Any]) -> None:
+    kept["data"] = [row for row in kept["data"] if row["ApiName"] != "Negotiation/Review"]
+
+
+def _forget_column(kept: dict[str, Any]) -> None:
+    kept["data"]["fields"] = [field for field in kept["data"]["fields"] if field["name"] != "discount__c"]
+
+
+def _forget_permission(kept: dict[str, Any]) -> None:
+    next(field for field in kept["data"]["fields"] if field["name"] == "discount__c")["updateable"] = False
+
+
+@pytest.mark.parametrize(
+    ("place", "older", "change"),
+    [
+        ("stages", _forget_stage, {"position": Position("default", "Negotiation/Review", Status.OPEN)}),
+        ("describe Opportunity", _forget_column, {"edits": (FieldEdit("discount", None, Decimal(7)),)}),
+        ("describe Opportunity", _forget_permission, {"edits": (FieldEdit("discount", None, Decimal(7)),)}),
+    ],
+)
+def test_nothing_is_refused_by_what_the_org_looked_like(
+    org: Served,
+    open_adapter: Opener,
+    clock: VirtualClock,
+    *,
+    place: str,
+    older: Callable[[dict[str, Any]], None],
+    change: dict[str, Any],
+) -> None:
+    """What is refused waits for a person; a stage that an admin made a quarter of an hour ago is one."""
+    memory: dict[str, str] = {}
+    list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
+    clock.advance(timedelta(minutes=15))
+    kept = json.loads(memory[f"set-up 1: {place}"])
+    older(kept)
+    memory[f"set-up 1: {place}"] = json.dumps(kept)
+    deal = Ref("sf", Kind.DEAL, state_of(org).deal_ids()[0])
+    wanted = make_change("c", connection="sf", target=deal, **{"edits": (), **change})
+
+    assert ["applied"] == [receipt.outcome for receipt in open_adapter(org.url, org.token, memory).write([wanted])]
+
+
+def test_what_an_org_does_not_have_is_looked_for_once(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:
+    """A batch full of it costs no more than one change."""
+    memory: dict[str, str] = {}
+    list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
+    clock.advance(timedelta(minutes=15))
+    org.sandbox.log.clear()
+    place = Position("default", "Nowhere", Status.OPEN)
+    wanted = [
+        make_change(deal, connection="sf", target=Ref("sf", Kind.DEAL, deal), edits=(), position=place)
+        for deal in state_of(org).deal_ids()
+    ]
+    adapter = open_adapter(org.url, org.token, memory)
+
+    assert {"refused"} == {receipt.outcome for _ in range(2) for receipt in adapter.write(wanted)}
+    assert 1 == len([each for each in asked(org) if "OpportunityStage" in each])

@@ -97,6 +97,16 @@ def test_the_token_stays_on_its_host(stubbed: SalesforceAdapter, routes: respx.M
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
 
 
+def test_an_answer_that_says_there_is_more_and_not_where_is_no_whole_one(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter
+) -> None:
+    """What is left out would count as never made: the task would be made a second time."""
+    routes.get(f"{BASE}/query").respond(json=make_rows({"Id": "00T1", "Description": "x"}, done=False))
+
+    with pytest.raises(RetryLaterError, match="where the rest"):
+        stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
@@ -176,6 +186,21 @@ def test_results_belong_to_their_changes(stubbed: SalesforceAdapter, routes: res
     assert "Say why first (StageName) [FIELD_CUSTOM_VALIDATION_EXCEPTION]" == receipts[0].message
 
 
+def test_who_may_not_make_records_can_be_given_that(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """It fails, and is tried again by each run; what is refused would wait for an edit of each record."""
+    denied = {"statusCode": "INSUFFICIENT_ACCESS_OR_READONLY", "message": "no", "fields": []}
+    routes.get(f"{BASE}/query").respond(json=make_rows())
+    routes.get(f"{BASE}/sobjects/Account/describe").respond(
+        json={**make_describe(make_field("Name")), "name": "Account"}
+    )
+    routes.route(path__regex="composite/sobjects").respond(json=[{"success": False, "errors": [denied]}])
+    edits = (FieldEdit("name", None, "Acme"),)
+    made = make_change("n", action=Action.CREATE, creates=Kind.COMPANY, target=None, edits=edits)
+    receipts = [stubbed.write([change])[0] for change in (made, make_update(name="N"))]
+
+    assert [Outcome.FAILED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
+
+
 @pytest.mark.parametrize("answer", [[], [{"id": DEAL, "success": True}] * 3, {"ok": True}])
 def test_results_that_do_not_add_up_are_unknown(
     stubbed: SalesforceAdapter, routes: respx.MockRouter, answer: Any
@@ -231,10 +256,13 @@ def test_unknown_and_inactive_stages_are_refused_here(
 
 
 def test_the_key_field_is_needed_to_create(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
-    """Without the external id field a create could double, so it is refused; and no key can be found either."""
+    """Without the external id field a create could double, so it is not sent; and no key can be found either.
+
+    It fails, so that a run makes it once the field is there: what is refused would wait for an edit of each deal.
+    """
     change = make_change(action=Action.CREATE, target=None, key="k", edits=(FieldEdit("name", None, "N"),))
 
-    assert Outcome.REFUSED == stubbed.write([change])[0].outcome
+    assert Outcome.FAILED == stubbed.write([change])[0].outcome
     assert None is stubbed.find(Kind.DEAL, "k", None)
 
 

@@ -27,12 +27,13 @@ from crmbridge.adapting.columns import (
     write_columns,
 )
 from crmbridge.adapting.courses import course_of
+from crmbridge.adapting.currencies import turned_amounts
 from crmbridge.adapting.describing import flat, native_fields
 from crmbridge.adapting.history import History, moves_from_revisions, walk_with_history
 from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
 from crmbridge.adapting.markup import bare_text, text_of, unescaped
 from crmbridge.adapting.reading import read_in_lots
-from crmbridge.adapting.receipts import partly, receipt_of
+from crmbridge.adapting.receipts import NotReadyError, outcome_of, partly, receipt_of
 from crmbridge.adapting.sending import one_by_one
 from crmbridge.adapting.steps import Step, in_steps
 from crmbridge.adapting.tables import Table
@@ -66,6 +67,7 @@ __all__ = [
     "Form",
     "FormOf",
     "History",
+    "NotReadyError",
     "Pieces",
     "Place",
     "Row",
@@ -96,6 +98,7 @@ __all__ = [
     "numbers_in",
     "one_by_one",
     "other_currency",
+    "outcome_of",
     "partly",
     "put_back",
     "put_together",
@@ -107,6 +110,7 @@ __all__ = [
     "spread",
     "standard_columns",
     "text_of",
+    "turned_amounts",
     "unescaped",
     "walk_by_time",
     "walk_with_history",

@@ -6,15 +6,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from crmbridge.errors import CrmbridgeError, RefusedError, StaleError, UnclearError
-from crmbridge.model.changes import Change, Outcome, Receipt
+from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Ref
+
+
+class NotReadyError(RefusedError):
+    """The account or the settings lack what a change takes, such as the field for the key, and can be given it.
+
+    A creation fails then, and the next run tries it again; what is refused waits for a person at each record. An update
+    is refused all the same, as its other fields go on without what was refused.
+    """
 
 
 def receipt_of(change: Change, make: Callable[[Change], Ref]) -> Receipt:
     """Make a change and give its receipt; `make` gives the record that was written.
 
-    UnclearError is unknown, StaleError stale and RefusedError refused. Anything else goes through: with one change a
-    call, AuthenticationError and RetryLaterError mean that nothing was sent.
+    UnclearError is unknown, StaleError stale, and RefusedError refused, or failed: see `outcome_of`. Anything else goes
+    through: with one change a call, AuthenticationError and RetryLaterError mean that nothing was sent.
     """
     try:
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=make(change))
@@ -23,7 +31,13 @@ def receipt_of(change: Change, make: Callable[[Change], Ref]) -> Receipt:
     except StaleError as error:
         return Receipt(change=change.id, outcome=Outcome.STALE, ref=change.target, message=error.message)
     except RefusedError as error:
-        return Receipt(change=change.id, outcome=Outcome.REFUSED, message=error.message)
+        return Receipt(change=change.id, outcome=outcome_of(change, error), message=error.message)
+
+
+def outcome_of(change: Change, error: RefusedError) -> Outcome:
+    """Tell what becomes of a change that was not sent, or that the CRM said no to."""
+    later = isinstance(error, NotReadyError) and change.action is Action.CREATE
+    return Outcome.FAILED if later else Outcome.REFUSED
 
 
 @contextmanager

@@ -87,7 +87,8 @@ def account_lines(name: str, account: Description, can: Capabilities, signed: Si
     yield from _credential_lines(signed) if signed else ()
     yield f"{plural(len(account.users), 'user')}; amounts in {', '.join(account.currencies) or 'one currency'}"
     yield f"reads: {', '.join(sorted(can.kinds))}; {_all_yes(reads)}"
-    yield f"writes: {', '.join(sorted(can.actions))}; only if unchanged {_yes(can.conditional_write)}"
+    unchanged = f"; only if unchanged {_yes(can.conditional_write)}"
+    yield f"writes: {', '.join(sorted(can.actions)) + unchanged if can.actions else 'nothing'}"
     yield f"external key: {account.key_field.name if account.key_field else 'no field for it in this account'}"
     for pipeline in account.pipelines:
         yield ""

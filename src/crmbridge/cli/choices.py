@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crmbridge.cli.call import Call
-from crmbridge.cli.output import Line, dim
+from crmbridge.cli.output import Line, dim, strong
 
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
@@ -73,6 +73,16 @@ wait_option = click.option(
     callback=_set_patience,
     help=f"Wait while another run holds the state, such as --wait=90s; {USUAL_WAIT} when no time is said.",
 )
+
+
+def chosen_lines(chosen: Chosen, names: Names, say: Speech) -> list[Line]:
+    """Show what is chosen of a plan, and what of it is left out; a choice that nothing fits is told as that."""
+    from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by the commands that use them
+
+    left = left_lines(chosen, names, say)
+    if chosen.unselected and not chosen.plan.changes and not chosen.left:
+        return [strong(say("plan_not_selected")), *left]
+    return [*plan_lines(chosen.plan, names, say), *left]
 
 
 def left_lines(chosen: Chosen | None, names: Names, say: Speech) -> list[Line]:

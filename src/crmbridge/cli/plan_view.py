@@ -160,5 +160,5 @@ def value_rows(item: Blocked, names: Names, say: Speech) -> list[list[Part]]:
     for connection, value in item.values.items():
         said = edited_in_words(item.edited.get(connection), say)
         shown = f"{'→ ' if item.unwritten else ''}{value_shown(item, value, names, say)}"
-        rows.append([connection, shown + (f"  ({said})" if said else "")])
+        rows.append([say.side(connection), shown + (f"  ({said})" if said else "")])
     return rows

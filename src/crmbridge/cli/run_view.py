@@ -160,5 +160,7 @@ def _blocked_lines(ran: Ran, say: Speech) -> Iterator[Line]:
     blocked = len(ran.cycle.plan.blocked) if ran.cycle and ran.cycle.plan else 0
     if left := leaves_undone(ran):
         yield [Tinted(say.counted("run_not_undone", left), Tone.WARN), say("run_where_not_undone")]
+    elif ran.cycle and ran.cycle.waiting > blocked:
+        yield [Tinted(say.counted("run_waiting", ran.cycle.waiting), Tone.WARN), say("run_where_settled")]
     elif blocked:
         yield [Tinted(say.counted("run_questions", blocked), Tone.WARN), say("run_where_settled")]

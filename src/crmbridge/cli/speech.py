@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from crmbridge.languages import catalogue, grouped
 from crmbridge.model.findings import Finding, Verdict
 from crmbridge.model.values import Value, show
 
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 
 # What no process names: the stage itself, what waits and is no field, and what a task says.
 _OWN = {"stage": "stage", "link": "field_link", "delete": "field_delete", "subject": "subject"}
-_OWN |= {"a task": "kind_task", "a note": "kind_note", "a notice": "field_notice"}
+_OWN |= {"a task": "kind_task", "a note": "kind_note", "a notice": "field_notice", "record": "kind_record"}
+# What undo names beside connections: what a field was given, and what it held before.
+_SIDES = {"the run wrote": "undo_wrote", "before it": "undo_before"}
 
 
 class Speech(Struct, frozen=True):
@@ -51,7 +52,7 @@ class Speech(Struct, frozen=True):
 
     def number(self, count: int) -> str:
         """Write a count with grouped thousands."""
-        return f"{count:,}".replace(",", "." if self.language == "pt" else ",")
+        return grouped(f"{count:,}", self.language)
 
     def named(self, key: str, value: str) -> str:
         """Name something that English calls as files and JSON do, by the page's word for it."""
@@ -111,6 +112,10 @@ class Speech(Struct, frozen=True):
         named = (self(_OWN[each]) if each in _OWN else self.teller.field(each) for each in name.split(", "))
         return self("list").join(named)
 
+    def side(self, name: str) -> str:
+        """Name whose value it is: a connection's, or what a run wrote and replaced."""
+        return self(_SIDES[name]) if name in _SIDES else name
+
 
 def speech_of(workspace: Workspace, changes: Sequence[Change] = ()) -> Speech:
     """Give how a project's commands speak, also of why these changes are made."""
@@ -141,13 +146,11 @@ def _texts(language: str) -> Mapping[str, str]:
     """Give the words of a language: the page's, which names the same things, and those of commands over them."""
     found = dict(_frame(language))
     for package in ("crmbridge.web", "crmbridge.cli"):
-        catalogue = tomllib.loads(files(package).joinpath("words.toml").read_text("utf-8"))
-        found |= {key: texts[language] for key, texts in catalogue.items()}
+        found |= {key: texts[language] for key, texts in catalogue(package).items()}
     return found
 
 
 @cache
 def _frame(language: str) -> Mapping[str, str]:
     """Give the words of a language around what a run did."""
-    catalogue = tomllib.loads(files("crmbridge.cli").joinpath("run_words.toml").read_text("utf-8"))
-    return {key: texts[language] for key, texts in catalogue.items()}
+    return {key: texts[language] for key, texts in catalogue("crmbridge.cli", "run_words.toml").items()}

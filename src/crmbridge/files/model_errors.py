@@ -21,6 +21,7 @@ from crmbridge.model.checks import CHECKS
 from crmbridge.settings import Secret
 
 LONGEST_VALUE = 60
+OTHER_VERSION = "It says which form the file has: this crmbridge reads form 1, and a later one needs a newer crmbridge."
 WHERE_KEPT = (
     "Say where the secret is kept, not what it is: {env: NAME}, {file: path}, {command: …} or {keyring: service/name}."
 )
@@ -146,6 +147,7 @@ def _diagnose(source: Source, model: type[BaseModel], error: ErrorDetails, place
         guess = next((found for name in names if (found := nearest(name, CHECKS))), None)
     elif error["type"] in {"enum", "literal_error"}:
         guess = nearest(str(error["input"]), _choices(error))
+        advice = OTHER_VERSION if error["loc"] == ("version",) else advice
     elif said.code in {"wrong-type", "wrong-name"} and leads_through(Secret, model, error["loc"]):
         advice = WHERE_KEPT
     return source.at(path, said.code, sentence, key=key, nearest=guess, advice=advice)

@@ -18,9 +18,9 @@ from crmbridge.http.exact_json import dump_json, load_json
 from crmbridge.http.headers import wait_in
 from crmbridge.http.library import httpx
 from crmbridge.http.patience import patiently, worth_waiting_for
+from crmbridge.http.quoting import words_of
+from crmbridge.http.reaching import name_of, open_way, unreachable
 from crmbridge.http.slices import wait_for_room
-from crmbridge.http.trust import authorities_for
-from crmbridge.http.wires import wire_to
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
 from crmbridge.revealed import strike
@@ -28,18 +28,17 @@ from crmbridge.revealed import strike
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 DEADLINE = 5  # times the timeout: how long a request is tried altogether
 SLOWEST = 2  # times the timeout: how long one whole answer may take, however it drips in
-TOO_FAST, TOO_SLOW = 429, 408
+TOO_FAST, TOO_SLOW, NOT_THERE = 429, 408, 404
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({TOO_SLOW, 423, 425})  # of the 4xx: the same request may do later
-MOST_CONNECTIONS = 32
 BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
-MOST_WORDS = 2000  # how much of an answer errors may speak of
 # It ended before the request was sent; a proxy's error is that it did not let us through.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 NOT_JSON = object()
 UNREADABLE = "Nothing was taken from it. Try again later; if it comes again, report this to who makes the adapter."
 ELSEWHERE = "Try again later; if it goes on, check the connection's base_url: is it the CRM's own address?"
+NO_SUCH_PLACE = "Check base_url and api_version of connection {!r}, if they are set; else what was asked for is gone."
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _READABLE = {"json": "JSON", "bytes": "data"}
 
@@ -133,15 +132,8 @@ class HttpClient:
         self._timeout = timeout
         self._base_url = base_url.rstrip("/") + "/"
         self._host = httpx.URL(self._base_url).host
-        self._client = httpx.Client(
-            headers={"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **(headers or {})},
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
-            limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
-            follow_redirects=False,  # a redirect would carry the token to another host
-            trust_env=not is_loopback(base_url),  # proxies are for the world outside
-            verify=authorities_for(base_url),
-            transport=wire_to(base_url),  # None but in simulations: over the network
-        )
+        said = {"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **(headers or {})}
+        self._client = open_way(connection, base_url, headers=said, timeout=timeout)
 
     def read(
         self,
@@ -195,12 +187,12 @@ class HttpClient:
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:  # it came, and can't be unpacked
-            raise RetryLaterError(f"{self._asked(request)} can't be read ({_name(error)})") from error
+            raise RetryLaterError(f"{self._asked(request)} can't be read ({name_of(error)})") from error
         if not reply.ok or self._dialect.failed(reply):
             raise self._error(request.path, reply)
         if reply.body is NOT_JSON:
             message = f"answered {reply.status} with something that is not {_READABLE[request.form]}"
-            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
+            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}", advice=ELSEWHERE)
         if not isinstance(reply.body, request.expect):
             message = f"answered {reply.status} with JSON of another shape than it should have"
             raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
@@ -212,7 +204,7 @@ class HttpClient:
         except NEVER_SENT as error:
             raise self._unreachable(error) from error
         except httpx.RequestError as error:
-            raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error
+            raise UnclearError(f"{self._asked(request)} is not clear ({name_of(error)})") from error
         if reply.ok and self._dialect.failed(reply):  # a clear no: nothing was carried out
             raise self._error(request.path, reply)
         if reply.ok and reply.body is not NOT_JSON:
@@ -244,7 +236,7 @@ class HttpClient:
         if len(content) >= BIG:
             wait_for_room()
         return Reply(
-            answer.status_code, answer.headers, _decode(answer, content, request.form), _words(content)
+            answer.status_code, answer.headers, _decode(answer, content, request.form), words_of(content)
         ), signed
 
     def _exchange(
@@ -269,6 +261,8 @@ class HttpClient:
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:
         error = self._dialect.judge(reply) or self._by_status(reply)
+        if reply.status == NOT_THERE and not error.advice:
+            error.advice = NO_SUCH_PLACE.format(self.connection)
         # A wait that nobody sits out is for the next run; pausing for it would hold up every other call of this one.
         if isinstance(error, RetryLaterError) and reply.status == TOO_FAST and worth_waiting_for(error):
             self._budget.pause(error.after or timedelta(seconds=1))
@@ -302,10 +296,7 @@ class HttpClient:
                 return RefusedError(f"refused ({status}): {said}")
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
-        return RetryLaterError(
-            f"{self.connection}: {self._host} can't be reached ({_name(error)})",
-            advice="Check the network and the connection's base_url, then try again; nothing was lost.",
-        )
+        return unreachable(self.connection, self._host, error)
 
     def _asked(self, request: _Request) -> str:
         return strike(f"{self.connection}: the answer to {request.method} {request.path.partition('?')[0]}")
@@ -387,12 +378,3 @@ def _decode(answer: httpx.Response, content: bytes, form: Literal["json", "bytes
         return load_json(content)
     except ValueError:
         return NOT_JSON
-
-
-def _words(content: bytes) -> str:
-    """Give the beginning of an answer as text, in the one encoding of JSON, whatever the answer says of itself."""
-    return strike(content[: 4 * MOST_WORDS].decode("utf-8", "replace"))[:MOST_WORDS]
-
-
-def _name(error: Exception) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()

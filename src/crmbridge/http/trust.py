@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ssl
 
+from crmbridge.errors import ConfigurationError
 from crmbridge.http.library import httpx
 
 
@@ -19,4 +20,10 @@ def authorities_for(base_url: str) -> ssl.SSLContext:
 
 @functools.cache
 def _usual() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError:
+        raise ConfigurationError(
+            "The certificates of authorities can't be read",
+            advice="Let SSL_CERT_FILE name a file with certificates in PEM form, or set neither it nor SSL_CERT_DIR.",
+        ) from None

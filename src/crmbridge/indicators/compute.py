@@ -20,6 +20,7 @@ from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.outlooks import OUTLOOKS, Outlooks, measure_outlooks
 from crmbridge.indicators.own import OWN, Cuts, measure_own, own_figure
+from crmbridge.indicators.periods import written
 from crmbridge.indicators.shown import Shown
 from crmbridge.indicators.state import query
 from crmbridge.indicators.words import Words
@@ -80,7 +81,7 @@ def compute(store_url: str, process: Process, as_of: datetime, options: Options 
         language=options.language,
         coverage=Coverage(**{**counted.coverage, "since": _moment(counted.coverage["since"])}),
         indicators=tuple(
-            own_figure(each, measures, options.language, _own_trend(trends[each.plugin or each.id], shown, moment))
+            own_figure(each, measures, options.language, _own_trend(trends[each.plugin or each.id], moment))
             if each.measure in OWN
             else _indicator(each, shown, counted, moment, outlooks)
             for each in process.indicators
@@ -132,13 +133,13 @@ class _Wanted(NamedTuple):
         watched = dict.fromkeys(each.measure.value for each in process.indicators if each.measure in MEASURES)
         shown = [name for name in options.measures or MEASURES if name in MEASURES]
         cut = [name for name in shown if MEASURES[name].by_period] if options.period else []
-        trends = [name for name in watched if name in _TRENDS]
+        trends = [name for name in watched if MEASURES[name].trend]
         return cls(tuple(dict.fromkeys([*shown, *watched])), tuple(cut), tuple(trends))
 
     def apart(self) -> tuple[_Wanted, _Wanted]:
         """Give those that are made from tables of their own, which takes longest, and the others."""
         made, others = (
-            _Wanted(*(tuple(name for name in names if (name in _MADE) is is_made) for names in self))
+            _Wanted(*(tuple(name for name in names if bool(MEASURES[name].made) is is_made) for names in self))
             for is_made in (True, False)
         )
         return made, others
@@ -252,19 +253,22 @@ def _run_by(views: duckdb.DuckDBPyConnection, names: Sequence[str], period: Peri
     if not names:
         return {}
     database.by_period(views, period)
-    if _OF_SPELLS & {*names}:
+    if any("spells" in MEASURES[name].made for name in names):
         views.execute(query("spells"))
     return {name: database.run(views, name) for name in names}
 
 
 def _run_trends(views: duckdb.DuckDBPyConnection, names: Iterable[str], moment: Moment, whole: _Rows) -> _Rows:
-    """Run the measures over the periods of trends; some have SQL of their own for it, one knows them all along."""
+    """Run the measures over the periods of trends."""
     names = tuple(names)
     database.by_period(views, moment.trend_period)
-    if _OF_OPEN_DEALS & {*names}:
+    if any("stood" in MEASURES[name].made for name in names):
         views.execute(query("stood"))
-    own = {name: f"{name}_trend" for name in _OF_OPEN_DEALS | {"time_in_stage"}}
-    return {name: whole[name] if name in _CUT_BY_ENDS else database.run(views, own.get(name, name)) for name in names}
+    return {name: whole[name] if MEASURES[name].trend == "ends" else _run_trend(views, name) for name in names}
+
+
+def _run_trend(views: duckdb.DuckDBPyConnection, name: str) -> list[Raw]:
+    return database.run(views, f"{name}_trend" if MEASURES[name].trend == "apart" else name)
 
 
 def _business_time(views: duckdb.DuckDBPyConnection, moment: Moment) -> _Business:
@@ -282,29 +286,6 @@ def _beside(business: _Business, found: _Rows) -> _Rows:
     return {**found, name: rows}
 
 
-# Measures that say what happened in a period, how things stood at its end, or what became of deals that began in it.
-_TRENDS = frozenset(
-    {
-        "stage_conversion",
-        "cohort_conversion",
-        "win_rate",
-        "time_in_stage",
-        "sla_attainment",
-        "open_findings",
-        "rework",
-        "skips",
-        "activities",
-        "aging",
-        "pipeline_coverage",
-        "sales_velocity",
-    }
-)
-_OF_OPEN_DEALS = frozenset({"aging", "pipeline_coverage", "sales_velocity"})  # as they stood at the ends of periods
-_OF_SPELLS = frozenset({"time_in_stage", "cycle_time", "aging"})
-_MADE = _OF_SPELLS | _OF_OPEN_DEALS  # from tables that only one connection sees
-_CUT_BY_ENDS = frozenset({"open_findings"})  # those whose rows are by the ends of periods already
-
-
 # ── The process's indicators ────────────────────────────────────────────────────────────────────────────
 
 
@@ -314,27 +295,27 @@ def _indicator(
     stage = shown.process.order(indicator.stage) if indicator.stage else None
     if indicator.measure is Measure.FORECAST:
         expected, before = outlooks.expected.get(stage, _NOT_EXPECTED), outlooks.before.get(stage, {})
-        return indicator_figure(indicator, shown, expected, _trend(before, _NOT_EXPECTED, shown, moment))
+        return indicator_figure(indicator, shown, expected, _trend(before, _NOT_EXPECTED, moment))
     figure = figure_of(indicator, shown.process, counted.total(indicator.measure, stage))
     if not counted.coverage["deals"]:  # without deals there are no findings to count, which is not the same as none
         figure = _nothing(figure)
     found = counted.trend(indicator.measure, stage)
     points = {each: figure_of(indicator, shown.process, raw) for each, raw in found.items()}
     missing = figure_of(indicator, shown.process, {})
-    return indicator_figure(indicator, shown, figure, _trend(points, missing, shown, moment))
+    return indicator_figure(indicator, shown, figure, _trend(points, missing, moment))
 
 
-def _trend(points: Mapping[int, Figure], missing: Figure, shown: Shown, moment: Moment) -> tuple[TrendPoint, ...]:
+def _trend(points: Mapping[int, Figure], missing: Figure, moment: Moment) -> tuple[TrendPoint, ...]:
     """Begin with the first period that has a figure."""
     return tuple(
-        TrendPoint(shown.period(each, moment.trend_period), points.get(each, missing))
+        TrendPoint(written(each, moment.trend_period), points.get(each, missing))
         for each in moment.trend
         if points and each >= min(points)
     )
 
 
-def _own_trend(found: Mapping[str, Figure], shown: Shown, moment: Moment) -> tuple[TrendPoint, ...]:
-    periods = [shown.period(each, moment.trend_period) for each in moment.trend]
+def _own_trend(found: Mapping[str, Figure], moment: Moment) -> tuple[TrendPoint, ...]:
+    periods = [written(each, moment.trend_period) for each in moment.trend]
     return tuple(TrendPoint(period, found[period]) for period in periods if period in found)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from msgspec import Struct
 
 from crmbridge.indicators.currency import define_money
+from crmbridge.indicators.measures import Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.periods import MONTHS, number_of, start_of
 from crmbridge.indicators.state import Beside, opened, query
@@ -20,7 +20,6 @@ from crmbridge.indicators.targets import read_target
 from crmbridge.model.process import Measure, Process
 
 TREND = 12  # periods before the present one
-Raw = Mapping[str, Any]
 
 
 class Moment(Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -16,9 +16,12 @@ Make = Callable[[Raw], Figure]
 
 
 class Spec(Struct, frozen=True, kw_only=True):
-    """How a measure is shown. `columns` are in the order to show; `main` is an indicator's figure.
+    """How a measure is counted and shown. `columns` are in the order to show; `main` is an indicator's figure.
 
-    `rows_are` is what a row is about beside its segment and period, a key of the words in definitions.toml.
+    `rows_are` is what a row is about beside its segment and period, a key of the words in definitions.toml. Rows by the
+    periods of a trend come from the measure's own SQL, cut by them (`cut`); from SQL that is apart, in NAME_trend.sql
+    (`apart`); or they are there already, as its rows are by the ends of periods (`ends`). `made` are the tables that
+    its SQL, or that of its trend, is over: they are made for it, and only one connection sees them.
     """
 
     columns: Mapping[str, Make]
@@ -28,6 +31,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     charted: tuple[str, ...] = ()
     by_period: bool = True  # whether its rows can be cut by periods
     is_money: bool = False  # whether it makes no sense over several currencies
+    trend: Literal["cut", "apart", "ends"] | None = None  # None: it has no trend
+    made: tuple[Literal["spells", "stood"], ...] = ()
 
 
 def _share(numerator: str, denominator: str) -> Make:
@@ -59,6 +64,7 @@ _MEASURES: dict[str, Spec] = {
         main=_share("forward", "left"),
         chart=ChartKind.FUNNEL,
         charted=("entered", "forward"),
+        trend="cut",
     ),
     "cohort_conversion": Spec(
         columns={
@@ -70,6 +76,7 @@ _MEASURES: dict[str, Spec] = {
         main=_share("reached_next", "reached"),
         chart=ChartKind.BARS,
         charted=("reached_or_beyond", "strict", "direct"),
+        trend="cut",
     ),
     "win_rate": Spec(
         columns={"win_rate": _share("won", "closed"), **_counts("won", "lost")},
@@ -77,6 +84,7 @@ _MEASURES: dict[str, Spec] = {
         rows_are="deals",
         chart=ChartKind.BARS,
         charted=("win_rate",),
+        trend="cut",
     ),
     "win_rate_by_cohort": Spec(
         columns={"win_rate": _share("won", "deals"), **_counts("won", "lost", "open")},
@@ -95,6 +103,8 @@ _MEASURES: dict[str, Spec] = {
         main=_days("median_days", "visits"),
         chart=ChartKind.BARS,
         charted=("median", "p90"),
+        trend="apart",
+        made=("spells",),
     ),
     "cycle_time": Spec(
         columns={
@@ -107,6 +117,7 @@ _MEASURES: dict[str, Spec] = {
         rows_are="deals",
         chart=ChartKind.BARS,
         charted=("median", "p90"),
+        made=("spells",),
     ),
     "aging": Spec(
         columns={
@@ -118,6 +129,8 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.STACKED,
         charted=("usual", "slow", "old"),
         by_period=False,
+        trend="apart",
+        made=("spells", "stood"),
     ),
     "sla_attainment": Spec(
         columns={"attainment": _share("within_goal", "closed"), **_counts("running", "at_risk", "breached")},
@@ -125,6 +138,7 @@ _MEASURES: dict[str, Spec] = {
         rows_are="sla",
         chart=ChartKind.BARS,
         charted=("attainment",),
+        trend="cut",
     ),
     "open_findings": Spec(
         columns={**_counts("errors", "warnings", "infos", "deals"), "oldest": _days("oldest_days", "total")},
@@ -133,6 +147,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
         by_period=False,
+        trend="ends",
     ),
     "findings_by_stage": Spec(
         columns=_counts("errors", "warnings", "infos", "deals"),
@@ -146,12 +161,14 @@ _MEASURES: dict[str, Spec] = {
         main=_share("found", "cases"),
         chart=ChartKind.BARS,
         charted=("rework",),
+        trend="cut",
     ),
     "skips": Spec(
         columns={"skipped": _share("found", "cases"), "passed_over": _count("found")},
         main=_share("found", "cases"),
         chart=ChartKind.BARS,
         charted=("skipped",),
+        trend="cut",
     ),
     "conforming": Spec(
         columns={
@@ -171,6 +188,8 @@ _MEASURES: dict[str, Spec] = {
         charted=("amount",),
         by_period=False,
         is_money=True,
+        trend="apart",
+        made=("stood",),
     ),
     "sales_velocity": Spec(
         columns={
@@ -184,6 +203,8 @@ _MEASURES: dict[str, Spec] = {
         rows_are="deals",
         by_period=False,
         is_money=True,
+        trend="apart",
+        made=("stood",),
     ),
     "activities": Spec(
         columns=_counts("activities", "done", "to_do", "deals"),
@@ -191,6 +212,7 @@ _MEASURES: dict[str, Spec] = {
         rows_are="activity",
         chart=ChartKind.STACKED,
         charted=("done", "to_do"),
+        trend="cut",
     ),
 }
 MEASURES: Mapping[str, Spec] = MappingProxyType(_MEASURES)

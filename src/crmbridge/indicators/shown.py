@@ -48,10 +48,6 @@ class Shown(Struct, frozen=True, kw_only=True):
         stage = self.process.stage(stage_id)
         return stage.name.in_language(self.options.language) if stage else stage_id
 
-    def period(self, number: int, period: Period) -> str:
-        """Write a period."""
-        return written(number, period)
-
     def _row(self, name: str, raw: Raw) -> Row:
         stage = None if raw["stage"] is None else self.process.stages[raw["stage"]].id
         period = None if raw["period"] is None or self.options.period is None else raw["period"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from msgspec import Struct
+
+from crmbridge.languages import base, catalogue
 
 
 class Words(Struct, frozen=True):
@@ -23,14 +23,14 @@ class Words(Struct, frozen=True):
     @classmethod
     def of(cls, language: str, horizon: int = 90) -> Words:
         """Give the words of a language, such as pt or pt-BR; English where there are none. `horizon` is in days."""
-        texts, base = _texts(), language.split("-", maxsplit=1)[0].lower()
+        texts, known = _texts(), base(language)
         measures = texts["measures"].items()
         return cls(
-            {name: _in(each["name"], base) for name, each in measures if "name" in each},
-            {name: _within(_in(each["definition"], base), horizon) for name, each in measures},
-            {name: _within(_in(each, base), horizon) for name, each in texts["columns"].items()},
-            {name: _in(each, base) for name, each in texts["words"].items()},
-            {name: _within(_in(each, base), horizon) for name, each in texts["cautions"].items()},
+            {name: _in(each["name"], known) for name, each in measures if "name" in each},
+            {name: _within(_in(each["definition"], known), horizon) for name, each in measures},
+            {name: _within(_in(each, known), horizon) for name, each in texts["columns"].items()},
+            {name: _in(each, known) for name, each in texts["words"].items()},
+            {name: _within(_in(each, known), horizon) for name, each in texts["cautions"].items()},
         )
 
 
@@ -41,14 +41,14 @@ def _within(text: str, days: int) -> str:
     return text.replace("{days}", f"{days}")
 
 
-def _in(by_language: Mapping[str, str], base: str) -> str:
-    return by_language.get(base, by_language["en"])
+def _in(by_language: Mapping[str, str], language: str) -> str:
+    return by_language.get(language, by_language["en"])
 
 
 @lru_cache(maxsize=1)
 def _texts() -> dict[str, dict[str, Any]]:
     merged: dict[str, dict[str, Any]] = {}
     for file in ("definitions.toml", "outlook.toml"):
-        for section, texts in tomllib.loads(files(__package__).joinpath(file).read_text("utf-8")).items():
+        for section, texts in catalogue(__package__, file).items():
             merged.setdefault(section, {}).update(texts)
     return merged

@@ -12,21 +12,7 @@ from crmbridge.engine.text import fill, plain
 from crmbridge.manual import expressions
 from crmbridge.manual.speech import Speech
 from crmbridge.manual.words import sentence
-from crmbridge.model.checks import (
-    Activities,
-    Approval,
-    AtLeast,
-    Attachments,
-    Bounds,
-    Company,
-    Contacts,
-    Dates,
-    Expr,
-    FileRule,
-    OneOf,
-    Outputs,
-    Required,
-)
+from crmbridge.model import checks
 from crmbridge.model.process import ExitRule, Stage
 from crmbridge.model.values import FieldType
 
@@ -77,7 +63,7 @@ def _notes(rule: ExitRule, speech: Speech) -> list[Markup]:
     return notes
 
 
-def _required(check: Required, _stage: Stage | None, speech: Speech) -> Markup:
+def _required(check: checks.Required, _stage: Stage | None, speech: Speech) -> Markup:
     return _filled(check.required, speech)
 
 
@@ -87,7 +73,7 @@ def _filled(names: Sequence[str], speech: Speech) -> Markup:
     return speech.words("are_filled", x=speech.fields_listed(names))
 
 
-def _at_least(check: AtLeast, _stage: Stage | None, speech: Speech) -> Markup:
+def _at_least(check: checks.AtLeast, _stage: Stage | None, speech: Speech) -> Markup:
     names, needed = check.of, check.at_least
     yes = {speech.fields.get(name) is FieldType.BOOL for name in names}
     how = {frozenset({True}): "yes", frozenset({False}): "filled"}.get(frozenset(yes), "hold")
@@ -104,7 +90,7 @@ def _at_least(check: AtLeast, _stage: Stage | None, speech: Speech) -> Markup:
     return speech.words(key, of=of, list=speech.fields_listed(names), **count)
 
 
-def _activities(check: Activities, _stage: Stage | None, speech: Speech) -> Markup:
+def _activities(check: checks.Activities, _stage: Stage | None, speech: Speech) -> Markup:
     wanted, words = check.activities, speech.words
     kinds = ""
     if wanted.kind:
@@ -126,7 +112,7 @@ def kinds_listed(kinds: Sequence[str], speech: Speech) -> Markup:
     return speech.words.listed(named, "or")
 
 
-def _outputs(check: Outputs, stage: Stage | None, speech: Speech) -> Markup:
+def _outputs(check: checks.Outputs, stage: Stage | None, speech: Speech) -> Markup:
     known = {output.id: output for output in stage.outputs} if stage else {}
     named = [output_name(known[one], speech) if one in known else escape(one) for one in check.outputs]
     return speech.words("is_there" if len(named) == 1 else "are_there", x=speech.words.listed(named))
@@ -145,7 +131,7 @@ def output_name(output: Any, speech: Speech) -> Markup:
     return speech.words("in_field", x=name, field=speech.field(output.field))
 
 
-def _bounds(check: Bounds, _stage: Stage | None, speech: Speech) -> Markup:
+def _bounds(check: checks.Bounds, _stage: Stage | None, speech: Speech) -> Markup:
     bounds, number = check.bounds, speech.words.number
     field = speech.field(bounds.field)
     if bounds.min is not None and bounds.max is not None:
@@ -155,7 +141,7 @@ def _bounds(check: Bounds, _stage: Stage | None, speech: Speech) -> Markup:
     return speech.words("cmp_at_most", x=field, y=number(bounds.max or 0))
 
 
-def _dates(check: Dates, _stage: Stage | None, speech: Speech) -> Markup:
+def _dates(check: checks.Dates, _stage: Stage | None, speech: Speech) -> Markup:
     bounds = check.dates
     field, low, high = speech.field(bounds.field), bounds.from_days, bounds.to_days
     if low is not None and high is not None:
@@ -171,13 +157,13 @@ def _day(days: int, speech: Speech) -> Markup:
     return speech.words.counted("days_ahead" if days > 0 else "days_ago", abs(days))
 
 
-def _one_of(check: OneOf, _stage: Stage | None, speech: Speech) -> Markup:
+def _one_of(check: checks.OneOf, _stage: Stage | None, speech: Speech) -> Markup:
     values = [speech.words.quoted(plain(value)) for value in check.one_of.values]
     key = "is_one" if len(values) == 1 else "one_of"
     return speech.words(key, x=speech.field(check.one_of.field), values=speech.words.listed(values, "or"))
 
 
-def _approval(check: Approval, _stage: Stage | None, speech: Speech) -> Markup:
+def _approval(check: checks.Approval, _stage: Stage | None, speech: Speech) -> Markup:
     rule, words = check.approval, speech.words
     parts = {"x": speech.field(rule.field), "over": words.number(rule.over), "by": speech.field(rule.by)}
     said = words("approval", **parts)
@@ -186,7 +172,7 @@ def _approval(check: Approval, _stage: Stage | None, speech: Speech) -> Markup:
     return said + words("approval_not_owner") if rule.not_owner else said
 
 
-def _attachments(check: Attachments, _stage: Stage | None, speech: Speech) -> Markup:
+def _attachments(check: checks.Attachments, _stage: Stage | None, speech: Speech) -> Markup:
     rule, words, parts = check.attachments, speech.words, []
     if rule.links:
         key = "holds_link" if len(rule.links) == 1 else "hold_links"
@@ -198,7 +184,7 @@ def _attachments(check: Attachments, _stage: Stage | None, speech: Speech) -> Ma
     return words("joined_and").join(parts)
 
 
-def _files(rule: FileRule, speech: Speech) -> Markup:
+def _files(rule: checks.FileRule, speech: Speech) -> Markup:
     """Say which files are meant, and how many."""
     words = speech.words
     said = words.counted("files", rule.at_least)
@@ -209,11 +195,11 @@ def _files(rule: FileRule, speech: Speech) -> Markup:
     return said + words("files_new") if rule.in_stage else said
 
 
-def _company(check: Company, _stage: Stage | None, speech: Speech) -> Markup:
+def _company(check: checks.Company, _stage: Stage | None, speech: Speech) -> Markup:
     return speech.words("company_has", list=speech.words.listed(_beside(check.company.required, speech)))
 
 
-def _contacts(check: Contacts, _stage: Stage | None, speech: Speech) -> Markup:
+def _contacts(check: checks.Contacts, _stage: Stage | None, speech: Speech) -> Markup:
     rule, words = check.contacts, speech.words
     parts = [words.counted("contacts_linked", rule.at_least)]
     if rule.title:
@@ -230,21 +216,21 @@ def _beside(names: Sequence[str], speech: Speech) -> list[Markup]:
     return [speech.words(f"beside_{name}") if name in known else escape(plain(name)) for name in names]
 
 
-def _expr(check: Expr, _stage: Stage | None, speech: Speech) -> Markup:
+def _expr(check: checks.Expr, _stage: Stage | None, speech: Speech) -> Markup:
     return expressions.said(check.expr, speech)
 
 
 _CHECKS: Mapping[type, Callable[[Any, Stage | None, Speech], Markup]] = {
-    Required: _required,
-    AtLeast: _at_least,
-    Activities: _activities,
-    Outputs: _outputs,
-    Bounds: _bounds,
-    Dates: _dates,
-    OneOf: _one_of,
-    Approval: _approval,
-    Attachments: _attachments,
-    Company: _company,
-    Contacts: _contacts,
-    Expr: _expr,
+    checks.Required: _required,
+    checks.AtLeast: _at_least,
+    checks.Activities: _activities,
+    checks.Outputs: _outputs,
+    checks.Bounds: _bounds,
+    checks.Dates: _dates,
+    checks.OneOf: _one_of,
+    checks.Approval: _approval,
+    checks.Attachments: _attachments,
+    checks.Company: _company,
+    checks.Contacts: _contacts,
+    checks.Expr: _expr,
 }

@@ -9,32 +9,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from crmbridge.engine.expr import terms
 from crmbridge.engine.expr.checking import checked
-from crmbridge.engine.expr.terms import (
-    BOOL,
-    DATE,
-    DATETIME,
-    TEXT,
-    Among,
-    Calculate,
-    Choose,
-    Compare,
-    Const,
-    Day,
-    Field,
-    Filled,
-    Items,
-    Joined,
-    Loop,
-    Matches,
-    Negative,
-    Not,
-    Now,
-    Search,
-    Size,
-    Term,
-    Variable,
-)
 from crmbridge.engine.text import plain
 from crmbridge.manual.speech import Speech
 
@@ -50,7 +26,7 @@ def said(text: str, speech: Speech) -> Markup:
     return Markup("<code>{}</code>").format(plain(text, 2048)) if term is None else _clause(term, speech)
 
 
-def _clause(term: Term, speech: Speech) -> Markup:
+def _clause(term: terms.Term, speech: Speech) -> Markup:
     """Say something that is true or false."""
     write = _CLAUSES.get(type(term))
     if write is not None:
@@ -58,103 +34,105 @@ def _clause(term: Term, speech: Speech) -> Markup:
     return speech.words("says_yes", x=_value(term, speech))
 
 
-def _value(term: Term, speech: Speech) -> Markup:
+def _value(term: terms.Term, speech: Speech) -> Markup:
     """Name a value."""
     write = _VALUES.get(type(term))
     return write(term, speech) if write is not None else speech.words("whether", clause=_clause(term, speech))
 
 
-def _joined(term: Joined, speech: Speech) -> Markup:
+def _joined(term: terms.Joined, speech: Speech) -> Markup:
     parts = []
     for operand in term.operands:
         clause = _clause(operand, speech)
-        nested = isinstance(operand, Choose) or (isinstance(operand, Joined) and operand.op != term.op)
+        nested = isinstance(operand, terms.Choose) or (isinstance(operand, terms.Joined) and operand.op != term.op)
         parts.append(speech.words("brackets", x=clause) if nested else clause)
     return speech.words(f"joined_{'and' if term.op == '&&' else 'or'}").join(parts)
 
 
-def _not(term: Not, speech: Speech) -> Markup:
+def _not(term: terms.Not, speech: Speech) -> Markup:
     match term.of:
-        case Filled(name=name):
+        case terms.Filled(name=name):
             said = speech.words("is_empty", x=speech.field(name))
-        case Field() as field:
+        case terms.Field() as field:
             said = speech.words("says_no", x=_value(field, speech))
-        case Compare(op=op) as compared:
+        case terms.Compare(op=op) as compared:
             said = _compared_as(_OPPOSITE[op], compared, speech)
-        case Among() as among:
+        case terms.Among() as among:
             said = _among_as("none_of", "has_not", among, speech)
-        case Not(of=inner):
+        case terms.Not(of=inner):
             said = _clause(inner, speech)
-        case Search(how=how, text=text, part=part):
+        case terms.Search(how=how, text=text, part=part):
             said = speech.words(f"not_{how.lower()}", x=_value(text, speech), y=_value(part, speech))
         case _:
             said = speech.words("not_so", clause=_clause(term.of, speech))
     return said
 
 
-def _filled(term: Filled, speech: Speech) -> Markup:
+def _filled(term: terms.Filled, speech: Speech) -> Markup:
     return speech.words("is_filled", x=speech.field(term.name))
 
 
-def _choose(term: Choose, speech: Speech) -> Markup:
+def _choose(term: terms.Choose, speech: Speech) -> Markup:
     clauses = {"condition": term.condition, "yes": term.yes, "no": term.no}
     return speech.words("if_else", **{name: _clause(part, speech) for name, part in clauses.items()})
 
 
-def _compare(term: Compare, speech: Speech) -> Markup:
+def _compare(term: terms.Compare, speech: Speech) -> Markup:
     return _compared_as(term.op, term, speech)
 
 
-def _compared_as(op: str, term: Compare, speech: Speech) -> Markup:
+def _compared_as(op: str, term: terms.Compare, speech: Speech) -> Markup:
     left, right = term.left, term.right
-    if isinstance(left, Const) and not isinstance(right, Const):
+    if isinstance(left, terms.Const) and not isinstance(right, terms.Const):
         left, right, op = right, left, _MIRRORED.get(op, op)
-    if isinstance(right, Const) and right.type == BOOL:
+    if isinstance(right, terms.Const) and right.type == terms.BOOL:
         yes = right.value is (op == "==")
-        return _clause(left, speech) if yes else _not(Not(term.span, left), speech)
+        return _clause(left, speech) if yes else _not(terms.Not(term.span, left), speech)
     ago = _distance(op, left, right, speech)
     if ago is not None:
         return ago
-    moments = left.type in {DATE, DATETIME}
+    moments = left.type in {terms.DATE, terms.DATETIME}
     name = f"{'date_' if moments and op not in {'==', '!='} else ''}{_COMPARED[op]}"
     return speech.words(f"cmp_{name}", x=_value(left, speech), y=_value(right, speech))
 
 
-def _distance(op: str, left: Term, right: Term, speech: Speech) -> Markup | None:
+def _distance(op: str, left: terms.Term, right: terms.Term, speech: Speech) -> Markup | None:
     """Say how far a moment is from now, which is what most calculations with times are about."""
-    if not isinstance(left, Calculate) or left.op != "-" or op not in _MIRRORED or not isinstance(right, Const):
+    if op not in _MIRRORED or not isinstance(left, terms.Calculate) or not isinstance(right, terms.Const):
+        return None
+    if left.op != "-":
         return None
     first, second = left.left, left.right
-    if isinstance(first, Now) and not isinstance(second, Now):
+    if isinstance(first, terms.Now) and not isinstance(second, terms.Now):
         return speech.words(f"ago_{_COMPARED[op]}", x=_value(second, speech), y=_value(right, speech))
-    if isinstance(second, Now) and second.type == first.type:
+    if isinstance(second, terms.Now) and second.type == first.type:
         return speech.words(f"ahead_{_COMPARED[op]}", x=_value(first, speech), y=_value(right, speech))
     return None
 
 
-def _among(term: Among, speech: Speech) -> Markup:
+def _among(term: terms.Among, speech: Speech) -> Markup:
     return _among_as("one_of", "has", term, speech)
 
 
-def _among_as(listed: str, held: str, term: Among, speech: Speech) -> Markup:
+def _among_as(listed: str, held: str, term: terms.Among, speech: Speech) -> Markup:
     item, items = _value(term.item, speech), term.items
-    if isinstance(items, Items):
+    if isinstance(items, terms.Items):
         values = speech.words.listed((_value(one, speech) for one in items.items), "or")
         return speech.words("is_one" if listed == "one_of" and len(items.items) == 1 else listed, x=item, values=values)
     return speech.words(held, x=_value(items, speech), y=item)
 
 
-def _search(term: Search, speech: Speech) -> Markup:
+def _search(term: terms.Search, speech: Speech) -> Markup:
     return speech.words(f"text_{term.how.lower()}", x=_value(term.text, speech), y=_value(term.part, speech))
 
 
-def _matches(term: Matches, speech: Speech) -> Markup:
+def _matches(term: terms.Matches, speech: Speech) -> Markup:
     pattern = Markup("<code>{}</code>").format(plain(term.pattern.source))
     return speech.words("matches", x=_value(term.text, speech), pattern=pattern)
 
 
-def _loop(term: Loop, speech: Speech) -> Markup:
-    body = _clause(term.body, speech) if term.body.type == BOOL else _value(term.body, speech)
+def _loop(term: terms.Loop, speech: Speech) -> Markup:
+    body = _clause(term.body, speech) if term.body.type == terms.BOOL else _value(term.body, speech)
     return speech.words(
         f"loop_{term.how}", items=_value(term.items, speech), item=_variable_name(term.variable), body=body
     )
@@ -164,7 +142,7 @@ def _variable_name(name: str) -> Markup:
     return Markup("<em>{}</em>").format(name)
 
 
-def _const(term: Const, speech: Speech) -> Markup:
+def _const(term: terms.Const, speech: Speech) -> Markup:
     match term.value:
         case bool():
             return speech.words("yes" if term.value else "no")
@@ -190,71 +168,71 @@ def elapsed(length: timedelta, speech: Speech) -> Markup:
     return speech.words.counted("time_s", seconds)
 
 
-def _field(term: Field, speech: Speech) -> Markup:
+def _field(term: terms.Field, speech: Speech) -> Markup:
     return speech.field(term.name)
 
 
-def _variable(term: Variable, _speech: Speech) -> Markup:
+def _variable(term: terms.Variable, _speech: Speech) -> Markup:
     return _variable_name(term.name)
 
 
-def _now(term: Now, speech: Speech) -> Markup:
-    return speech.words("today" if term.type == DATE else "now")
+def _now(term: terms.Now, speech: Speech) -> Markup:
+    return speech.words("today" if term.type == terms.DATE else "now")
 
 
-def _calculate(term: Calculate, speech: Speech) -> Markup:
+def _calculate(term: terms.Calculate, speech: Speech) -> Markup:
     sides = []
     for side in (term.left, term.right):
         value = _value(side, speech)
-        sides.append(speech.words("brackets", x=value) if isinstance(side, Calculate) else value)
+        sides.append(speech.words("brackets", x=value) if isinstance(side, terms.Calculate) else value)
     return Markup("{} {} {}").format(sides[0], _CALCULATED[term.op], sides[1])
 
 
-def _negative(term: Negative, speech: Speech) -> Markup:
+def _negative(term: terms.Negative, speech: Speech) -> Markup:
     return Markup("−{}").format(_value(term.of, speech))  # noqa: RUF001  a minus as it is printed
 
 
-def _size(term: Size, speech: Speech) -> Markup:
-    key = "length_of" if term.of.type == TEXT else "number_of"
+def _size(term: terms.Size, speech: Speech) -> Markup:
+    key = "length_of" if term.of.type == terms.TEXT else "number_of"
     return speech.words(key, x=_value(term.of, speech))
 
 
-def _day(term: Day, speech: Speech) -> Markup:
+def _day(term: terms.Day, speech: Speech) -> Markup:
     return speech.words("day_of", x=_value(term.of, speech))
 
 
-def _items(term: Items, speech: Speech) -> Markup:
+def _items(term: terms.Items, speech: Speech) -> Markup:
     return speech.words.listed(_value(one, speech) for one in term.items)
 
 
-def _chosen(term: Choose, speech: Speech) -> Markup:
-    if term.type == BOOL:
+def _chosen(term: terms.Choose, speech: Speech) -> Markup:
+    if term.type == terms.BOOL:
         return speech.words("whether", clause=_choose(term, speech))
     values = {"condition": _clause(term.condition, speech), "yes": _value(term.yes, speech)}
     return speech.words("value_if", **values, no=_value(term.no, speech))
 
 
 _CLAUSES: Mapping[type, Callable[[Any, Speech], Markup]] = {
-    Joined: _joined,
-    Not: _not,
-    Filled: _filled,
-    Choose: _choose,
-    Compare: _compare,
-    Among: _among,
-    Search: _search,
-    Matches: _matches,
-    Loop: _loop,
+    terms.Joined: _joined,
+    terms.Not: _not,
+    terms.Filled: _filled,
+    terms.Choose: _choose,
+    terms.Compare: _compare,
+    terms.Among: _among,
+    terms.Search: _search,
+    terms.Matches: _matches,
+    terms.Loop: _loop,
 }
 _VALUES: Mapping[type, Callable[[Any, Speech], Markup]] = {
-    Const: _const,
-    Field: _field,
-    Variable: _variable,
-    Now: _now,
-    Calculate: _calculate,
-    Negative: _negative,
-    Size: _size,
-    Day: _day,
-    Items: _items,
-    Choose: _chosen,
-    Loop: _loop,
+    terms.Const: _const,
+    terms.Field: _field,
+    terms.Variable: _variable,
+    terms.Now: _now,
+    terms.Calculate: _calculate,
+    terms.Negative: _negative,
+    terms.Size: _size,
+    terms.Day: _day,
+    terms.Items: _items,
+    terms.Choose: _chosen,
+    terms.Loop: _loop,
 }

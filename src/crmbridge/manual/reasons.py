@@ -24,6 +24,7 @@ _FIELD = rf"{_ID}(?:\.{_ID})?"
 _SLOTS: Mapping[str, str] = {
     "field": _FIELD,
     "fields": rf"{_FIELD}(?: and {_FIELD})*",
+    "listed": rf"{_FIELD}(?:, {_FIELD})*",
     "names": rf"{_ID}(?: and {_ID})*",
     "others": rf"{_ID}(?:, {_ID})*",
     "refs": rf"{_REF}(?:, {_REF})*",
@@ -82,8 +83,8 @@ def _one(reason: str, of: Saying) -> Markup | None:
 def _slot(name: str, text: str, of: Saying) -> object:
     """Write what was filled in: fields and stages as the process calls them, all else as it is."""
     match name:
-        case "field" | "fields":
-            return of.words.listed(_field(each, of) for each in text.split(" and "))
+        case "field" | "fields" | "listed":
+            return of.words.listed(_field(each, of) for each in re.split(" and |, ", text))
         case "names":
             return _folded("why_both", text.split(" and "), of)
         case "quoted":

@@ -9,12 +9,13 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
+from crmbridge.languages import LANGUAGES, tag
 from crmbridge.manual.comparing import Version
 from crmbridge.manual.flow_text import dot, mermaid
 from crmbridge.manual.pages import Page, Source, pages, templates
 from crmbridge.manual.searching import entries, groups, index_script
 from crmbridge.manual.speech import Speech, languages_of
-from crmbridge.manual.words import NAMES, TAGS, words_of
+from crmbridge.manual.words import words_of
 from crmbridge.model.process import Process
 
 # Files opened from a disk have no origin that 'self' could mean, so they are named by their scheme. No page runs or
@@ -103,7 +104,7 @@ def _whole(page: Page, speech: Speech, spoken: Sequence[str], *, scripts: Sequen
 
 
 def _tongues(spoken: Sequence[str]) -> list[tuple[str, str, str]]:
-    return [(code, TAGS[code], NAMES[code]) for code in spoken]
+    return [(code, tag(code), LANGUAGES[code]) for code in spoken]
 
 
 def _joined(made: Iterable[Page]) -> Markup:

@@ -10,7 +10,8 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from crmbridge.engine.text import plain
-from crmbridge.manual.words import LANGUAGES, NAMES, TAGS, Words
+from crmbridge.languages import LANGUAGES, tag
+from crmbridge.manual.words import Words
 from crmbridge.model.parts import Text
 from crmbridge.model.process import Process
 from crmbridge.model.records import STANDARD_FIELDS, Kind
@@ -55,7 +56,7 @@ class Speech(Struct, frozen=True, dict=True):
         tongue = self._tongue(text)
         if tongue is None:
             return body
-        attributes = {"tag": TAGS.get(tongue, tongue), "name": NAMES.get(tongue, tongue)}
+        attributes = {"tag": tag(tongue), "name": LANGUAGES.get(tongue, tongue)}
         return Markup('<div lang="{tag}" class="other">{body}<span class="tongue">{name}</span></div>').format(
             body=body, **attributes
         )
@@ -63,7 +64,7 @@ class Speech(Struct, frozen=True, dict=True):
     def tongue(self, text: Text) -> str | None:
         """Give the tag of the language that a text falls back to; None where it is in the language that is spoken."""
         tongue = self._tongue(text)
-        return None if tongue is None else TAGS.get(tongue, tongue)
+        return None if tongue is None else tag(tongue)
 
     def field(self, name: str) -> Markup:
         """Name a deal's field, with a link to what it means."""
@@ -89,10 +90,10 @@ class Speech(Struct, frozen=True, dict=True):
                 return _linked(self, f"role-{role.id}.html", self.text(role.name))
         return escape(plain(role_id))
 
-    def people(self, names: Iterable[str], last: str = "or") -> Markup:
+    def people(self, names: Iterable[str]) -> Markup:
         """Name who may do something: roles, e-mail addresses, or `owner` for the deal's own."""
         return self.words.listed(
-            (self.words("deals_owner") if name == "owner" else self.role(name) for name in names), last
+            (self.words("deals_owner") if name == "owner" else self.role(name) for name in names), "or"
         )
 
     def stage(self, stage_id: str) -> Markup:
@@ -137,7 +138,7 @@ def _marked(body: Markup, tongue: str | None) -> Markup:
     if tongue is None or not body:
         return body
     return Markup('<span lang="{}" class="other">{} <span class="tongue">{}</span></span>').format(
-        TAGS.get(tongue, tongue), body, NAMES.get(tongue, tongue)
+        tag(tongue), body, LANGUAGES.get(tongue, tongue)
     )
 
 

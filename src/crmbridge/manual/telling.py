@@ -91,7 +91,7 @@ class Teller(Struct, frozen=True):
 
 
 def teller(process: Process, language: str, when: Callable[[datetime], str] | None = None) -> Teller:
-    """Give who tells of findings in one of LANGUAGES.
+    """Give who tells of findings in one of the languages.
 
     `when` writes a moment as its place shows them; None: in words, in UTC.
     """

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 
 from markupsafe import Markup, escape
 from msgspec import Struct
 
+from crmbridge.languages import LANGUAGES, catalogue, grouped, tag
 from crmbridge.model.business_time import Duration
 
-LANGUAGES = ("en", "pt", "zh")
-NAMES = {"en": "English", "pt": "Português", "zh": "中文"}
 NOTHING = Markup("")
-TAGS = {"en": "en", "pt": "pt-BR", "zh": "zh-Hans"}  # as pages declare them
 
 
 class Words(Struct, frozen=True):
@@ -29,7 +25,7 @@ class Words(Struct, frozen=True):
     @property
     def tag(self) -> str:
         """The language as pages declare it."""
-        return TAGS[self.language]
+        return tag(self.language)
 
     def __call__(self, key: str, **values: object) -> Markup:
         """Give a word or sentence with its values filled in."""
@@ -45,7 +41,7 @@ class Words(Struct, frozen=True):
         exact = Decimal(value)
         shown = exact.normalize()
         text = f"{shown.quantize(Decimal(1)) if shown == shown.to_integral() else shown:,f}"
-        return text.translate(str.maketrans(",.", ".,")) if self.language == "pt" else text
+        return grouped(text, self.language)
 
     def listed(self, items: Iterable[object], last: str = "and") -> Markup:
         """Join things by commas, and the last one by `and` or `or`."""
@@ -98,5 +94,4 @@ def sentence(clause: Markup) -> Markup:
 
 @cache
 def _catalogue() -> Mapping[str, Sequence[str]]:
-    text = files(__package__).joinpath("words.toml").read_text("utf-8")
-    return {key: value for part in tomllib.loads(text).values() for key, value in part.items()}
+    return {key: value for part in catalogue(__package__).values() for key, value in part.items()}

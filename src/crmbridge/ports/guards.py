@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, field
 
@@ -20,6 +20,10 @@ class GuardRequest(Struct, frozen=True, kw_only=True):
     fields: tuple[FieldBinding, ...]
     language: str = "en"
     account: Description | None = None
+
+    def rules(self) -> Iterator[tuple[Stage, ExitRule]]:
+        """Give the exit rules, each with its stage."""
+        return ((stage, rule) for stage in self.process.stages for rule in stage.exit)
 
     def native(self, name: str) -> str | None:
         """Give the CRM's own name of a field, where it is bound."""

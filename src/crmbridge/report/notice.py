@@ -37,7 +37,7 @@ def notice_document(name: str, notices: Sequence[Notice], language: str = "en") 
         title=title,
         html=_page(title, notices, words),
         markdown=markdown,
-        facts={"title": title, "language": words.html_language, "summary": lines},
+        facts={"title": title, "language": words.tag, "summary": lines},
     )
 
 
@@ -51,7 +51,7 @@ def _page(title: str, notices: Sequence[Notice], words: Words) -> str:
         + "".join(f"<p>{_text(line, 2000)}</p>" for line in each.body.splitlines() if line.strip())
         for each in notices
     ]
-    head = f'<!doctype html><html lang="{words.html_language}"><meta charset="utf-8"><title>{_text(title)}</title>'
+    head = f'<!doctype html><html lang="{words.tag}"><meta charset="utf-8"><title>{_text(title)}</title>'
     return f"{head}<h1>{_text(title)}</h1>{''.join(parts)}</html>\n"
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct
 
+from crmbridge.languages import LANGUAGES, base, catalogue, grouped, percent, tag
 from crmbridge.model.figures import Unit
 
 NOTHING = "–"  # noqa: RUF001  the dash that stands where there is no number
@@ -30,9 +28,9 @@ class Words(Struct, frozen=True):
     texts: Mapping[str, str]
 
     @property
-    def html_language(self) -> str:
+    def tag(self) -> str:
         """Give the language as pages declare it."""
-        return {"pt": "pt-BR", "zh": "zh-Hans"}.get(self.language, self.language)
+        return tag(self.language)
 
     def __call__(self, key: str, **values: object) -> str:
         """Give a word or sentence with its values filled in."""
@@ -45,15 +43,11 @@ class Words(Struct, frozen=True):
         text = f"{value:,.{digits}f}"
         if text.strip("-0.,") == "":
             text = text.lstrip("-")  # a rounded nothing is not less than nothing
-        text = text.replace("-", MINUS)
-        return text.translate(str.maketrans(",.", ".,")) if self.language == "pt" else text
+        return grouped(text.replace("-", MINUS), self.language)
 
     def percent(self, share: float | None) -> str:
-        """Write a share as a percentage; what is not all does not read 100, what is not nothing does not read 0."""
-        if share is None:
-            return NOTHING
-        whole = min(99, max(1, round(share * 100))) if 0 < share < 1 else round(share * 100)
-        return f"{whole}%"
+        """Write a share as a percentage; a dash for none."""
+        return NOTHING if share is None else percent(share)
 
     def amount(self, value: float | None, unit: str, currency: str | None = None) -> str:
         """Write a value in its unit: a share, a count, money, or a length of time."""
@@ -105,12 +99,5 @@ class Words(Struct, frozen=True):
 
 def words_of(language: str) -> Words:
     """Give the words of a language (`pt` or `pt-BR`); English where there are none."""
-    base = language.split("-", maxsplit=1)[0].lower()
-    texts = _catalogue()
-    known = base if any(base in text for text in texts.values()) else "en"
-    return Words(known, {key: text.get(known, text["en"]) for key, text in texts.items()})
-
-
-@cache
-def _catalogue() -> dict[str, dict[str, str]]:
-    return tomllib.loads(files(__package__).joinpath("words.toml").read_text("utf-8"))
+    known = base(language) if base(language) in LANGUAGES else "en"
+    return Words(known, {key: text.get(known, text["en"]) for key, text in catalogue(__package__).items()})

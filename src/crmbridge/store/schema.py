@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -42,27 +44,33 @@ def as_written(source: Table, parsed: tuple[str, ...] = ()) -> Table:
     return Table(source.name, MetaData(), *columns)
 
 
+def _key(*names: str) -> list[Column[Any]]:
+    """Make columns of text that are part of the primary key."""
+    return [Column(name, Words, primary_key=True) for name in names]
+
+
+def _text(*names: str) -> list[Column[Any]]:
+    """Make columns of text that is always there."""
+    return [Column(name, Words, nullable=False) for name in names]
+
+
+def _maybe(*names: str) -> list[Column[Any]]:
+    """Make columns of text that may be missing."""
+    return [Column(name, Words) for name in names]
+
+
 metadata = MetaData()
 
 records = Table(
     "records",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
-    Column("key", Words),
-    Column("version", Words),
+    *_key("connection", "kind", "id"),
+    *_maybe("key", "version"),
     Column("created_at", Moment),
     Column("updated_at", Moment),  # NULL: only its tombstone is known
-    Column("pipeline", Words),
-    Column("stage", Words),
-    Column("status", Words),
-    Column("url", Words),
+    *_maybe("pipeline", "stage", "status", "url"),
     Column("name", Words),  # this and the next four repeat what is in `fields`, for SQL
-    Column("amount", Words),
-    Column("currency", Words),
-    Column("owner", Words),
-    Column("close_date", Words),
+    *_maybe("amount", "currency", "owner", "close_date"),
     Column("fields", Json, nullable=False, default=dict),
     Column("problems", Json, nullable=False, default=list),
     Column("gone_at", Moment),
@@ -85,33 +93,20 @@ marks = Table(
 readers = Table(
     "readers",
     metadata,
-    Column("reader", Words, primary_key=True),
+    *_key("reader"),
     Column("mark", BigInteger, nullable=False),  # everything up to here is dealt with, but for what was left
 )
 
-left_over = Table(
-    "left_over",
-    metadata,
-    Column("reader", Words, primary_key=True),
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
-)
+left_over = Table("left_over", metadata, *_key("reader", "connection", "kind", "id"))
 
 moves = Table(
     "moves",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
+    *_key("connection", "deal", "id"),
     Column("ordinal", Integer, nullable=False),  # the CRM's order, for moves of one instant
     Column("at", Moment, nullable=False),
-    Column("from_pipeline", Words),
-    Column("from_stage", Words),
-    Column("from_status", Words),
-    Column("to_pipeline", Words, nullable=False),
-    Column("to_stage", Words, nullable=False),
-    Column("to_status", Words, nullable=False),
+    *_maybe("from_pipeline", "from_stage", "from_status"),
+    *_text("to_pipeline", "to_stage", "to_status"),
     Column("by", Words),
 )
 
@@ -119,8 +114,7 @@ moves = Table(
 edits = Table(
     "edits",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
+    *_key("connection", "deal"),
     Column("mark", BigInteger, primary_key=True, autoincrement=False),  # in the order in which they were seen
     Column("since", Moment, nullable=False),  # when the copy before was last changed
     Column("at", Moment, nullable=False),  # when the copy that was found was last changed
@@ -132,9 +126,7 @@ edits = Table(
 courses = Table(
     "courses",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
-    Column("field", Words, primary_key=True),
+    *_key("connection", "deal", "field"),
     Column("until", Moment, nullable=False),  # up to when it is known
     Column("asked", Moment),  # up to when the CRM was asked, where that is later
     Column("held", Json, nullable=False),  # the values, oldest first: since when, what, by whom, what is wrong with it
@@ -145,8 +137,7 @@ courses = Table(
 cursors = Table(
     "cursors",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
+    *_key("connection", "kind"),
     Column("cursor", Words, nullable=False),
     Column("saved_at", Moment, nullable=False),
 )
@@ -154,9 +145,7 @@ cursors = Table(
 links = Table(
     "links",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
+    *_key("connection", "kind", "id"),
     Column("link", Words, nullable=False),
     Index("links_by_link", "link"),
 )
@@ -164,21 +153,14 @@ links = Table(
 bases = Table(
     "bases",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
+    *_key("connection", "kind", "id"),
     Column("fields", Json, nullable=False),
 )
 
 waiting = Table(
     "waiting",
     metadata,
-    Column("link", Words, primary_key=True),
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
-    Column("name", Words, primary_key=True),
-    Column("cause", Words, primary_key=True),
+    *_key("link", "connection", "kind", "id", "name", "cause"),
     Column("item", Json, nullable=False),
     Column("since", Moment, nullable=False),
 )
@@ -187,9 +169,7 @@ matches = Table(
     "matches",
     metadata,
     Column("digest", Words, primary_key=True),  # of rule and text, which may be long
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
+    *_key("connection", "kind", "id"),
     Column("rule", Words, nullable=False),
     Column("text", Json, nullable=False),
     Index("matches_by_ref", "connection", "kind", "id"),
@@ -199,14 +179,10 @@ matches = Table(
 findings = Table(
     "findings",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("connection", Words, nullable=False),
-    Column("deal", Words, nullable=False),
-    Column("rule", Words, nullable=False),
-    Column("kind", Words, nullable=False),
+    *_key("id"),
+    *_text("connection", "deal", "rule", "kind"),
     Column("stage", Words),
-    Column("severity", Words, nullable=False),
-    Column("message", Words, nullable=False),
+    *_text("severity", "message"),
     Column("since", Moment, nullable=False),
     Column("seen", Json, nullable=False),
     Column("visit", Integer),
@@ -226,10 +202,7 @@ finding_events = Table(
     "finding_events",
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("finding", Words, nullable=False),
-    Column("connection", Words, nullable=False),
-    Column("deal", Words, nullable=False),
-    Column("rule", Words, nullable=False),
+    *_text("finding", "connection", "deal", "rule"),
     Column("visit", Integer),
     Column("turn", Words, nullable=False),
     Column("at", Moment, nullable=False),
@@ -241,11 +214,8 @@ finding_events = Table(
 waivers = Table(
     "waivers",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
-    Column("rule", Words, primary_key=True),
-    Column("by", Words, nullable=False),
-    Column("why", Words, nullable=False),
+    *_key("connection", "deal", "rule"),
+    *_text("by", "why"),
     Column("until", Moment, nullable=False),
     Column("at", Moment, nullable=False),
 )
@@ -254,11 +224,8 @@ waivers = Table(
 past_waivers = Table(
     "past_waivers",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
-    Column("rule", Words, primary_key=True),
-    Column("by", Words, nullable=False),
-    Column("why", Words, nullable=False),
+    *_key("connection", "deal", "rule"),
+    *_text("by", "why"),
     Column("until", Moment, nullable=False),
     Column("at", Moment, primary_key=True),
     Column("ended_at", Moment, nullable=False),
@@ -267,8 +234,7 @@ past_waivers = Table(
 places = Table(
     "places",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
+    *_key("connection", "deal"),
     Column("stage", Words),
     Column("status", Words, nullable=False),
     Column("evaluated_at", Moment, nullable=False),
@@ -279,9 +245,7 @@ places = Table(
 visits = Table(
     "visits",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
-    Column("stage", Words, primary_key=True),
+    *_key("connection", "deal", "stage"),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("ordinal", Integer, nullable=False),  # the order of the deal's visits
     Column("entered_at", Moment, nullable=False),
@@ -293,11 +257,9 @@ visits = Table(
 sla_clocks = Table(
     "sla_clocks",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("deal", Words, primary_key=True),
-    Column("stage", Words, primary_key=True),
+    *_key("connection", "deal", "stage"),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("sla", Words, primary_key=True),
+    *_key("sla"),
     Column("started_at", Moment, primary_key=True),
     Column("ended_at", Moment),  # NULL while it runs
     Column("calendar", Words, nullable=False),
@@ -354,8 +316,7 @@ lease = Table(
     "lease",
     metadata,
     Column("one", Integer, primary_key=True, autoincrement=False),  # always 1: there is one lease
-    Column("token", Words, nullable=False),
-    Column("holder", Words, nullable=False),
+    *_text("token", "holder"),
     Column("since", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     CheckConstraint("one = 1", name="lease_is_one"),
@@ -364,16 +325,14 @@ lease = Table(
 hints = Table(
     "hints",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("kind", Words, primary_key=True),
-    Column("id", Words, primary_key=True),
+    *_key("connection", "kind", "id"),
     Column("noted_at", Moment, nullable=False),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
-    Column("delivery", Words, primary_key=True),
+    *_key("delivery"),
     Column("seen_at", Moment, nullable=False),
     Index("deliveries_by_age", "seen_at"),
 )
@@ -381,8 +340,7 @@ deliveries = Table(
 memory = Table(
     "memory",
     metadata,
-    Column("connection", Words, primary_key=True),
-    Column("name", Words, primary_key=True),
+    *_key("connection", "name"),
     Column("value", Json, nullable=False),
     Column("saved_at", Moment, nullable=False),
 )
@@ -391,8 +349,7 @@ memory = Table(
 rates = Table(
     "rates",
     MetaData(),
-    Column("account", Words, primary_key=True),
-    Column("rate", Words, primary_key=True),
+    *_key("account", "rate"),
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     Column("amount", BigInteger, nullable=False),
     prefixes=["UNLOGGED"],  # losing it costs nothing but a little speed

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crmbridge.languages import LANGUAGES
 from crmbridge.ports import Document
 from crmbridge.services.reports.publishing import make_document
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Report
-from crmbridge.web.words import LANGUAGES
 
 
 def write_reports(workspace: Workspace) -> Mapping[str, Document]:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crmbridge.errors import CrmbridgeError, LockedError, OverLimitError, PlanStaleError, StateError
+from crmbridge.languages import LANGUAGES
 from crmbridge.revealed import strike
 from crmbridge.web.access import carries
 from crmbridge.web.addresses import own_path
@@ -23,7 +24,7 @@ from crmbridge.web.gate import Gate
 from crmbridge.web.rendering import icon, style, style_path
 from crmbridge.web.site import Asked, Site, View, message
 from crmbridge.web.views import about, deal, deals, plan, runs, signing, start, waiting, work
-from crmbridge.web.words import LANGUAGES, preferred, words_of
+from crmbridge.web.words import preferred, words_of
 
 AT_ONCE = 8  # pages made side by side
 LARGEST = 64 * 1024  # bytes of a form

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from crmbridge.languages import LANGUAGES
 from crmbridge.services.workspace import Workspace
 from crmbridge.web.access import Access, Session
 from crmbridge.web.board import Board
@@ -19,7 +20,7 @@ from crmbridge.web.desk import Desk
 from crmbridge.web.gate import Hosts
 from crmbridge.web.gauges import Tally
 from crmbridge.web.rendering import rendered
-from crmbridge.web.words import LANGUAGES, Words
+from crmbridge.web.words import Words
 
 # Opens a workspace of its own for what writes: the lease belongs to the store object that took it.
 Opens = Callable[..., AbstractContextManager[Workspace]]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from crmbridge.languages import LANGUAGES, base, catalogue, grouped, percent, tag
 from crmbridge.model.figures import Figure, Unit
 from crmbridge.model.values import Money, Value, show
 
 NOTHING = "–"  # noqa: RUF001  the dash that stands where there is nothing
-LANGUAGES: Mapping[str, str] = {"en": "English", "pt": "Português", "zh": "中文"}
-DECLARED = {"pt": "pt-BR", "zh": "zh-Hans"}
 MONTHS = {
     "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
     "pt": ["jan.", "fev.", "mar.", "abr.", "maio", "jun.", "jul.", "ago.", "set.", "out.", "nov.", "dez."],
@@ -32,9 +29,9 @@ class Words(Struct, frozen=True):
     zone: ZoneInfo
 
     @property
-    def declared(self) -> str:
+    def tag(self) -> str:
         """Give the language as pages declare it."""
-        return DECLARED.get(self.language, self.language)
+        return tag(self.language)
 
     def __call__(self, key: str, **values: object) -> str:
         """Give a word or sentence with its values filled in."""
@@ -53,8 +50,7 @@ class Words(Struct, frozen=True):
         """Write a number with grouped thousands; a dash for none."""
         if value is None:
             return NOTHING
-        text = f"{value:,.{digits}f}"
-        return text.translate(str.maketrans(",.", ".,")) if self.language == "pt" else text
+        return grouped(f"{value:,.{digits}f}", self.language)
 
     def money(self, value: Money | None) -> str:
         """Write an amount with its currency, cents only where there are some; a dash for none."""
@@ -115,7 +111,7 @@ class Words(Struct, frozen=True):
         if value is None:
             return self("no_data")
         if unit is Unit.SHARE:
-            return self._percent(value)
+            return percent(value)
         if unit is Unit.COUNT:
             return self.number(value)
         if unit in {Unit.MONEY, Unit.MONEY_A_DAY}:
@@ -123,11 +119,6 @@ class Words(Struct, frozen=True):
             return text if unit is Unit.MONEY else self("unit_a_day", n=text)
         text = self.number(value, 0 if value >= 100 else 1)
         return text if unit is Unit.RATIO else self(f"unit_{unit}", n=text)
-
-    def _percent(self, share: float) -> str:
-        """Write a share; what is not all does not read 100, what is not nothing does not read 0."""
-        whole = min(99, max(1, round(share * 100))) if 0 < share < 1 else round(share * 100)
-        return f"{whole}%"
 
 
 def words_of(language: str, zone: ZoneInfo) -> Words:
@@ -140,9 +131,8 @@ def preferred(accepted: str, otherwise: str = "en") -> str:
     ranked: list[tuple[float, int, str]] = []
     for rank, part in enumerate(accepted[:500].split(",")):
         name, _, weight = part.partition(";")
-        base = name.strip().split("-")[0].lower()
-        if base in LANGUAGES:
-            ranked.append((-_weight(weight), rank, base))
+        if (known := base(name.strip())) in LANGUAGES:
+            ranked.append((-_weight(weight), rank, known))
     return min(ranked)[2] if ranked else otherwise
 
 
@@ -161,5 +151,4 @@ def _own() -> Mapping[str, str]:
 
 @cache
 def _texts(language: str) -> Mapping[str, str]:
-    catalogue = tomllib.loads(files(__package__).joinpath("words.toml").read_text("utf-8"))
-    return {key: texts[language] for key, texts in catalogue.items()}
+    return {key: texts[language] for key, texts in catalogue(__package__).items()}

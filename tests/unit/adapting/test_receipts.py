@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.adapting import partly, receipt_of
+from crmbridge.adapting import NotReadyError, partly, receipt_of
 from crmbridge.errors import (
     AuthenticationError,
     CrmbridgeError,
@@ -13,7 +13,7 @@ from crmbridge.errors import (
     StaleError,
     UnclearError,
 )
-from crmbridge.model.changes import Change, Outcome
+from crmbridge.model.changes import Action, Change, Outcome
 from crmbridge.model.records import Ref
 from crmbridge.testing.factories import make_change, make_ref
 
@@ -31,6 +31,7 @@ def test_a_record_that_was_written_is_applied() -> None:
         (UnclearError("what?"), Outcome.UNKNOWN),
         (StaleError("what?"), Outcome.STALE),
         (RefusedError("what?"), Outcome.REFUSED),
+        (NotReadyError("what?"), Outcome.REFUSED),  # its other fields go on without it
     ],
 )
 def test_an_answer_that_is_no_yes_is_an_outcome(error: CrmbridgeError, outcome: Outcome) -> None:
@@ -41,6 +42,16 @@ def test_an_answer_that_is_no_yes_is_an_outcome(error: CrmbridgeError, outcome: 
 
     receipt = receipt_of(make_change(), make)
     assert (outcome, "what?") == (receipt.outcome, receipt.message)
+
+
+def test_a_creation_that_the_account_is_not_ready_for_is_tried_again() -> None:
+    """An admin can make what is lacking; what is refused would wait for somebody to edit each record."""
+
+    def make(_: Change) -> Ref:
+        raise NotReadyError("make it")
+
+    receipt = receipt_of(make_change(action=Action.CREATE, target=None), make)
+    assert (Outcome.FAILED, "make it") == (receipt.outcome, receipt.message)
 
 
 @pytest.mark.parametrize("error", [AuthenticationError("who?"), RetryLaterError("later")])

@@ -64,6 +64,9 @@ def test_an_account_says_what_can_be_done_with_it() -> None:
 
     assert any(line.startswith("reads: ") and "merges yes" in line for line in said)
     assert any(line.startswith("writes: ") and "only if unchanged no" in line for line in said)
+    assert "writes: nothing" in [
+        text(line) for line in account_lines("north", ACCOUNT, replace(CAN, actions=frozenset()), None)
+    ]
     assert (True, False) == (form["merges"], form["conditional_write"])
 
 

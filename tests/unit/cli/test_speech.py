@@ -23,12 +23,12 @@ from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.changes import Action, Blocked, Cause, FieldEdit, Outcome, Plan
 from crmbridge.model.findings import Severity, SlaState
-from crmbridge.model.records import Kind, Status
+from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.ports import Waiting
 from crmbridge.services.answers.explaining import explain
 from crmbridge.services.answers.naming import Names, names_for
 from crmbridge.services.runs.running import run_plan, run_steps
-from crmbridge.testing.factories import make_change
+from crmbridge.testing.factories import make_change, make_plan
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
 NAMES = Names(adapters={}, deals={}, others={}, stages={})
@@ -132,6 +132,25 @@ def test_nothing_of_an_explanation_stays_english(language: str) -> None:
 
     assert len(sentences) > 10
     assert [] == [sentence for sentence in sentences if sentence in said]
+
+
+def test_what_an_undo_leaves_is_told_in_the_language_of_the_settings() -> None:
+    """Why it is left, what it is, and whose the values beside it are."""
+    bench = held("pt")
+    values = {"north": "By hand", "the run wrote": "Renamed", "before it": "Rollout"}
+    deal = Ref("north", Kind.DEAL, "n1")
+    left = [
+        Blocked(
+            link="", deal=deal, name="name", reason="it was changed since the run, so it stays as it is", values=values
+        ),
+        Blocked(link="", deal=deal, name="record", reason="it is gone from its CRM since, so it stays as it is"),
+    ]
+    said = text(plan_lines(make_plan(blocked=tuple(left)), NAMES, speech_of(bench.workspace)))
+
+    assert "a execução gravou  Renamed" in said
+    assert "antes dela         Rollout" in said
+    assert "mudou depois da execução, por isso fica como está" in said
+    assert "registro de north:n1" in said
 
 
 def test_columns_of_wide_characters_stand_below_each_other() -> None:

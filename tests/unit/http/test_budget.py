@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -213,6 +214,126 @@ def test_what_others_use_is_left_to_them() -> None:
     budget.observe(Usage("burst", 100, 49))  # 51 used, one of them by us
 
     assert 100 - 50 - 2 - 1 == _in_a_window(budget, clock)
+
+
+def test_beside_others_each_request_goes_at_its_time() -> None:
+    """A window that we fill at once is full for them until it is over."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for _ in range(3):
+        budget.observe(Usage("burst", 100, 50))
+    times = []
+    for _ in range(10):
+        budget.take()
+        times.append(clock.now())
+
+    gaps = [other - one for one, other in pairwise(times)]
+    assert timedelta(seconds=0.2) <= min(gaps) <= max(gaps) < timedelta(seconds=0.25)
+
+
+def test_an_answer_does_not_count_what_was_sent_after_its_request() -> None:
+    """Else two of fifty that are another app's would be taken for ours, and sent on top."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    first, *_ = [budget.take() for _ in range(3)]
+    budget.settle(first)
+    budget.observe(Usage("burst", 100, 49), first)  # 51 used, one of them by us
+
+    assert 100 - 50 - 2 - 3 == _in_a_window(budget, clock)
+
+
+def test_of_a_day_nothing_is_spread_over_its_hours() -> None:
+    """What another app uses of a day is left to it; a run of ours does not take until midnight for that."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 86_400, "day")], clock, day_share=1)
+    budget.observe(Usage("day", 100, 50))
+
+    assert 100 - 50 - 2 == _at_once(budget, clock)
+
+
+def test_of_a_day_each_answer_counts() -> None:
+    """What was used of it does not come back before it is over, so the last answer knows best."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 86_400, "day")], clock, day_share=1)
+    for remaining in (90, 40):
+        budget.observe(Usage("day", 100, remaining))
+
+    assert 100 - 60 - 2 == _at_once(budget, clock)
+
+
+def test_a_share_of_one_request_is_one() -> None:
+    """Else nothing would ever be sent."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(1, 1, "burst")], clock, share=0.5)
+    budget.take()
+
+    assert clock.now() == NOON
+
+
+def test_one_answer_that_was_overtaken_tells_of_no_other_app() -> None:
+    """Answers overtake each other: only what three of them say in a row is another app's."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for remaining in (100, 40, 100):
+        budget.observe(Usage("burst", 100, remaining))
+
+    assert 100 == _at_once(budget, clock)
+
+
+def test_a_request_or_two_are_no_other_app() -> None:
+    """They may be our own, overtaken on their way; the window is used at once as if nobody else were there."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for _ in range(3):
+        budget.observe(Usage("burst", 100, 98))
+
+    assert 100 == _at_once(budget, clock)
+
+
+def test_a_clock_that_is_put_back_leaves_nothing_to_others_of_later() -> None:
+    """Until it is that late again, nobody would know that they went away, nor that it is our turn."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    for _ in range(3):
+        budget.observe(Usage("burst", 100, 50))
+    budget.take()
+    clock.advance(timedelta(hours=-1))
+    before = clock.now()
+    for _ in range(20):
+        budget.take()
+
+    assert clock.now() - before < timedelta(seconds=1)
+
+
+def test_a_limit_of_nothing_is_none() -> None:
+    """An answer that names 0 as the limit does not mean that one request in ten seconds is allowed."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(100, 10, "burst")], clock, share=1)
+    budget.observe(Usage("burst", 0, 0))
+
+    assert 100 == _at_once(budget, clock)
+
+
+def test_what_a_request_costs_counts_for_the_day_only() -> None:
+    """A list that costs twenty tokens is one request to the limit of requests."""
+    clock = VirtualClock(NOON)
+    budget = Budget([Rate(10, 2, "burst"), Rate(10_000, 86_400, "day", "cost")], clock, share=1)
+    for _ in range(10):
+        budget.take(20)
+
+    assert clock.now() == NOON
+
+
+def test_what_is_settled_twice_counts_once() -> None:
+    """Once when its answer begins, and again at its end, however that comes; what others sent stays where it is."""
+    clock, ledger, rate = VirtualClock(NOON), LocalLedger(), Rate(10, 10, "burst")
+    budget = Budget([rate], clock, share=1, ledger=ledger)
+    one, other = budget.take(), budget.take()
+    for taken in (one, one, other):
+        clock.sleep(1)
+        budget.settle(taken)
+
+    assert 2 == ledger.used("", rate, clock.now())
 
 
 def test_others_that_went_away_are_forgotten_within_a_window() -> None:

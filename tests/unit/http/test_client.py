@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -636,3 +637,47 @@ def test_a_read_takes_headers_of_its_own(client: HttpClient) -> None:
 
     sent = route.calls.last.request.headers
     assert ("much", "Bearer very-secret") == (sent["x-context"], sent["authorization"])
+
+
+class Drip(httpx.SyncByteStream):
+    """An answer that never ends, and never is silent for long."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            time.sleep(0.01)
+            yield b" "
+
+
+@pytest.mark.parametrize(("call", "error"), [("read", RetryLaterError), ("write", UnclearError)])
+def test_an_answer_that_drips_in_holds_nobody_for_ever(
+    clock: VirtualClock, call: str, error: type[CrmbridgeError]
+) -> None:
+    """Each part of it is in time, and it is given up all the same."""
+    dripping = httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip()))
+    with instead_of_network({URL: dripping}):
+        opened = HttpClient(
+            connection="hs", base_url=URL, clock=clock, budget=Budget([], clock), dialect=Dialect(), timeout=0.05
+        )
+        with pytest.raises(error):
+            getattr(opened, call)("POST", "/deals")
+        opened.close()
+
+
+@respx.mock
+def test_an_answer_of_nothing_there_says_which_settings_lead_elsewhere(client: HttpClient) -> None:
+    """A base_url that is not quite right is answered so, and by other pages than the CRM's."""
+    respx.get(f"{URL}/deals").respond(404, html="<html>nginx</html>")
+
+    with pytest.raises(RefusedError, match="404") as caught:
+        client.read("GET", "/deals")
+    assert "base_url and api_version of connection 'hs'" in caught.value.advice
+
+
+@respx.mock
+def test_a_page_for_people_instead_of_an_answer_lets_look_at_the_address(client: HttpClient) -> None:
+    """Who signs in to a network, or has the address of the screens, gets pages and the status of a good answer."""
+    respx.get(f"{URL}/deals").respond(200, html="<html>Sign in</html>")
+
+    with pytest.raises(RetryLaterError, match="not JSON") as caught:
+        client.read("GET", "/deals")
+    assert "base_url" in caught.value.advice

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from crmbridge.languages import LANGUAGES
 from crmbridge.manual import checks
 from crmbridge.manual.checks import said_rule
 from crmbridge.manual.speech import Speech
-from crmbridge.manual.words import LANGUAGES, words_of
+from crmbridge.manual.words import words_of
 from crmbridge.model.checks import CHECKS
 from crmbridge.testing.factories import make_process, make_stage
 

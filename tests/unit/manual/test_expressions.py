@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from crmbridge.languages import LANGUAGES
 from crmbridge.manual.expressions import said
 from crmbridge.manual.speech import Speech
-from crmbridge.manual.words import LANGUAGES, words_of
+from crmbridge.manual.words import words_of
 from crmbridge.testing.factories import make_process
 
 FIELDS = [

@@ -20,11 +20,13 @@ from crmbridge.manual.words import words_of
 from crmbridge.testing.factories import make_process, make_stage
 
 HOME = Path(crmbridge.__file__).parent
-# What says why something is planned, or waits. What undoing leaves and set-up tell of it on the command line alone.
+# What says why something is planned, waits, or is not undone. Set-up tells of it on the command line alone.
 SAYING = [
     *(f"engine/acting/{name}.py" for name in ("actions", "reverting", "tasks")),
     *(f"engine/sync/{name}.py" for name in ("deleting", "matching", "merge", "planner")),
     "engine/deals/moves.py",
+    "services/by_hand/what_stays.py",
+    "services/by_hand/undoing.py",
     "services/sync/companions.py",
     "services/reports/crm_sink.py",
 ]
@@ -54,6 +56,16 @@ def of(language: str) -> Teller:
             "undoes the run 20260610T1200-ab, which made it",
             "desfaz a execução 20260610T1200-ab, que o criou",
             "撤销创建它的运行 20260610T1200-ab",
+        ),
+        (
+            "its seats, stage changed since the run made it, so it stays as it is",
+            "desde que a execução o criou mudou: Licenças e etapa; por isso fica como está",
+            "该次运行创建它之后，其席位和阶段有改动，因此保持现状",
+        ),
+        (
+            "hs can't be read now: hs.example can't be reached; undo the run again once it can",
+            "hs não pode ser lido agora: hs.example can't be reached; desfaça a execução de novo quando puder",
+            "hs 现在无法读取：hs.example can't be reached；可读取后再次撤销该运行",
         ),
         ("hs:12 has no counterpart in sf", "hs:12 não tem correspondente em sf", "hs:12 在 sf 中没有对应记录"),
         (

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from crmbridge.files.reading import read_process
-from crmbridge.manual import LANGUAGES, Version, build_site
+from crmbridge.languages import LANGUAGES
+from crmbridge.manual import Version, build_site
 from crmbridge.model.process import Process
 from crmbridge.testing.factories import make_process, make_stage
 

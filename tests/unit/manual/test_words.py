@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from crmbridge.languages import LANGUAGES
 from crmbridge.manual import words
-from crmbridge.manual.words import LANGUAGES, words_of
+from crmbridge.manual.words import words_of
 from crmbridge.model.business_time import Unit
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crmbridge.cli.exits import EXITS
+from crmbridge.languages import LANGUAGES
 from crmbridge.model.changes import Action, Cause, Outcome
 from crmbridge.model.figures import Figure, Unit
 from crmbridge.model.findings import Severity, SlaState
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
-from crmbridge.web.words import LANGUAGES, preferred, words_of
+from crmbridge.web.words import preferred, words_of
 
 CATALOGUE = tomllib.loads(files("crmbridge.web").joinpath("words.toml").read_text("utf-8"))
 SOURCES = [*Path(str(files("crmbridge.web"))).glob("**/*.py"), *Path(str(files("crmbridge.web"))).glob("**/*.j2")]

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.adapting import bare_text
+from crmbridge.adapting import NotReadyError, bare_text
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind
@@ -54,12 +54,21 @@ class Bodies(Struct, frozen=True, kw_only=True):
             case _:
                 return self._attachment(change)
 
+    def takes(self, change: Change) -> bool:
+        """Tell whether a change can be written."""
+        try:
+            self.of(change)
+        except RefusedError:
+            return False
+        return True
+
     def _creation(self, change: Change) -> dict[str, Any]:
         """Make a deal with its key, so that HubSpot refuses a second one, and with its links in the same request."""
         name = self.terms.words.key_field
         known = self.terms.account.fields.get(name)
         if not change.key or known is None or not known.unique:
-            raise RefusedError(f"the account has no deal property {name!r} with unique values; make one in HubSpot")
+            setup = f"`crmbridge connections setup {self.terms.words.connection}` does, or says how"
+            raise NotReadyError(f"the account has no deal property {name!r} with unique values; make one: {setup}")
         properties = {**self._properties(change), name: change.key}
         company, contacts = change.after.get("company"), change.after.get("contacts")
         links = [_link(company, DEAL_COMPANY)] if company else []
@@ -93,7 +102,7 @@ class Bodies(Struct, frozen=True, kw_only=True):
             return {CURRENCY_PROPERTY: money.currency}
         kept = self.terms.codec.currency
         if kept is None:
-            raise RefusedError(f"the account does not say which currency its amounts are in; {SAY_CURRENCY}")
+            raise NotReadyError(f"the account does not say which currency its amounts are in; {SAY_CURRENCY}")
         if money.currency != kept:
             raise RefusedError(f"the account keeps amounts in {kept} only, this one is in {money.currency}")
         return {}

@@ -13,9 +13,11 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.amending import Amending
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.archiving import Archiver
+from crmbridge_hubspot.bodies import Bodies
 from crmbridge_hubspot.counterparts import Lookup
 from crmbridge_hubspot.fields import make_fields
 from crmbridge_hubspot.figures import Figures
+from crmbridge_hubspot.mapping import Terms
 from crmbridge_hubspot.setup import SetUp
 from crmbridge_hubspot.writing import Writer
 
@@ -47,4 +49,12 @@ class Changing(Struct, frozen=True, kw_only=True):
         if changes[0].action is Action.AMEND:
             return amend_tasks(changes, self.find, Amending(api=self.api, terms=self.setup.terms()).send)
         lookup = self.lookup.afresh()
-        return Writer(api=self.api, terms=self.setup.terms(), now=self.now, lookup=lookup).write(changes)
+        return Writer(api=self.api, terms=self._terms_for(changes), now=self.now, lookup=lookup).write(changes)
+
+    def _terms_for(self, changes: Sequence[Change]) -> Terms:
+        """Give what changes can be written with, as far as there is any.
+
+        A change that is refused waits for a person: not for what the account lacked before an admin made it.
+        """
+        terms = self.setup.terms()
+        return terms if all(map(Bodies(terms=terms, now=self.now).takes, changes)) else self.setup.renewed()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from crmbridge.errors import RefusedError, UnclearError
+from crmbridge.adapting import one_by_one
+from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType
@@ -64,26 +65,25 @@ def find_property(api: HubSpotApi, setup: SetUp, connection: str, key: str) -> R
 def make_fields(api: HubSpotApi, connection: str, changes: Sequence[Change]) -> list[Receipt]:
     """Make the properties that changes ask for; one receipt each, in order. What is there stays as it is."""
     there = {on: properties_of(api, on) for on in sorted({_on(change) for change in changes})}
-    receipts = []
-    for change in changes:
-        body, on = _body(change), _on(change)
-        ref = Ref(connection, Kind.FIELD, body["name"])
-        known = there[on].get(body["name"])
-        if known is None:
-            outcome, message = _make(api, path_of(api, on), body)
-        elif known.unique or not body.get("hasUniqueValue"):
-            outcome, message = Outcome.APPLIED, "it was there already"
-        else:  # this can't be changed afterwards
-            outcome, message = Outcome.REFUSED, "the account has this property, and its values need not be unique"
-        receipts.append(
-            Receipt(
-                change=change.id,
-                outcome=outcome,
-                message=message,
-                ref=ref if outcome is Outcome.APPLIED else None,
-            )
-        )
+    receipts: list[Receipt] = []
+    for change, made in one_by_one(changes, lambda change: _made(api, change, there[_on(change)])):
+        if isinstance(made, CrmbridgeError) and not receipts:
+            raise made
+        outcome, message = (Outcome.FAILED, made.message) if isinstance(made, CrmbridgeError) else made
+        ref = Ref(connection, Kind.FIELD, _name(change)) if outcome is Outcome.APPLIED else None
+        receipts.append(Receipt(change=change.id, outcome=outcome, message=message, ref=ref))
     return receipts
+
+
+def _made(api: HubSpotApi, change: Change, there: Mapping[str, NativeField]) -> tuple[Outcome, str]:
+    body = _body(change)
+    known = there.get(body["name"])
+    if known is None:
+        return _make(api, path_of(api, _on(change)), body)
+    if known.unique or not body.get("hasUniqueValue"):
+        return Outcome.APPLIED, "it was there already"
+    # This can't be changed afterwards.
+    return Outcome.REFUSED, "the account has this property, and its values need not be unique"
 
 
 def path_of(api: HubSpotApi, on: Kind) -> str:
@@ -112,12 +112,16 @@ def _make(api: HubSpotApi, path: str, body: dict[str, Any]) -> tuple[Outcome, st
     return Outcome.APPLIED, ""
 
 
+def _name(change: Change) -> str:
+    return property_name(str(change.after.get("name") or change.key))
+
+
 def _body(change: Change) -> dict[str, Any]:
     after = change.after
     name, type_ = str(after.get("name") or change.key), FieldType(str(after.get("type") or FieldType.TEXT))
     form, options = FORMS[type_], after.get("options")
     body: dict[str, Any] = {
-        "name": property_name(name),
+        "name": _name(change),
         "label": str(after.get("label") or name),
         "groupName": GROUPS[_on(change)][0],
         "type": form.type,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from types import MappingProxyType
@@ -74,7 +74,7 @@ def guards(request: GuardRequest) -> Guards:
     each stage after it, and in the won ones ("Set up and customize your deal pipelines and deal stages").
     """
     export = Export()
-    for stage, rule in _rules(request):
+    for stage, rule in request.rules():
         _add(export, stage, rule, request)
     document = _document(export, request)
     return Guards(
@@ -83,10 +83,6 @@ def guards(request: GuardRequest) -> Guards:
         covered=tuple(export.covered),
         left_out=tuple(export.left_out),
     )
-
-
-def _rules(request: GuardRequest) -> Iterator[tuple[Stage, ExitRule]]:
-    return ((stage, rule) for stage in request.process.stages for rule in stage.exit)
 
 
 def _add(export: Export, stage: Stage, rule: ExitRule, request: GuardRequest) -> None:
@@ -188,7 +184,7 @@ def _at_least(count: int, fields: tuple[str, ...], request: GuardRequest) -> Ask
 
 def _bounds(limits: NumberBounds, request: GuardRequest, *, must_be_there: bool) -> Asked:
     fields = (limits.field,) if must_be_there else ()
-    others = {each for _, rule in _rules(request) if isinstance(rule.check, Bounds) for each in (rule.check.bounds,)}
+    others = {each for _, rule in request.rules() if isinstance(rule.check, Bounds) for each in (rule.check.bounds,)}
     native = _in_account(limits.field, request)
     if _cannot(limits.field, request):
         return Asked((limits.field,))

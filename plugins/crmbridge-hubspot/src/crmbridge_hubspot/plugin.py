@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crmbridge.hookspecs import hookimpl
-from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.plugins import AdapterSpec, SandboxSpec, lazily
 from crmbridge.ports import WebhookSpec
 from crmbridge_hubspot.sandbox_terms import FIELDS, PIPELINE, STAGES
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.webhooks import HubSpotWebhook, read
 
 if TYPE_CHECKING:
-    from crmbridge.ports import Adapter, AdapterContext, FieldWish, GuardRequest, Guards, Hints, WebhookRequest
-    from crmbridge.sandbox import Sandbox, SandboxOptions
+    from crmbridge.ports import Adapter, AdapterContext, Hints, WebhookRequest
 
 
 @hookimpl
@@ -27,9 +26,9 @@ def crmbridge_adapters() -> Iterable[AdapterSpec]:
             summary=summary,
             settings=HubSpotSettings,
             open=_open,
-            steps=_steps,
+            steps=lazily("crmbridge_hubspot.fields", "steps"),
             webhooks=WebhookSpec(settings=HubSpotWebhook, read=_read_webhook),
-            guards=_guards,
+            guards=lazily("crmbridge_hubspot.guards", "guards"),
         )
     ]
 
@@ -42,7 +41,7 @@ def crmbridge_sandboxes() -> Iterable[SandboxSpec]:
         SandboxSpec(
             name="hubspot",
             summary=summary,
-            build=_build,
+            build=lazily("crmbridge_hubspot.sandbox", "build"),
             pipeline=PIPELINE,
             stages=STAGES,
             fields=FIELDS,
@@ -59,25 +58,7 @@ def _open(settings: HubSpotSettings, context: AdapterContext) -> Adapter:
     return HubSpotAdapter(settings, context, make_signer(settings, context))
 
 
-def _steps(wish: FieldWish) -> Sequence[str]:
-    from crmbridge_hubspot.fields import steps  # noqa: PLC0415  as above
-
-    return steps(wish)
-
-
 def _read_webhook(settings: HubSpotWebhook, request: WebhookRequest) -> Hints:
     from crmbridge.secrets import reveal  # noqa: PLC0415  as above
 
     return read(settings, request, reveal(settings.secret))
-
-
-def _guards(request: GuardRequest) -> Guards:
-    from crmbridge_hubspot.guards import guards  # noqa: PLC0415  as above
-
-    return guards(request)
-
-
-def _build(options: SandboxOptions) -> Sandbox:
-    from crmbridge_hubspot.sandbox import build  # noqa: PLC0415  as above
-
-    return build(options)

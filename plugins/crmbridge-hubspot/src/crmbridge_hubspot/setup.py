@@ -54,6 +54,11 @@ class SetUp:
             self._missed |= missing
             return self._read()
 
+    def renewed(self) -> Terms:
+        """Give what holds now, for a change that can't be written with what held before; once a minute at the most."""
+        with self._lock:
+            return self._read() if self._is_older_than(A_MINUTE) else self._current()
+
     def likely(self) -> Words:
         """Give the names that hold if the settings name properties by their names, whatever the account has."""
         return Words(self._settings, self._context, None)

@@ -9,14 +9,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.adapting import one_by_one
-from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
+from crmbridge.adapting import one_by_one, outcome_of
+from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.associating import Associating
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
 from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
+from crmbridge_hubspot.currencies import turning
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
 from crmbridge_hubspot.replies import HeldError, TakenError, named_by, worded
@@ -43,8 +44,10 @@ class Writer(Struct, frozen=True, kw_only=True):
             try:
                 inputs[change.id] = bodies.of(change)
             except RefusedError as error:
-                receipts[change.id] = _receipt(change, Outcome.REFUSED, error.message)
-        receipts |= self._there_already([change for change in changes if change.id in inputs])
+                receipts[change.id] = _receipt(change, outcome_of(change, error), error.message)
+        for change, why in turning(self.api, self.terms, [change for change in changes if change.id in inputs]):
+            receipts[change.id] = _receipt(change, Outcome.REFUSED, why)
+        receipts |= self._there_already([change for change in changes if change.id not in receipts])
         sendable = [change for change in changes if change.id not in receipts]
         for kind in dict.fromkeys(change.kind for change in sendable):
             group = [change for change in sendable if change.kind is kind]
@@ -162,7 +165,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         names = sorted({name for properties in wanted.values() for name in properties})
         try:
             found = {str(raw["id"]): raw["properties"] for raw in self.api.read("deals", list(targets), names)}
-        except RetryLaterError:
+        except CrmbridgeError:  # something was written: nothing may be raised any more
             return {}
         return {change.id: _seen(change, wanted[each], found.get(each)) for each, change in targets.items()}
 
@@ -204,8 +207,8 @@ class Writer(Struct, frozen=True, kw_only=True):
         """Tell of a creation that had happened before: what is unique of it is taken by the record that it made."""
         try:
             ref = self._taken_by(change, said)
-        except RetryLaterError as later:
-            return _receipt(change, Outcome.UNKNOWN, later.message)
+        except CrmbridgeError as error:
+            return _receipt(change, Outcome.UNKNOWN, error.message)
         return _receipt(change, Outcome.APPLIED, "it was there already", ref=ref) if ref else None
 
     def _taken_by(self, change: Change, said: str) -> Ref | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from crmbridge.adapting import partly
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind
@@ -39,8 +40,10 @@ def archive(api: Api, connection: str, change: Change) -> Receipt:
     try:
         if target.kind is not Kind.DEAL:
             api.delete(f"{LISTS[target.kind]}.delete", number)
-        elif api.write("deals.update", {"is_archived": True}, id_=number).get("is_archived") is not True and there():
-            raise UnclearError(f"Pipedrive took the request, but deal {number} is not archived")
+        elif api.write("deals.update", {"is_archived": True}, id_=number).get("is_archived") is not True:
+            with partly("Pipedrive took the request"):
+                if there():
+                    raise UnclearError(f"deal {number} is not archived")
     except RefusedError as refusal:
         if there(otherwise=True):
             raise

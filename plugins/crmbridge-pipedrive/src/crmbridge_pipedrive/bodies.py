@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Ref
@@ -50,7 +51,7 @@ class Bodies(Struct, frozen=True, kw_only=True):
             body["person_id"] = contacts[0]
         if change.key is not None:
             if self.fields.key is None:
-                raise RefusedError(
+                raise NotReadyError(
                     f"{self.connection}: the account has no field for crmbridge's key, so a deal that was made could "
                     "not be found again",
                     advice="Add a custom text field named as the connection's key_field (usually `crmbridge key`).",

@@ -68,7 +68,7 @@ def guards(request: GuardRequest) -> Guards:
     found: dict[str, Requirement] = {}
     covered: list[str] = []
     left: list[LeftOut] = []
-    for stage, rule in _rules(request):
+    for stage, rule in request.rules():
         name = rule_name(stage, rule)
         needs = _needs(stage, rule, request)
         unknown = [f for f in needs.fields if _native(f, request) is None]
@@ -84,10 +84,6 @@ def guards(request: GuardRequest) -> Guards:
     return Guards(
         files=_files(requirements, request), steps=_short(requirements), covered=tuple(covered), left_out=tuple(left)
     )
-
-
-def _rules(request: GuardRequest) -> Iterator[tuple[Stage, ExitRule]]:
-    return ((stage, rule) for stage in request.process.stages for rule in stage.exit)
 
 
 # ── What a rule asks for ────────────────────────────────────────────────────────────────────────────────

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from msgspec import Struct
 
+from crmbridge.adapting import outcome_of, partly
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
@@ -125,8 +126,14 @@ class Writer(Struct, frozen=True, kw_only=True):
     def _one(self, change: Change) -> Receipt:
         try:
             return self._send(change)
-        except (RefusedError, ForbiddenError) as error:
-            return Receipt(change=change.id, outcome=Outcome.REFUSED, ref=change.target, message=error.message)
+        except RefusedError as error:
+            return Receipt(
+                change=change.id, outcome=outcome_of(change, error), ref=change.target, message=error.message
+            )
+        except ForbiddenError as error:
+            # Who may not make deals may be given that, or the plan have room again; an edit of each deal is no way to.
+            outcome = Outcome.FAILED if change.action is Action.CREATE else Outcome.REFUSED
+            return Receipt(change=change.id, outcome=outcome, ref=change.target, message=error.message)
         except UnclearError as error:
             return Receipt(change=change.id, outcome=Outcome.UNKNOWN, message=error.message)
 
@@ -152,7 +159,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         if change.kind is Kind.COMPANY:
             return Figures(api=self.api, connection=self.connection).write(change)
         deal = number_of(ref_of(change).id)
-        sent, steps = self._bodies.deal_body(change), ContactSteps()
+        sent, steps = _with_what_is_there(self.account, lambda: self._bodies.deal_body(change)), ContactSteps()
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
         if edit is not None:
             row = self.api.get("deal", id_=deal)
@@ -179,7 +186,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         key, but it is not what the change says.
         """
         steps = ContactSteps(add=tuple(contacts_of(change.after.get("contacts"))[1:]))
-        sent = self._bodies.create_body(change)
+        sent = _with_what_is_there(self.account, lambda: self._bodies.create_body(change))
         answered = self.api.write("deals.create", sent)
         return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
 
@@ -200,7 +207,8 @@ class Writer(Struct, frozen=True, kw_only=True):
         code = made.get("field_code")
         if not isinstance(code, str):
             raise UnclearError("the answer does not name the field that was made")
-        self.account.renew(anyway=True)
+        with partly("the field was made, and the account could not be read anew"):
+            self.account.renew(anyway=True)
         return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=Ref(self.connection, Kind.FIELD, code))
 
     def _receipt(self, change: Change, sent: Row, answered: Row) -> Receipt:
@@ -229,6 +237,19 @@ class Writer(Struct, frozen=True, kw_only=True):
             return answered
         row = self.api.get("deal", id_=answered["id"])
         return row if isinstance(row, dict) else {}
+
+
+def _with_what_is_there(account: Account, make: Callable[[], Row]) -> Row:
+    """Make a body; where it is refused, once more with what the account has now.
+
+    A change that is refused waits for a person: not for what the account lacked before an admin made it.
+    """
+    try:
+        return make()
+    except RefusedError:
+        if not account.renew():
+            raise
+        return make()
 
 
 def _row_of(change: Change) -> str:

@@ -18,6 +18,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.ports import AdapterContext, Capabilities, Description, Page
 from crmbridge.threads import make_pool, started
 from crmbridge_salesforce.beginning import MOST, Beginning, begin
+from crmbridge_salesforce.currencies import Currencies
 from crmbridge_salesforce.cursor import dump_several, parse_several
 from crmbridge_salesforce.encode import Encoder, currencies, figure_of
 from crmbridge_salesforce.finding import Finder
@@ -81,6 +82,7 @@ class SalesforceAdapter:
             context.clock,
             key_field=settings.key_name,
             finder=self._finder,
+            currencies=Currencies(self._org, self._setup, self._library.shape(Kind.DEAL)),
         )
 
     @property

@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
@@ -32,6 +33,7 @@ INDICATOR_FIELDS = MappingProxyType(
         "as_of": "As_Of__c",
     }
 )
+CURRENCY = "CurrencyIsoCode"  # of all amounts of a row, in an org with several currencies
 NOTE_SUBJECT = "Note by crmbridge"  # a note is a task that is done, because every org has tasks; it is no activity
 LONGEST_SUBJECT = 255
 LONGEST_DESCRIPTION = 32_000
@@ -47,7 +49,18 @@ class Encoder:
         self._shape = shape_of(Kind.DEAL)
 
     def row(self, change: Change) -> Payload:
-        """Write the row that makes a change, with its type and, for an update, the deal's id."""
+        """Write the row that makes a change, with its type and, for an update, the deal's id.
+
+        A change that is refused waits for a person: not for what the org lacked before an admin made it.
+        """
+        try:
+            return self._row(change)
+        except RefusedError:
+            if not self._setup.renewed():
+                raise
+            return self._row(change)
+
+    def _row(self, change: Change) -> Payload:
         match change.action:
             case Action.TASK:
                 return self._task(change)
@@ -113,13 +126,13 @@ class Encoder:
 
     def _currency(self, table: Table, money: Money) -> Payload:
         """Name the currency where the org has several; refuse an amount that would change its meaning."""
-        column = table.columns.get("CurrencyIsoCode")
+        column = table.columns.get(CURRENCY)
         known = currencies(table, self._shape.currency)
         if not known:
-            raise RefusedError(f"{money} can't be written: {NO_CURRENCY}")
+            raise NotReadyError(f"{money} can't be written: {NO_CURRENCY}")
         if money.currency not in known:
             raise RefusedError(f"The org keeps amounts in {', '.join(known)}; {money} can't be written")
-        return {"CurrencyIsoCode": money.currency} if column else {}
+        return {CURRENCY: money.currency} if column else {}
 
     def _place(self, table: Table, place: Position, before: Position | None) -> Payload:
         # The org accepts any text as a stage and calls the deal open, so unknown stages are refused here.
@@ -141,7 +154,7 @@ class Encoder:
     def _key_column(self, table: Table) -> Column:
         column = table.columns.get(self._shape.key_field)
         if column is None or not column.external_id:
-            raise RefusedError(
+            raise NotReadyError(
                 f"Opportunity has no external id field {self._shape.key_field}, which keeps creates from doubling",
                 advice="Add it as Text(255), External ID and Unique, and let the integration user see and edit it.",
             )
@@ -229,7 +242,7 @@ def _when_and_whose(wanted: Fields) -> Payload:
 
 def currencies(table: Table, said: str | None) -> tuple[str, ...]:
     """Give the currencies that an org lets users choose; in an org with one currency what the connection said of it."""
-    column = table.columns.get("CurrencyIsoCode")
+    column = table.columns.get(CURRENCY)
     if column is None:
         return () if said is None else (said,)
     return tuple(option.value for option in column.options if option.active)

@@ -10,21 +10,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from crmbridge.model.checks import (
-    Activities,
-    Approval,
-    AtLeast,
-    Attachments,
-    Bounds,
-    Check,
-    Company,
-    Contacts,
-    Dates,
-    Expr,
-    OneOf,
-    Outputs,
-    Required,
-)
+from crmbridge.model import checks
 from crmbridge.model.process import Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
@@ -144,20 +130,20 @@ def _known(native: str, request: GuardRequest) -> NativeField | None:
     return found[0] if len(found) == 1 else None
 
 
-def said(check: Check, stage: Stage, request: GuardRequest) -> Said:
+def said(check: checks.Check, stage: Stage, request: GuardRequest) -> Said:
     """Say a check of a stage; raises UnsayableError."""
     return _CHECKS[type(check)](check, stage, request)
 
 
-def _required(check: Required, _stage: Stage, request: GuardRequest) -> Said:
+def _required(check: checks.Required, _stage: Stage, request: GuardRequest) -> Said:
     return Said(all_of(_filled(field_of(name, request)) for name in check.required))
 
 
-def _at_least(check: AtLeast, _stage: Stage, request: GuardRequest) -> Said:
+def _at_least(check: checks.AtLeast, _stage: Stage, request: GuardRequest) -> Said:
     return Said(_count(check.at_least, check.of, request))
 
 
-def _outputs(check: Outputs, stage: Stage, request: GuardRequest) -> Said:
+def _outputs(check: checks.Outputs, stage: Stage, request: GuardRequest) -> Said:
     if not set(check.outputs) <= {output.id for output in stage.outputs}:
         return Said(FALSE, TRUE)
     fields = stage.fields_of(check.outputs)
@@ -174,14 +160,14 @@ def _count(needed: int, names: Iterable[str], request: GuardRequest) -> str:
     return any_of(parts) if needed == 1 else " + ".join(f"IF({part}, 1, 0)" for part in parts) + f" >= {needed}"
 
 
-def _bounds(check: Bounds, _stage: Stage, request: GuardRequest) -> Said:
+def _bounds(check: checks.Bounds, _stage: Stage, request: GuardRequest) -> Said:
     bounds, field = check.bounds, _number_field(check.bounds.field, request)
     limits = [f"{field.native} >= {_number(bounds.min, field)}"] if bounds.min is not None else []
     limits += [f"{field.native} <= {_number(bounds.max, field)}"] if bounds.max is not None else []
     return _unless_blank(field, all_of(limits))
 
 
-def _dates(check: Dates, _stage: Stage, request: GuardRequest) -> Said:
+def _dates(check: checks.Dates, _stage: Stage, request: GuardRequest) -> Said:
     bounds, field = check.dates, field_of(check.dates.field, request)
     if field.stored is not FieldType.DATE or field.meant is not FieldType.DATE:
         raise UnsayableError(f"{field.name} is no plain date, and which day a time falls on depends on the time zone")
@@ -190,7 +176,7 @@ def _dates(check: Dates, _stage: Stage, request: GuardRequest) -> Said:
     return _unless_blank(field, all_of(limits))
 
 
-def _one_of(check: OneOf, _stage: Stage, request: GuardRequest) -> Said:
+def _one_of(check: checks.OneOf, _stage: Stage, request: GuardRequest) -> Said:
     field = field_of(check.one_of.field, request)
     if field.meant not in _WORDS or field.stored not in _WORDS or field.name in STANDARD.keys() - {"name", "source"}:
         raise UnsayableError(f"{field.name} is no text or picklist whose values a formula could compare")
@@ -204,7 +190,7 @@ def _one_of(check: OneOf, _stage: Stage, request: GuardRequest) -> Said:
     return _unless_blank(field, any_of(f"{field.native} = {literal(value)}" for value in values))
 
 
-def _approval(check: Approval, _stage: Stage, request: GuardRequest) -> Said:
+def _approval(check: checks.Approval, _stage: Stage, request: GuardRequest) -> Said:
     rule = check.approval
     if rule.who is not None or rule.not_owner:
         raise UnsayableError(f"{rule.by} holds a name, and a formula can't tell whose it is")
@@ -212,32 +198,34 @@ def _approval(check: Approval, _stage: Stage, request: GuardRequest) -> Said:
     return _unless_blank(field, any_of([f"{field.native} <= {_number(rule.over, field)}", _yes(by)]))
 
 
-def _activities(_check: Activities, _stage: Stage, _request: GuardRequest) -> Said:
+def _activities(_check: checks.Activities, _stage: Stage, _request: GuardRequest) -> Said:
     raise UnsayableError("a validation rule sees the deal only, not its activities")
 
 
-def _beside(_check: Attachments | Company | Contacts, _stage: Stage, _request: GuardRequest) -> Said:
+def _beside(
+    _check: checks.Attachments | checks.Company | checks.Contacts, _stage: Stage, _request: GuardRequest
+) -> Said:
     raise UnsayableError("a validation rule sees the deal only, not its links, files, company and contacts")
 
 
-def _expr(_check: Expr, _stage: Stage, _request: GuardRequest) -> Said:
+def _expr(_check: checks.Expr, _stage: Stage, _request: GuardRequest) -> Said:
     raise UnsayableError("it is an expression, which is checked by crmbridge alone")
 
 
 _CHECKS: Mapping[type, Callable[[Any, Stage, GuardRequest], Said]] = MappingProxyType(
     {
-        Required: _required,
-        AtLeast: _at_least,
-        Activities: _activities,
-        Outputs: _outputs,
-        Bounds: _bounds,
-        Dates: _dates,
-        OneOf: _one_of,
-        Approval: _approval,
-        Attachments: _beside,
-        Company: _beside,
-        Contacts: _beside,
-        Expr: _expr,
+        checks.Required: _required,
+        checks.AtLeast: _at_least,
+        checks.Activities: _activities,
+        checks.Outputs: _outputs,
+        checks.Bounds: _bounds,
+        checks.Dates: _dates,
+        checks.OneOf: _one_of,
+        checks.Approval: _approval,
+        checks.Attachments: _beside,
+        checks.Company: _beside,
+        checks.Contacts: _beside,
+        checks.Expr: _expr,
     }
 )
 

@@ -64,14 +64,13 @@ def guards(request: GuardRequest) -> Guards:
     rules: list[Rule] = []
     covered: list[str] = []
     left: list[LeftOut] = []
-    for stage in request.process.stages:
-        for rule in stage.exit:
-            name = rule_name(stage, rule)
-            try:
-                rules += _exit_rule(stage, rule, request)
-                covered.append(name)
-            except UnsayableError as why:
-                left.append(LeftOut(rule=name, why=str(why)))
+    for stage, rule in request.rules():
+        name = rule_name(stage, rule)
+        try:
+            rules += _exit_rule(stage, rule, request)
+            covered.append(name)
+        except UnsayableError as why:
+            left.append(LeftOut(rule=name, why=str(why)))
     try:
         found = _move_rule(request)
         rules += found

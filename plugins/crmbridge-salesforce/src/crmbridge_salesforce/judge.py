@@ -24,6 +24,7 @@ WAIT_FOR_WALK = timedelta(minutes=2)  # a lost page can't be asked for again: th
 
 # What a row can be refused with although the same row may be written later.
 _LATER = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "ALL_OR_NONE_OPERATION_ROLLED_BACK"}
+_NOT_ALLOWED = ("INSUFFICIENT_ACCESS", "API_DISABLED")  # how codes begin that tell of a permission
 _TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up
 _SESSION_CODES = {"INVALID_SESSION_ID", "InvalidSessionId", "INVALID_AUTH_HEADER"}
 _USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
@@ -132,7 +133,7 @@ def _by_code(reply: Reply, errors: tuple[Said, ...]) -> CrmbridgeError:
                 advice="Give the integration user the permission View All Data, or leave activities out by `kinds` of"
                 " the connection: who may see so many of them is more than the org works out.",
             )
-        case code if reply.status in {401, 403} or code.startswith(("INSUFFICIENT_ACCESS", "API_DISABLED")):
+        case code if reply.status in {401, 403} or code.startswith(_NOT_ALLOWED):
             return AuthenticationError(
                 f"not allowed ({reply.status}): {words}",
                 advice="Give the integration user API access and permission for the object and fields named.",
@@ -178,3 +179,8 @@ def outcome_of(errors: tuple[Said, ...]) -> Outcome:
 def is_locked(errors: tuple[Said, ...]) -> bool:
     """Tell whether a row was refused only because somebody else was writing it, or its account."""
     return bool(errors) and all(error.code == "UNABLE_TO_LOCK_ROW" for error in errors)
+
+
+def is_not_allowed(errors: tuple[Said, ...]) -> bool:
+    """Tell whether a row was refused only because the user lacks a permission."""
+    return bool(errors) and all(error.code.startswith(_NOT_ALLOWED) for error in errors)

@@ -158,8 +158,11 @@ def _answer(reply: Reply, connection: str) -> Answer:
         raise RetryLaterError(f"{connection}: a query was answered with something that is no result", advice=UNREADABLE)
     total, following = body.get("totalSize"), body.get("nextRecordsUrl")
     count = total if isinstance(total, int) else len(records)
-    if body.get("done", True) or following is None:
+    if body.get("done", True):
         return Answer(records, count, None, said_at(reply.headers))
+    if following is None:  # taken for the end, the rest would seem not to be there
+        said = f"{connection}: a query was answered with a part of its rows, and not with where the rest is"
+        raise RetryLaterError(said, advice=UNREADABLE)
     # The path is sent as it is, and the token goes with it: it must stay on this host.
     if not isinstance(following, str) or not following.startswith("/services/data/"):
         raise RetryLaterError("The CRM sent a nextRecordsUrl that is no path of its REST API")

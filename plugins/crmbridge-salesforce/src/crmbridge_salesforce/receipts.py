@@ -10,7 +10,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge_salesforce.encode import Payload
-from crmbridge_salesforce.judge import is_locked, outcome_of, said
+from crmbridge_salesforce.judge import is_locked, is_not_allowed, outcome_of, said
 
 
 class Item(NamedTuple):
@@ -45,7 +45,10 @@ def refused(change: Change, errors: Any) -> Answered:
     """Make the answer of a row that the org refused, with the words of its rules."""
     found = said(errors)
     words = "; ".join(map(str, found)) or "the CRM refused it without saying why"
-    return Answered(receipt(change, outcome_of(found), words), is_locked(found))
+    # Who may not make deals may be given that; an edit of each deal, which what is refused waits for, is no way to.
+    not_allowed = change.action is Action.CREATE and is_not_allowed(found)
+    outcome = Outcome.FAILED if not_allowed else outcome_of(found)
+    return Answered(receipt(change, outcome, words), is_locked(found))
 
 
 def all_alike(items: Sequence[Item], outcome: Outcome, error: CrmbridgeError) -> dict[str, Answered]:

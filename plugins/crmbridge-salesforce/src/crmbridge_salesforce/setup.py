@@ -21,7 +21,7 @@ from crmbridge_salesforce.values import read_moment
 
 T = TypeVar("T")
 
-KEPT_FOR = timedelta(hours=1)
+KEPT_FOR, A_MOMENT = timedelta(hours=1), timedelta(minutes=1)
 PREFIX = "set-up 1: "  # of what is kept, with the form that it has
 _FIELD_PARTS = (
     "name",
@@ -74,6 +74,14 @@ class Setup:
             self._forgotten += 1
             for key in [key for key in self._memory if key.startswith(PREFIX)]:
                 self._memory.pop(key, None)
+
+    def renewed(self) -> bool:
+        """Forget what was not read a moment ago; tell whether there was any. Whoever lacks something may look again."""
+        with self._lock:
+            is_old = self._oldest is not None and self._clock.now() - self._oldest > A_MOMENT
+        if is_old:
+            self.forget()
+        return is_old
 
     def table(self, name: str) -> Table:
         """Describe an object; raises RefusedError when the org has none of that name."""
@@ -142,7 +150,9 @@ class Setup:
             turn = self._turns.setdefault(key, threading.Lock())
         with turn:
             with self._lock:
-                self._age()
+                # A process that runs for long lets go of what it has read an hour ago.
+                if self._oldest is not None and not timedelta(0) <= self._clock.now() - self._oldest <= KEPT_FOR:
+                    self._drop()
                 if key in self._seen:
                     known: T = self._seen[key]
                     return known
@@ -159,11 +169,6 @@ class Setup:
                     if kept is None:
                         self._memory[PREFIX + key] = dump_json({"at": iso(now), "data": data}).decode()
             return found
-
-    def _age(self) -> None:
-        """Let go of what a process that runs for long has read an hour ago."""
-        if self._oldest is not None and not timedelta(0) <= self._clock.now() - self._oldest <= KEPT_FOR:
-            self._drop()
 
     def _drop(self) -> None:
         self._seen.clear()

@@ -213,14 +213,21 @@ def _as_moment(column: Column, value: Value) -> str:
 
 
 def _as_option(column: Column, value: Value) -> str:
-    """Find the option for a value, by what is stored, then by label; an unrestricted picklist takes any text beside."""
+    """Find the option for a value by what is stored, if need be in another case.
+
+    An unrestricted picklist takes any other text, but none that is the label of an option: whoever wrote that means the
+    option, whose value would then come back as somebody's edit.
+    """
     active = [option for option in column.options if option.active]
     if isinstance(value, bool):
         wanted = YES if value else NO
         matches = [option.value for option in active if option.value.lower() in wanted]
     else:
         text = _as_text(value)
-        matches = [o.value for o in active if o.value == text] or [o.value for o in active if o.label == text]
+        matches = [o.value for o in active if o.value == text]
+        matches = matches or [o.value for o in active if o.value.casefold() == text.casefold()]
+        if not matches and (meant := [o.value for o in active if o.label == text]):
+            raise _refuse(column, value, f"{tidy(meant[0], 60)!r} for what people see under that label")
         matches = matches or ([] if column.restricted else [text])
     if not matches:
         raise _refuse(column, value, "one of: " + ", ".join(option.value for option in active))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from crmbridge.adapting import outcome_of
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
@@ -13,6 +14,7 @@ from crmbridge.ports import Clock
 from crmbridge_salesforce.archive import Archive
 from crmbridge_salesforce.conditional import Conditional
 from crmbridge_salesforce.contacts import Wish, set_contacts
+from crmbridge_salesforce.currencies import Currencies
 from crmbridge_salesforce.encode import INDICATOR_KEY, INDICATORS, Encoder
 from crmbridge_salesforce.finding import Finder, natural_key
 from crmbridge_salesforce.ids import to_18
@@ -42,7 +44,15 @@ class Writer:
     """Makes the changes of one action; the receipts say what the org said, row by row."""
 
     def __init__(
-        self, org: Org, encoder: Encoder, library: Library, clock: Clock, *, key_field: str, finder: Finder
+        self,
+        org: Org,
+        encoder: Encoder,
+        library: Library,
+        clock: Clock,
+        *,
+        key_field: str,
+        finder: Finder,
+        currencies: Currencies,
     ) -> None:
         self._org = org
         self._encoder = encoder
@@ -50,6 +60,7 @@ class Writer:
         self._clock = clock
         self._key_field = key_field
         self._conditional = Conditional(org, library, clock)
+        self._currencies = currencies
         self._senders: dict[_Route, Send] = {
             CONDITIONAL: self._conditional.write,
             WHOLE: WholeDeals(org, key_field).write,
@@ -61,7 +72,9 @@ class Writer:
 
         Raises AuthenticationError or RetryLaterError only while nothing was sent.
         """
-        receipts = self._there_already(changes)
+        turning = self._currencies.turning(changes)
+        receipts = {change.id: receipt(change, Outcome.REFUSED, why) for change, why in turning}
+        receipts.update(self._there_already([change for change in changes if change.id not in receipts]))
         groups: dict[_Route, list[Item]] = {}
         for change in changes:
             if change.id in receipts:
@@ -69,7 +82,7 @@ class Writer:
             try:
                 item = Item(change, self._encoder.row(change))
             except RefusedError as error:
-                receipts[change.id] = receipt(change, Outcome.REFUSED, error.message)
+                receipts[change.id] = receipt(change, outcome_of(change, error), error.message)
                 continue
             groups.setdefault(self._route(item), []).append(item)
         for number, (route, items) in enumerate(groups.items()):
@@ -101,10 +114,18 @@ class Writer:
                 continue
             if key.casefold() in keys:
                 receipts[change.id] = receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
-            elif ref := self._finder.find(change.creates, key, None):
-                receipts[change.id] = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=EXISTED)
+            elif (found := self._there(change, key)) is not None:
+                receipts[change.id] = found
             keys.add(key.casefold())
         return receipts
+
+    def _there(self, change: Change, key: str) -> Receipt | None:
+        """Give the receipt of one that is there, or of which that can't be asked; None for a new one."""
+        try:
+            ref = self._finder.find(change.creates, key, None)
+        except RefusedError as error:  # a name that is longer than a query may be, say
+            return receipt(change, Outcome.REFUSED, error.message)
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=EXISTED) if ref else None
 
     def _route(self, item: Item) -> _Route:
         change = item.change

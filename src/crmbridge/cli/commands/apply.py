@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from crmbridge.cli.call import Call, Reply
-from crmbridge.cli.choices import choice_of, choice_options, left_lines, wait_option
+from crmbridge.cli.choices import choice_of, choice_options, chosen_lines, wait_option
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line
 
@@ -93,11 +93,14 @@ def _fresh(workspace: Workspace, choice: Choice) -> _Prepared | Reply:
     """Make a plan now; with nothing in it, that is the answer."""
     from crmbridge.cli.answers import answer_plan  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.run_view import error_lines  # noqa: PLC0415  the same
+    from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  the same
     from crmbridge.services.runs.running import run_plan  # noqa: PLC0415  the same
 
     ran = run_plan(workspace)
     plan = ran.cycle.plan if ran.cycle else None
     if ran.cycle is None or plan is None or not plan.changes:
+        if plan is not None:
+            choose(workspace, plan, choice)  # a selection that can't be read is said also where there is nothing
         return answer_plan(workspace, ran, saved=None, exit_code=ran.exit_code)
     prepared = _prepared(workspace, plan, choice)
     if prepared is None:
@@ -120,7 +123,6 @@ def _prepared(workspace: Workspace, plan: Plan, choice: Choice) -> _Prepared | N
 
 
 def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
-    from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
     from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  the same
@@ -128,4 +130,4 @@ def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen = choose(workspace, plan, choice)
     say = speech_of(workspace, chosen.plan.changes)
-    return [*plan_lines(chosen.plan, names, say), *left_lines(chosen, names, say)]
+    return chosen_lines(chosen, names, say)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crmbridge.ports import Run
     from crmbridge.services.workspace import Workspace
 
-_FIGURES = {"records": "run_records", "findings": "log_findings", "planned": "run_changes", "blocked": "log_questions"}
+_FIGURES = {"records": "run_records", "findings": "log_findings", "planned": "run_changes"}
 STOPPED = {130, 143}  # the exit codes of runs that somebody stopped
 SEARCHED = 10_000  # newest runs among which one is looked for
 
@@ -136,7 +136,13 @@ def _said(run: Run, outcomes: Mapping[str, int], say: Speech) -> str:
     if error := _error(run):
         return cut(error, 120)
     counted = [say.counted(key, summary[name]) for name, key in _FIGURES.items() if summary.get(name)]
+    if left := summary.get("blocked"):  # what an undo leaves waits nowhere
+        counted.append(say.counted("log_not_undone" if run.command == "undo" else "log_questions", left))
     counted += [say.ended(name, count) for name, count in outcomes.items()]
+    if (waiting := summary.get("waiting", 0)) > summary.get(
+        "blocked", 0
+    ):  # with what was refused, as conflicts lists it
+        counted.append(say.counted("log_waiting", waiting))
     counted += [say("log_failed", name=name) for name in _errors(run)]
     return say("run_and").join(counted)
 

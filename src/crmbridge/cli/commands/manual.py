@@ -10,11 +10,10 @@ import click
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import plural
+from crmbridge.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from crmbridge.model.process import Process
-
-LANGUAGES = ("en", "pt", "zh")  # those of the manual, which is not loaded for the help
 
 
 @as_command(
@@ -35,7 +34,7 @@ LANGUAGES = ("en", "pt", "zh")  # those of the manual, which is not loaded for t
 @click.option(
     "--language",
     "languages",
-    type=click.Choice(LANGUAGES),
+    type=click.Choice(list(LANGUAGES)),
     multiple=True,
     help="May be repeated; those of the process when not said.",
 )

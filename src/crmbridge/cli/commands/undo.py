@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crmbridge.cli.call import Call, Reply, error_part
-from crmbridge.cli.choices import choice_of, choice_options, left_lines, wait_option
+from crmbridge.cli.choices import choice_of, choice_options, chosen_lines, wait_option
 from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, dim
 
@@ -92,7 +92,6 @@ def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Rep
 
 
 def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
-    from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
     from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  the same
@@ -101,4 +100,4 @@ def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     chosen, say = choose(workspace, plan, choice), speech_of(workspace)
     if not plan.changes and not plan.blocked:
         return [say("undone_already")]
-    return [*plan_lines(chosen.plan, names, say), *left_lines(chosen, names, say)]
+    return chosen_lines(chosen, names, say)

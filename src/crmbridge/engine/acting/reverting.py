@@ -14,7 +14,8 @@ from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, O
 from crmbridge.model.findings import Evaluation, FindingKind, Visit
 from crmbridge.model.records import Position, Status
 
-_ABOUT_MOVES = {FindingKind.EXIT_RULE, FindingKind.ENTRY_RULE, FindingKind.UNDECIDED, FindingKind.ILLEGAL_MOVE}
+# Not what is undecided: `on_unknown: warn` asks to be told of it, and the move may have been right.
+_ABOUT_MOVES = {FindingKind.EXIT_RULE, FindingKind.ENTRY_RULE, FindingKind.ILLEGAL_MOVE}
 
 
 def revert(at: Occasion) -> Change | Blocked | None:

@@ -8,37 +8,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
 
-from crmbridge.engine.expr import runtime
+from crmbridge.engine.expr import runtime, terms
 from crmbridge.engine.expr.limits import LONGEST_TEXT
-from crmbridge.engine.expr.terms import (
-    BOOL,
-    DATE,
-    DATETIME,
-    MONEY,
-    NUMBER,
-    TEXT,
-    TEXTS,
-    Among,
-    Calculate,
-    Choose,
-    Compare,
-    Const,
-    Day,
-    Field,
-    Filled,
-    Items,
-    Joined,
-    Loop,
-    Matches,
-    Negative,
-    Not,
-    Now,
-    Search,
-    Size,
-    Term,
-    Type,
-    Variable,
-)
 from crmbridge.engine.expr.writing import Writer
 from crmbridge.engine.time.moment import Moment
 from crmbridge.model.values import Fields, Money, Value, untagged
@@ -61,7 +32,7 @@ class Amount(NamedTuple):
 Run = Callable[[Fields, Moment], Value | timedelta]
 
 
-def compiled(term: Term) -> Run:
+def compiled(term: terms.Term) -> Run:
     """Compile a term alone; None is unknown."""
     writer = Writer()
     writer.line(f"return {emit(term, writer).name}")
@@ -69,7 +40,7 @@ def compiled(term: Term) -> Run:
     return lambda fields, at: run(fields.get, at)
 
 
-def emit(term: Term, writer: Writer) -> Held:
+def emit(term: terms.Term, writer: Writer) -> Held:
     """Write what computes a term."""
     return _EMITTERS[type(term)](term, writer)
 
@@ -111,11 +82,11 @@ def _finite(held: str, writer: Writer) -> None:
         writer.line(f"{held} = None")
 
 
-def _const(term: Const, writer: Writer) -> Held:
+def _const(term: terms.Const, writer: Writer) -> Held:
     return Held(writer.value(term.value), sure=True)
 
 
-def _field(term: Field, writer: Writer) -> Held:
+def _field(term: terms.Field, writer: Writer) -> Held:
     def write() -> str:
         held = writer.new(_raw(term.name, writer))
         _LOADS[term.type](held, writer)
@@ -154,26 +125,26 @@ def _load_texts(held: str, writer: Writer) -> None:
         writer.line(f"{held} = {writer.use(runtime.texts)}({held})")
 
 
-_LOADS: Mapping[Type, Callable[[str, Writer], None]] = {
-    TEXT: _load_text,
-    NUMBER: _finite,
-    MONEY: _load_money,
-    BOOL: _load_bool,
-    DATE: _load_date,
-    DATETIME: _load_datetime,
-    TEXTS: _load_texts,
+_LOADS: Mapping[terms.Type, Callable[[str, Writer], None]] = {
+    terms.TEXT: _load_text,
+    terms.NUMBER: _finite,
+    terms.MONEY: _load_money,
+    terms.BOOL: _load_bool,
+    terms.DATE: _load_date,
+    terms.DATETIME: _load_datetime,
+    terms.TEXTS: _load_texts,
 }
 
 
-def _variable(term: Variable, writer: Writer) -> Held:
+def _variable(term: terms.Variable, writer: Writer) -> Held:
     return Held(writer.variables[term.name], sure=True)
 
 
-def _now(term: Now, writer: Writer) -> Held:
-    return Held(writer.new("at.today" if term.type == DATE else "at.now"), sure=True)
+def _now(term: terms.Now, writer: Writer) -> Held:
+    return Held(writer.new("at.today" if term.type == terms.DATE else "at.now"), sure=True)
 
 
-def _filled(term: Filled, writer: Writer) -> Held:
+def _filled(term: terms.Filled, writer: Writer) -> Held:
     _, empty = emit_empty(term.name, writer)
     return Held(writer.new(f"not ({empty})"), sure=True)
 
@@ -184,12 +155,12 @@ def _known(text: str, writer: Writer, *needed: Held) -> Held:
     return Held(writer.new(f"None if {missing} else {text}" if missing else text), sure=not missing)
 
 
-def _not(term: Not, writer: Writer) -> Held:
+def _not(term: terms.Not, writer: Writer) -> Held:
     of = emit(term.of, writer)
     return _known(f"not {of.name}", writer, of)
 
 
-def _joined(term: Joined, writer: Writer) -> Held:
+def _joined(term: terms.Joined, writer: Writer) -> Held:
     neutral, deciding = ("True", "False") if term.op == "&&" else ("False", "True")
     result, sure = writer.new(neutral), True
     for operand in term.operands:
@@ -201,7 +172,7 @@ def _joined(term: Joined, writer: Writer) -> Held:
     return Held(result, sure)
 
 
-def _choose(term: Choose, writer: Writer) -> Held:
+def _choose(term: terms.Choose, writer: Writer) -> Held:
     condition = emit(term.condition, writer)
     result = writer.new("None")
     for answer, chosen in ((True, term.yes), (False, term.no)):
@@ -210,18 +181,18 @@ def _choose(term: Choose, writer: Writer) -> Held:
     return Held(result)
 
 
-def _amount(term: Term, writer: Writer) -> Amount:
+def _amount(term: terms.Term, writer: Writer) -> Amount:
     """Write the amount of what may be money; anything else as it is."""
-    if term.type != MONEY:
+    if term.type != terms.MONEY:
         return Amount(emit(term, writer))
-    if isinstance(term, Calculate):
+    if isinstance(term, terms.Calculate):
         return _calculated(term, writer)
     held = emit(term, writer)
     parts = {"amount": held.name, "currency": "None"}
     for part, otherwise in parts.items():
         text = f"{held.name}.{part} if type({held.name}) is {writer.use(Money)} else {otherwise}"
         write = partial(writer.new, text)
-        parts[part] = writer.once((term.name, MONEY, part), write) if isinstance(term, Field) else write()
+        parts[part] = writer.once((term.name, terms.MONEY, part), write) if isinstance(term, terms.Field) else write()
     return Amount(Held(parts["amount"], held.sure), parts["currency"])
 
 
@@ -234,51 +205,51 @@ def _of_both(text: str, left: Amount, right: Amount, writer: Writer) -> Held:
     return Held(_known(f"{text} if {alike} else None", writer, left.held, right.held).name)
 
 
-def _compare(term: Compare, writer: Writer) -> Held:
+def _compare(term: terms.Compare, writer: Writer) -> Held:
     left, right = _amount(term.left, writer), _amount(term.right, writer)
     return _of_both(f"{left.held.name} {term.op} {right.held.name}", left, right, writer)
 
 
-def _among(term: Among, writer: Writer) -> Held:
-    if isinstance(term.items, Items):
-        constants = [item.value for item in term.items.items if isinstance(item, Const)]
+def _among(term: terms.Among, writer: Writer) -> Held:
+    if isinstance(term.items, terms.Items):
+        constants = [item.value for item in term.items.items if isinstance(item, terms.Const)]
         if len(constants) < len(term.items.items):
-            equal = tuple(Compare(term.span, "==", term.item, item) for item in term.items.items)
-            return emit(Joined(term.span, "||", equal), writer)
+            equal = tuple(terms.Compare(term.span, "==", term.item, item) for item in term.items.items)
+            return emit(terms.Joined(term.span, "||", equal), writer)
         item = _amount(term.item, writer).held
         return _known(f"{item.name} in {writer.value(frozenset(constants))}", writer, item)
     item, items = emit(term.item, writer), emit(term.items, writer)
     return _known(f"{item.name} in {items.name}", writer, item, items)
 
 
-def _calculate(term: Calculate, writer: Writer) -> Held:
-    if term.type in (NUMBER, MONEY):
+def _calculate(term: terms.Calculate, writer: Writer) -> Held:
+    if term.type in (terms.NUMBER, terms.MONEY):
         held, currency = _calculated(term, writer)
         known = f"{held.name} if {held.name} is None or {currency} is None else"
         return held if currency == "None" else Held(writer.new(f"{known} {writer.use(Money)}({held.name}, {currency})"))
     left, right = emit(term.left, writer), emit(term.right, writer)
-    function = writer.use(runtime.join if term.type == TEXT else runtime.move)
+    function = writer.use(runtime.join if term.type == terms.TEXT else runtime.move)
     return Held(_known(f"{function}({term.op!r}, {left.name}, {right.name})", writer, left, right).name)
 
 
-def _calculated(term: Calculate, writer: Writer) -> Amount:
+def _calculated(term: terms.Calculate, writer: Writer) -> Amount:
     """Write an amount that comes of two; to make money of each on the way would cost more than to calculate."""
     left, right = _amount(term.left, writer), _amount(term.right, writer)
     operation = writer.value(runtime.OPERATIONS[term.op])
     held = _of_both(f"{operation}({left.held.name}, {right.held.name})", left, right, writer).name
     writer.line(f"if {held} is not None and not {held}.is_finite(): {held} = None")
-    known = [each.currency for each in (left, right) if each.currency != "None"] if term.type == MONEY else []
+    known = [each.currency for each in (left, right) if each.currency != "None"] if term.type == terms.MONEY else []
     if len(known) == 2:
         known = [writer.new(f"{known[1]} if {known[0]} is None else {known[0]}")]
     return Amount(Held(held), *known)
 
 
-def _negative(term: Negative, writer: Writer) -> Held:
+def _negative(term: terms.Negative, writer: Writer) -> Held:
     of = emit(term.of, writer)
     return _known(f"{writer.use(runtime.negative)}({of.name})", writer, of)
 
 
-def _search(term: Search, writer: Writer) -> Held:
+def _search(term: terms.Search, writer: Writer) -> Held:
     where, what = emit(term.text, writer), emit(term.part, writer)
     text = _SEARCHES[term.how].format(where=where.name, what=what.name)
     short = f"len({where.name}) <= {LONGEST_TEXT} and len({what.name}) <= {LONGEST_TEXT}"
@@ -292,28 +263,28 @@ _SEARCHES = {
 }
 
 
-def _matches(term: Matches, writer: Writer) -> Held:
+def _matches(term: terms.Matches, writer: Writer) -> Held:
     where = emit(term.text, writer)
     call = f"{writer.use(runtime.match)}({writer.value(term.pattern)}, {where.name})"
     return Held(_known(call, writer, where).name)
 
 
-def _size(term: Size, writer: Writer) -> Held:
+def _size(term: terms.Size, writer: Writer) -> Held:
     of = emit(term.of, writer)
     return _known(f"{writer.use(Decimal)}(len({of.name}))", writer, of)
 
 
-def _day(term: Day, writer: Writer) -> Held:
+def _day(term: terms.Day, writer: Writer) -> Held:
     of = emit(term.of, writer)
     return Held(_known(f"{writer.use(runtime.day)}({of.name}, at)", writer, of).name)
 
 
-def _items(term: Items, writer: Writer) -> Held:
+def _items(term: terms.Items, writer: Writer) -> Held:
     items = [emit(item, writer) for item in term.items]
     return _known(f"({', '.join(item.name for item in items)},)", writer, *items)
 
 
-def _loop(term: Loop, writer: Writer) -> Held:
+def _loop(term: terms.Loop, writer: Writer) -> Held:
     items = emit(term.items, writer)
     known = _known(f"{writer.use(runtime.short_list)}({items.name})", writer, items)
     result = writer.new("None")
@@ -335,22 +306,22 @@ _STEPS: Mapping[str, tuple[str, ...]] = {
     "map": ("if {body} is None: {result} = None; break", "{result} += ({body},)"),
 }
 _EMITTERS: Mapping[type, Callable[[Any, Writer], Held]] = {
-    Const: _const,
-    Field: _field,
-    Variable: _variable,
-    Now: _now,
-    Filled: _filled,
-    Not: _not,
-    Joined: _joined,
-    Choose: _choose,
-    Compare: _compare,
-    Among: _among,
-    Calculate: _calculate,
-    Negative: _negative,
-    Search: _search,
-    Matches: _matches,
-    Size: _size,
-    Day: _day,
-    Items: _items,
-    Loop: _loop,
+    terms.Const: _const,
+    terms.Field: _field,
+    terms.Variable: _variable,
+    terms.Now: _now,
+    terms.Filled: _filled,
+    terms.Not: _not,
+    terms.Joined: _joined,
+    terms.Choose: _choose,
+    terms.Compare: _compare,
+    terms.Among: _among,
+    terms.Calculate: _calculate,
+    terms.Negative: _negative,
+    terms.Search: _search,
+    terms.Matches: _matches,
+    terms.Size: _size,
+    terms.Day: _day,
+    terms.Items: _items,
+    terms.Loop: _loop,
 }

@@ -17,21 +17,7 @@ from crmbridge.engine.expr.writing import Writer
 from crmbridge.engine.rules.beside import answer, approver_misfit
 from crmbridge.engine.rules.case import Case
 from crmbridge.engine.rules.outputs import shown_by_files
-from crmbridge.model.checks import (
-    Activities,
-    Approval,
-    ApprovalRule,
-    AtLeast,
-    Attachments,
-    Bounds,
-    Check,
-    Company,
-    Contacts,
-    Dates,
-    OneOf,
-    Outputs,
-    Required,
-)
+from crmbridge.model import checks
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import Stage
 
@@ -64,37 +50,39 @@ def write_term(term: Term, writer: Writer) -> None:
     writer.answer(code)
 
 
-def activity_field(check: Activities) -> str:
+def activity_field(check: checks.Activities) -> str:
     """Name the field that counts the activities that a check asks for."""
     state = check.activities.state
     return "activities" if state == "any" else f"activities_{state}"
 
 
-def output_fields(check: Outputs, stage: Stage) -> tuple[str, ...] | None:
+def output_fields(check: checks.Outputs, stage: Stage) -> tuple[str, ...] | None:
     """Name the fields that show a stage's outputs; None when the stage has no such field for all of them."""
     fields = {output.id: output.field for output in stage.outputs if output.field is not None}
     return tuple(fields[output] for output in check.outputs) if fields.keys() >= set(check.outputs) else None
 
 
-def counted_fields(check: Check, stage: Stage) -> tuple[Sequence[str], int] | None:
+def counted_fields(check: checks.Check, stage: Stage) -> tuple[Sequence[str], int] | None:
     """Give the fields of which a check counts the ones that are filled in, and how many it needs; None for others."""
-    if isinstance(check, Required):
+    if isinstance(check, checks.Required):
         return check.required, len(check.required)
-    if isinstance(check, AtLeast):
+    if isinstance(check, checks.AtLeast):
         return check.of, check.at_least
-    fields = output_fields(check, stage) if isinstance(check, Outputs) and not shown_by_files(check, stage) else None
+    if not isinstance(check, checks.Outputs) or shown_by_files(check, stage):
+        return None
+    fields = output_fields(check, stage)
     return None if fields is None else (fields, len(fields))
 
 
-def _required(check: Required, _stage: Stage, writer: Writer) -> None:
+def _required(check: checks.Required, _stage: Stage, writer: Writer) -> None:
     _count(check.required, len(check.required), writer, yes=False)
 
 
-def _at_least(check: AtLeast, _stage: Stage, writer: Writer) -> None:
+def _at_least(check: checks.AtLeast, _stage: Stage, writer: Writer) -> None:
     _count(check.of, check.at_least, writer, yes=True)
 
 
-def _outputs(check: Outputs, stage: Stage, writer: Writer) -> None:
+def _outputs(check: checks.Outputs, stage: Stage, writer: Writer) -> None:
     if shown_by_files(check, stage):
         _beside(check, stage, writer)
         return
@@ -122,7 +110,7 @@ def _count(fields: Sequence[str], needed: int, writer: Writer, *, yes: bool) -> 
         writer.answer(f"{missing} | ({PASS} if {holds} else {FAIL})")
 
 
-def _activities(check: Activities, stage: Stage, writer: Writer) -> None:
+def _activities(check: checks.Activities, stage: Stage, writer: Writer) -> None:
     if not check.activities.counts_all:
         _beside(check, stage, writer)
         return
@@ -136,7 +124,7 @@ def _number(field: str, writer: Writer) -> str:
     return held
 
 
-def _bounds(check: Bounds, _stage: Stage, writer: Writer) -> None:
+def _bounds(check: checks.Bounds, _stage: Stage, writer: Writer) -> None:
     held = _number(check.bounds.field, writer)
     for limit, beyond in ((check.bounds.min, "<"), (check.bounds.max, ">")):
         if limit is not None:
@@ -144,7 +132,7 @@ def _bounds(check: Bounds, _stage: Stage, writer: Writer) -> None:
     writer.answer(PASS)
 
 
-def _dates(check: Dates, _stage: Stage, writer: Writer) -> None:
+def _dates(check: checks.Dates, _stage: Stage, writer: Writer) -> None:
     held = emit(Field(_NOWHERE, DATE, check.dates.field), writer).name
     writer.answer(UNKNOWN, f"{held} is None")
     days = writer.new(f"({held} - at.today).days")
@@ -154,7 +142,7 @@ def _dates(check: Dates, _stage: Stage, writer: Writer) -> None:
     writer.answer(PASS)
 
 
-def _one_of(check: OneOf, _stage: Stage, writer: Writer) -> None:
+def _one_of(check: checks.OneOf, _stage: Stage, writer: Writer) -> None:
     held, empty = emit_empty(check.one_of.field, writer)
     writer.answer(UNKNOWN, empty)
     values, choices = writer.value(frozenset(check.one_of.values)), writer.use(runtime.choices)
@@ -163,7 +151,7 @@ def _one_of(check: OneOf, _stage: Stage, writer: Writer) -> None:
     writer.answer(f"{FAIL} if {values}.isdisjoint({choices}({held})) else {PASS}")
 
 
-def _approval(check: Approval, _stage: Stage, writer: Writer) -> None:
+def _approval(check: checks.Approval, _stage: Stage, writer: Writer) -> None:
     rule = check.approval
     held = _number(rule.field, writer)
     writer.answer(PASS, f"{held} <= {writer.value(rule.over)}")
@@ -176,7 +164,7 @@ def _approval(check: Approval, _stage: Stage, writer: Writer) -> None:
         writer.answer(f"{writer.value(partial(_approver, rule))}(at.case) | 4")
 
 
-def _approver(rule: ApprovalRule, case: Case) -> int:
+def _approver(rule: checks.ApprovalRule, case: Case) -> int:
     misfit = approver_misfit(rule, case)
     return JUDGEMENTS.index(misfit.judgement) if misfit else PASS
 
@@ -192,15 +180,15 @@ def _whole(check: Any, case: Case) -> int:
 
 # A new check is one function above and one line here, and the same in `words`. The argument is of its own class.
 _CHECKS: Mapping[type, Callable[[Any, Stage, Writer], None]] = {
-    Required: _required,
-    AtLeast: _at_least,
-    Activities: _activities,
-    Outputs: _outputs,
-    Bounds: _bounds,
-    Dates: _dates,
-    OneOf: _one_of,
-    Approval: _approval,
-    Attachments: _beside,
-    Company: _beside,
-    Contacts: _beside,
+    checks.Required: _required,
+    checks.AtLeast: _at_least,
+    checks.Activities: _activities,
+    checks.Outputs: _outputs,
+    checks.Bounds: _bounds,
+    checks.Dates: _dates,
+    checks.OneOf: _one_of,
+    checks.Approval: _approval,
+    checks.Attachments: _beside,
+    checks.Company: _beside,
+    checks.Contacts: _beside,
 }

@@ -9,20 +9,7 @@ from pydantic import BaseModel
 
 from crmbridge.engine.issues import Issue, Path, issue, unknown
 from crmbridge.engine.nearest import nearest
-from crmbridge.model.checks import (
-    Activities,
-    Approval,
-    AtLeast,
-    Attachments,
-    Bounds,
-    Company,
-    Contacts,
-    Dates,
-    Expr,
-    OneOf,
-    Outputs,
-    Required,
-)
+from crmbridge.model import checks
 from crmbridge.model.process import ExitRule, Process, Stage
 from crmbridge.model.records import STANDARD_FIELDS, Kind
 from crmbridge.model.values import FieldType
@@ -77,7 +64,7 @@ def check_operands(
     path: Path, check: BaseModel, fields: Mapping[str, FieldType], options: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Issue]:
     """Find fields of a check that don't exist or have a type that doesn't fit, and values that are no option."""
-    if isinstance(check, Expr):
+    if isinstance(check, checks.Expr):
         yield from check_expr(path, check, fields, options)
         return
     for operand in operands(path, check):
@@ -87,7 +74,7 @@ def check_operands(
 
 
 def check_expr(
-    path: Path, expr: Expr, fields: Mapping[str, FieldType], options: Mapping[str, tuple[str, ...]]
+    path: Path, expr: checks.Expr, fields: Mapping[str, FieldType], options: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Issue]:
     """Find what is wrong with an expression, each at its place in the text."""
     from crmbridge.engine.expr.checking import checked  # noqa: PLC0415  the language, where a rule speaks it
@@ -107,22 +94,22 @@ def check_expr(
 def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
     """List the fields that a check looks at, each with its place in the file."""
     match check:
-        case Expr():
+        case checks.Expr():
             found = tuple(Operand((*path, "expr"), name) for name in _named_in(check))
-        case Required():
+        case checks.Required():
             found = tuple(Operand((*path, "required", i), name) for i, name in enumerate(check.required))
-        case AtLeast():
+        case checks.AtLeast():
             found = tuple(Operand((*path, "of", i), name) for i, name in enumerate(check.of))
-        case Bounds():
+        case checks.Bounds():
             found = (Operand((*path, "bounds", "field"), check.bounds.field, _NUMBERS),)
-        case Dates():
+        case checks.Dates():
             found = (Operand((*path, "dates", "field"), check.dates.field, _DAYS),)
-        case OneOf():
+        case checks.OneOf():
             found = (Operand((*path, "one_of", "field"), check.one_of.field, _WORDS, check.one_of.values),)
-        case Approval():
+        case checks.Approval():
             rule, at = check.approval, (*path, "approval")
             found = (Operand((*at, "field"), rule.field, _NUMBERS), Operand((*at, "by"), rule.by, _PEOPLE))
-        case Attachments():
+        case checks.Attachments():
             links = check.attachments.links
             found = tuple(Operand((*path, "attachments", "links", i), name, _LINKS) for i, name in enumerate(links))
         case _:
@@ -130,7 +117,7 @@ def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:
     return found
 
 
-def _named_in(check: Expr) -> tuple[str, ...]:
+def _named_in(check: checks.Expr) -> tuple[str, ...]:
     from crmbridge.engine.expr.checking import names_in  # noqa: PLC0415  as above
 
     return names_in(check.expr)
@@ -143,15 +130,15 @@ def looked_at(rule: ExitRule, stage: Stage) -> frozenset[str]:
 
 def has_history(rule: ExitRule) -> bool:
     """Tell whether what a rule looks at is known of earlier times: what companies and contacts were like is not."""
-    return not any(isinstance(check, Company | Contacts) for check in (rule.check, rule.when))
+    return not any(isinstance(check, checks.Company | checks.Contacts) for check in (rule.check, rule.when))
 
 
 def _names(check: BaseModel, stage: Stage) -> Iterator[str]:
     yield from (operand.name for operand in operands((), check))
-    if isinstance(check, Outputs):
+    if isinstance(check, checks.Outputs):
         yield from (output.field for output in stage.outputs if output.field and output.id in check.outputs)
-    elif isinstance(check, Activities):
+    elif isinstance(check, checks.Activities):
         state = check.activities.state
         yield "activities" if state == "any" else f"activities_{state}"
-    elif isinstance(check, Approval) and check.approval.not_owner:
+    elif isinstance(check, checks.Approval) and check.approval.not_owner:
         yield "owner"

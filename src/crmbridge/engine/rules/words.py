@@ -10,19 +10,7 @@ from crmbridge.engine.rules.asking import activity_field, output_fields
 from crmbridge.engine.rules.beside import answer, approver_misfit
 from crmbridge.engine.rules.case import Answer, Case, quote
 from crmbridge.engine.rules.outputs import says_yes, shown_by_files
-from crmbridge.model.checks import (
-    Activities,
-    Approval,
-    AtLeast,
-    Attachments,
-    Bounds,
-    Company,
-    Contacts,
-    Dates,
-    OneOf,
-    Outputs,
-    Required,
-)
+from crmbridge.model import checks
 from crmbridge.model.findings import Judgement
 from crmbridge.model.values import is_empty
 
@@ -39,15 +27,15 @@ def undecided(field: str, case: Case) -> str:
     return f"{case.name(field)} {why}"
 
 
-def _required(check: Required, judgement: Judgement, reason: int, case: Case) -> Answer:
+def _required(check: checks.Required, judgement: Judgement, reason: int, case: Case) -> Answer:
     return _filled(check.required, len(check.required), judgement, reason, case)
 
 
-def _at_least(check: AtLeast, judgement: Judgement, reason: int, case: Case) -> Answer:
+def _at_least(check: checks.AtLeast, judgement: Judgement, reason: int, case: Case) -> Answer:
     return _filled(check.of, check.at_least, judgement, reason, case)
 
 
-def _outputs(check: Outputs, judgement: Judgement, reason: int, case: Case) -> Answer:
+def _outputs(check: checks.Outputs, judgement: Judgement, reason: int, case: Case) -> Answer:
     if shown_by_files(check, case.stage):
         return answer(check, case)
     wanted = output_fields(check, case.stage)
@@ -78,7 +66,7 @@ def _filled(fields: Sequence[str], needed: int, judgement: Judgement, reason: in
     )
 
 
-def _activities(check: Activities, judgement: Judgement, _reason: int, case: Case) -> Answer:
+def _activities(check: checks.Activities, judgement: Judgement, _reason: int, case: Case) -> Answer:
     if not check.activities.counts_all:
         return answer(check, case)
     wanted, field = check.activities, activity_field(check)
@@ -97,7 +85,7 @@ def _activities(check: Activities, judgement: Judgement, _reason: int, case: Cas
     )
 
 
-def _bounds(check: Bounds, judgement: Judgement, _reason: int, case: Case) -> Answer:
+def _bounds(check: checks.Bounds, judgement: Judgement, _reason: int, case: Case) -> Answer:
     bounds = check.bounds
     limit = f"at least {bounds.min:,f}" if bounds.min is not None else ""
     limit += " and " if limit and bounds.max is not None else ""
@@ -105,7 +93,7 @@ def _bounds(check: Bounds, judgement: Judgement, _reason: int, case: Case) -> An
     return _compared(bounds.field, judgement, limit=limit, case=case)
 
 
-def _dates(check: Dates, judgement: Judgement, _reason: int, case: Case) -> Answer:
+def _dates(check: checks.Dates, judgement: Judgement, _reason: int, case: Case) -> Answer:
     bounds = check.dates
     limit = f"not before {_day_text(bounds.from_days)}" if bounds.from_days is not None else ""
     limit += " and " if limit and bounds.to_days is not None else ""
@@ -113,11 +101,11 @@ def _dates(check: Dates, judgement: Judgement, _reason: int, case: Case) -> Answ
     return _compared(bounds.field, judgement, limit=limit, case=case)
 
 
-def _one_of(check: OneOf, judgement: Judgement, _reason: int, case: Case) -> Answer:
+def _one_of(check: checks.OneOf, judgement: Judgement, _reason: int, case: Case) -> Answer:
     return _compared(check.one_of.field, judgement, limit=f"one of {', '.join(check.one_of.values)}", case=case)
 
 
-def _approval(check: Approval, judgement: Judgement, reason: int, case: Case) -> Answer:
+def _approval(check: checks.Approval, judgement: Judgement, reason: int, case: Case) -> Answer:
     rule = check.approval
     if reason and says_yes(case.fields.get(rule.by)) and (misfit := approver_misfit(rule, case)):
         return misfit
@@ -144,17 +132,17 @@ def _beside(check: Any, _judgement: Judgement, _reason: int, case: Case) -> Answ
 
 
 _CHECKS: Mapping[type, Callable[[Any, Judgement, int, Case], Answer]] = {
-    Required: _required,
-    AtLeast: _at_least,
-    Activities: _activities,
-    Outputs: _outputs,
-    Bounds: _bounds,
-    Dates: _dates,
-    OneOf: _one_of,
-    Approval: _approval,
-    Attachments: _beside,
-    Company: _beside,
-    Contacts: _beside,
+    checks.Required: _required,
+    checks.AtLeast: _at_least,
+    checks.Activities: _activities,
+    checks.Outputs: _outputs,
+    checks.Bounds: _bounds,
+    checks.Dates: _dates,
+    checks.OneOf: _one_of,
+    checks.Approval: _approval,
+    checks.Attachments: _beside,
+    checks.Company: _beside,
+    checks.Contacts: _beside,
 }
 
 

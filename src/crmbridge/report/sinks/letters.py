@@ -80,7 +80,7 @@ def _html(document: Document) -> str:
 def _shown(card: Scorecard) -> dict[str, object]:
     words = words_of(card.language)
     return {
-        "language": words.html_language,
+        "language": words.tag,
         "about": f"{card.process} · {words('as_of', when=words.minute(card.as_of))}",
         "cards": cards(card, words),
         "indicators": indicator_table(card, words) if card.indicators else None,

@@ -70,6 +70,11 @@ class Place(Struct, frozen=True, kw_only=True):
             raise UnclearError(
                 f"{self.name} took the report and did not answer, so it may have been posted.", advice=self.look
             ) from None
+        except ImportError:  # httpx speaks SOCKS with a package of its own only
+            raise ConfigurationError(
+                f"{self.name} can't be reached through the SOCKS proxy that the environment names.",
+                advice="Name a proxy that speaks HTTP in HTTPS_PROXY, or install the package socksio.",
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             raise ConfigurationError(f"{self.name} is not an address that can be called.", advice=self.advice) from None
 

@@ -222,13 +222,22 @@ def _only(workspace: Workspace, fitting: Sequence[Ref], text: str) -> Record:
         raise ConfigurationError(
             f"No deal fits {text!r}", advice="Pull first, or name it as CONNECTION:ID; `crmbridge findings` lists some."
         )
-    together = _linked(workspace, fitting[0])
-    shown = workspace.store.records.get(fitting[:MOST_SHOWN])
-    if len(fitting) > 1 and not all(ref in together for ref in fitting):
+    apart = _apart(workspace, fitting)
+    shown = workspace.store.records.get(apart[:MOST_SHOWN])
+    if len(apart) > 1:
         names = ", ".join(f"{ref} ({_short(str(deal.fields.get('name')))})" for ref, deal in shown.items())
-        count = str(len(fitting)) if len(fitting) < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
+        count = str(len(apart)) if len(fitting) < MOST_COUNTED else f"{MOST_COUNTED:,} or more"
         raise ConfigurationError(f"{count} deals fit {text!r}", advice=f"Name one of them: {names}")
     return shown[fitting[0]]
+
+
+def _apart(workspace: Workspace, fitting: Sequence[Ref]) -> list[Ref]:
+    """Leave of the records of one link the first: to people they are one deal."""
+    links = workspace.store.links.of(fitting)
+    first: dict[Ref | str, Ref] = {}
+    for ref in fitting:
+        first.setdefault(links.get(ref, ref), ref)
+    return list(first.values())
 
 
 def _short(name: str) -> str:

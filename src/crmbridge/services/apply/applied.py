@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from crmbridge.errors import CrmbridgeError
-from crmbridge.model.changes import Change, Outcome, Receipt
+from crmbridge.model.changes import Change, Origin, Outcome, Receipt
+
+_PLANNED = {Origin.SYNC, Origin.ENFORCE}  # the next plan tells anew whether these still wait
+_WAIT = {Outcome.REFUSED, Outcome.UNKNOWN}
 
 
 class Applied(Struct, frozen=True, kw_only=True):
@@ -24,6 +27,16 @@ class Applied(Struct, frozen=True, kw_only=True):
     def count(self, outcome: Outcome) -> int:
         """Count the changes that ended this way."""
         return sum(receipt.outcome is outcome for _, receipt in self.done)
+
+    @property
+    def planned(self) -> list[tuple[Change, Receipt]]:
+        """Give what was done of a plan to keep records in step and to enforce, which plans of later runs go on with."""
+        return [(change, receipt) for change, receipt in self.done if change.origin in _PLANNED]
+
+    @property
+    def waiting(self) -> list[tuple[Change, Receipt]]:
+        """Give of these what was refused, or may not have arrived: it waits for a person, beside what the plan left."""
+        return [(change, receipt) for change, receipt in self.planned if receipt.outcome in _WAIT]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crmbridge.engine.sync.planner import unmade, vetoed
-from crmbridge.model.changes import Blocked, Cause, Change, Origin, Outcome
+from crmbridge.model.changes import Blocked, Cause, Change, Origin
 from crmbridge.model.records import Ref
 from crmbridge.ports import Waiting
 from crmbridge.services.apply.applied import Applied
 from crmbridge.services.apply.trying_anew import note_refused
 from crmbridge.services.workspace import Workspace
-
-_WAIT = {Outcome.REFUSED, Outcome.UNKNOWN}
-_PLANNED = {Origin.SYNC, Origin.ENFORCE}  # the next plan tells anew whether these still wait
 
 
 def note_unmade(workspace: Workspace, applied: Applied) -> None:
@@ -22,13 +19,12 @@ def note_unmade(workspace: Workspace, applied: Applied) -> None:
     What a plugin vetoed before, and let pass now, waits no more.
     """
     note_refused(workspace, applied)
-    done = [(change, receipt) for change, receipt in applied.done if change.origin in _PLANNED]
+    done = applied.planned
     items = [
         _vetoed(workspace, c, receipt.message)
         if c.id in applied.vetoed
         else unmade(c, receipt.outcome, receipt.message)
-        for c, receipt in done
-        if receipt.outcome in _WAIT
+        for c, receipt in applied.waiting
     ]
     waiting = workspace.store.waiting
     every = waiting.all() if done else ()

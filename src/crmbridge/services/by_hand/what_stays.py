@@ -28,7 +28,7 @@ def unclear(entry: JournalEntry) -> Blocked:
         link=change.link or "",
         deal=change.target or Ref(change.connection, change.kind, ""),
         name=", ".join(edit.name for edit in change.edits) or RECORD,
-        reason=f"nobody knows yet whether this {change.action} was done, so it is not undone; the next run reads back",
+        reason="nobody knows yet whether this was done, so it is not undone; the next run reads back",
         cause=Cause.UNCLEAR,
     )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from crmbridge.errors import ConfigurationError
 from crmbridge.files.schema import SCHEMAS, schema_text
 from crmbridge.files.shipped import shipped_folder
+from crmbridge.languages import LANGUAGES
 from crmbridge.services.projects.checking import SETTINGS_FILE
 
-LANGUAGES = ("en", "pt", "zh")
 PROCESS_FILES = ("b2b.yaml", "tests/b2b.yaml")
 
 

@@ -12,7 +12,8 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from crmbridge.errors import ConfigurationError
-from crmbridge.manual import LANGUAGES, Version, build_site
+from crmbridge.languages import LANGUAGES
+from crmbridge.manual import Version, build_site
 from crmbridge.model.process import Process
 
 LISTED = ".crmbridge-manual"  # names the files that the last build wrote, so that the next one can take out the old

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from crmbridge.errors import CrmbridgeError, LockedError, worst
-from crmbridge.model.changes import Outcome, Plan, Receipt
+from crmbridge.model.changes import Origin, Outcome, Plan, Receipt
 from crmbridge.model.findings import Severity
 from crmbridge.model.lives import RANK
 from crmbridge.ports import Run
@@ -75,6 +75,15 @@ class Cycle(Struct, frozen=True, kw_only=True):
         too_many = any(one.limit == "error_if" for one in self.crossed)
         return FINDINGS if too_many or (fail_on and _worst(self.findings) >= RANK[fail_on]) else 0
 
+    @property
+    def waiting(self) -> int:
+        """Count what this run leaves to a person: what its plan left alone, and what was refused or is unclear.
+
+        What an undo leaves waits nowhere.
+        """
+        undoes = self.plan is None or any(change.origin is Origin.UNDO for change in self.plan.changes)
+        return len(self.applied.waiting) + (len(self.plan.blocked) if self.plan and not undoes else 0)
+
     def summary(self) -> dict[str, Any]:
         """Give the figures of the run as plain JSON, for the record of runs and for reports."""
         return {
@@ -84,6 +93,7 @@ class Cycle(Struct, frozen=True, kw_only=True):
             "findings": sum(self.findings.values()),
             "planned": len(self.plan.changes) if self.plan else 0,
             "blocked": len(self.plan.blocked) if self.plan else 0,
+            "waiting": self.waiting,
             "outcomes": self.applied.counts,
             "errors": {connection: error.message for connection, error in self.errors},
             **({"thresholds": [one.in_words for one in self.crossed]} if self.crossed else {}),

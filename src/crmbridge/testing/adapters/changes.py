@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,23 +17,26 @@ from crmbridge.ports import Adapter
 from crmbridge.testing.adapters.workbench import CONNECTION, CURRENCY, AdapterWorkbench, Pulled, open_deals, pull_all
 
 
+def make(action: Action, *about: str, edits: Sequence[FieldEdit] = (), **more: Any) -> Change:
+    """Make a change; `about` and the edits tell it from the others of its action."""
+    usual: dict[str, Any] = {"origin": Origin.SYNC, "target": None, "reason": "the suite asked for it"}
+    id_ = change_id(action, CONNECTION, *about, edits=tuple(edits))
+    return Change(id=id_, action=action, connection=CONNECTION, edits=tuple(edits), **{**usual, **more})
+
+
+def fill_in(fields: Mapping[str, Value]) -> tuple[FieldEdit, ...]:
+    """Make the edits of fields that hold nothing yet."""
+    return tuple(FieldEdit(name, None, value) for name, value in sorted(fields.items()))
+
+
 def make_update(deal: Record, position: Position | None = None, fields: Mapping[str, Value] | None = None) -> Change:
     """Make a change of a deal's fields, of its position, or of both."""
     edits = [FieldEdit(name, deal.fields.get(name), value) for name, value in sorted((fields or {}).items())]
     if position is not None and deal.position is not None:
         edits.append(FieldEdit("stage", deal.position.stage, position.stage))
-    return Change(
-        id=change_id(Action.UPDATE, CONNECTION, deal.ref.id, edits=tuple(edits)),
-        action=Action.UPDATE,
-        origin=Origin.SYNC,
-        connection=CONNECTION,
-        target=deal.ref,
-        edits=tuple(edits),
-        reason="the suite asked for it",
-        position=position,
-        position_before=deal.position if position else None,
-        expects=deal.version,
-    )
+    before = deal.position if position else None
+    parts = {"target": deal.ref, "position": position, "position_before": before, "expects": deal.version}
+    return make(Action.UPDATE, deal.ref.id, edits=edits, **parts)
 
 
 def make_create(bench: AdapterWorkbench, number: int | str, **fields: Value) -> Change:
@@ -43,32 +46,14 @@ def make_create(bench: AdapterWorkbench, number: int | str, **fields: Value) -> 
         "amount": Money(Decimal("1250.50"), CURRENCY),
         "close_date": bench.clock.now().date() + timedelta(days=30),
     }
-    edits = tuple(FieldEdit(name, None, value) for name, value in sorted({**usual, **fields}.items()))
-    return Change(
-        id=change_id(Action.CREATE, CONNECTION, str(number), edits=edits),
-        action=Action.CREATE,
-        origin=Origin.SYNC,
-        connection=CONNECTION,
-        target=None,
-        edits=edits,
-        reason="it is missing here",
-        position=Position(bench.pipeline, first_stage(bench), Status.OPEN),
-        key=f"suite-{number}",
-    )
+    position = Position(bench.pipeline, first_stage(bench), Status.OPEN)
+    edits = fill_in({**usual, **fields})
+    return make(Action.CREATE, str(number), edits=edits, position=position, key=f"suite-{number}")
 
 
 def make_archive(target: Ref, key: str | None = None) -> Change:
     """Make a change that archives a record; `key` is the marker of a task or note."""
-    return Change(
-        id=change_id(Action.ARCHIVE, CONNECTION, str(target)),
-        action=Action.ARCHIVE,
-        origin=Origin.SYNC,
-        connection=CONNECTION,
-        target=target,
-        edits=(),
-        reason="it is gone elsewhere",
-        key=key,
-    )
+    return make(Action.ARCHIVE, str(target), target=target, key=key)
 
 
 def make_company(word: str, **fields: Value) -> Change:
@@ -84,20 +69,9 @@ def make_contact(word: str, **fields: Value) -> Change:
 
 
 def _counterpart(kind: Kind, word: str, fields: Mapping[str, Value]) -> Change:
-    given = {name: value for name, value in sorted(fields.items()) if value is not None}
-    edits = tuple(FieldEdit(name, None, value) for name, value in given.items())
+    given = {name: value for name, value in fields.items() if value is not None}
     known_by = next((f"{name}:{given[name]}" for name in ("domain", "email", "name") if name in given), None)
-    return Change(
-        id=change_id(Action.CREATE, CONNECTION, kind, word, edits=edits),
-        action=Action.CREATE,
-        origin=Origin.SYNC,
-        connection=CONNECTION,
-        target=None,
-        edits=edits,
-        reason="it is missing here",
-        key=known_by,
-        creates=kind,
-    )
+    return make(Action.CREATE, kind, word, edits=fill_in(given), key=known_by, creates=kind)
 
 
 def make_task(bench: AdapterWorkbench, deal: Record, number: int | str, **fields: Value) -> Change:
@@ -122,35 +96,16 @@ def make_amendment(deal: Ref, number: int | str, **fields: Value) -> Change:
     return _attachment(Action.AMEND, deal, f"suite-task-{number}", fields)
 
 
-def make_field(name: str, type_: FieldType, **more: Value) -> Change:
-    """Make a change that makes a field of deals."""
-    usual: dict[str, Value] = {"options": (), "unique": False}
-    values: dict[str, Value] = {"name": name, "label": f"Label of {name}", "type": type_.value, **usual, **more}
-    edits = tuple(FieldEdit(part, None, value) for part, value in sorted(values.items()))
-    return Change(
-        id=change_id(Action.FIELD, CONNECTION, name),
-        action=Action.FIELD,
-        origin=Origin.SETUP,
-        connection=CONNECTION,
-        target=None,
-        edits=edits,
-        reason="the account lacks it",
-        key=name,
-    )
-
-
 def _attachment(action: Action, target: Ref, key: str, fields: Mapping[str, Value]) -> Change:
-    edits = tuple(FieldEdit(name, None, value) for name, value in sorted(fields.items()))
-    return Change(
-        id=change_id(action, CONNECTION, target.id, key),
-        action=action,
-        origin=Origin.ENFORCE,
-        connection=CONNECTION,
-        target=target,
-        edits=edits,
-        reason="a rule is broken",
-        key=key,
-    )
+    return make(action, target.id, key, edits=fill_in(fields), origin=Origin.ENFORCE, target=target, key=key)
+
+
+def make_field(name: str, type_: FieldType, **more: Value) -> Change:
+    """Make a change that makes a field of deals; of another kind with `on`."""
+    usual: dict[str, Value] = {"options": (), "unique": False}
+    values = {"name": name, "label": f"Label of {name}", "type": type_.value, **usual, **more}
+    key = f"{more['on']}:{name}" if "on" in more else name
+    return make(Action.FIELD, key, edits=fill_in(values), origin=Origin.SETUP, key=key)
 
 
 def first_stage(bench: AdapterWorkbench) -> str:

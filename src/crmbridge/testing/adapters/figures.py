@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import pytest
 
-from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, change_id
+from crmbridge.model.changes import Action, Change, Origin, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType, Value
 from crmbridge.ports import Adapter
-from crmbridge.testing.adapters.changes import make_field, write_one
-from crmbridge.testing.adapters.workbench import CONNECTION, SuiteConfig, pull_all
+from crmbridge.testing.adapters.changes import fill_in, make, make_field, write_one
+from crmbridge.testing.adapters.workbench import SuiteConfig, pull_all
 
 KINDS = (Kind.COMPANY, Kind.USER)
 
@@ -75,27 +75,8 @@ def _some(adapter: Adapter, kind: Kind) -> Ref:
 
 
 def _field_on_companies(name: str) -> Change:
-    change = make_field(name, FieldType.NUMBER, on=Kind.COMPANY.value)
-    return Change(
-        id=change_id(Action.FIELD, CONNECTION, f"company:{name}"),
-        action=change.action,
-        origin=change.origin,
-        connection=CONNECTION,
-        target=None,
-        edits=change.edits,
-        reason=change.reason,
-        key=f"company:{name}",
-    )
+    return make_field(name, FieldType.NUMBER, on=Kind.COMPANY.value)
 
 
 def _figures(target: Ref, **values: Value) -> Change:
-    edits = tuple(FieldEdit(name, None, value) for name, value in values.items())
-    return Change(
-        id=change_id(Action.UPDATE, CONNECTION, str(target), edits=edits),
-        action=Action.UPDATE,
-        origin=Origin.REPORT,
-        connection=CONNECTION,
-        target=target,
-        edits=edits,
-        reason="the suite asked for it",
-    )
+    return make(Action.UPDATE, str(target), edits=fill_in(values), origin=Origin.REPORT, target=target)

@@ -17,7 +17,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a write is sent again after a timeout",
         "crmbridge.http.client",
-        'raise UnclearError(f"{self._asked(request)} is not clear ({_name(error)})") from error',
+        'raise UnclearError(f"{self._asked(request)} is not clear ({name_of(error)})") from error',
         "raise self._unreachable(error) from error",
     ),
     Bug(

@@ -294,6 +294,15 @@ def test_what_an_earlier_move_left_behind_is_no_reason_to_take_back_the_last_one
     assert () == changes_of(subject)
 
 
+@pytest.mark.parametrize(("on_unknown", "changes"), [("fail", 1), ("warn", 0), ("skip", 0)])
+def test_no_move_is_taken_back_for_what_the_process_only_warns_of(on_unknown: str, changes: int) -> None:
+    """The move may have been right: the finding says what to fill in. Where it counts as broken, the move goes back."""
+    rule = {"id": "sum", "check": {"bounds": {"field": "discount", "max": 10}}, "on_unknown": on_unknown}
+    process = make_process(stages=[make_stage("qualification", exit=[rule]), make_stage("proposal")])
+
+    assert changes == len(changes_of(journey("qualification", "proposal", bindings=[REVERT], process=process)))
+
+
 def test_what_is_wrong_besides_keeps_no_move_from_being_taken_back() -> None:
     """A finding that is not about the last move has no say in it: of an older move, or of a value."""
     rule = {"id": "sum", "check": {"required": ["amount"]}}

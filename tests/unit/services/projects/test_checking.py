@@ -9,8 +9,9 @@ import pytest
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.files.shipped import shipped_folder
+from crmbridge.languages import LANGUAGES
 from crmbridge.services.projects.checking import check_project, digest_of, load_project
-from crmbridge.services.projects.creating import LANGUAGES, create_project
+from crmbridge.services.projects.creating import create_project
 from crmbridge.settings import AdapterSettings, Secret
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.words import Words
-from crmbridge.manual import LANGUAGES
+from crmbridge.languages import LANGUAGES
 from crmbridge.model.process import Measure
 from crmbridge.services.projects.writing_manual import make_manual, read_versions
 from crmbridge.testing.factories import make_calendar, make_process

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmbridge.hookspecs import hookimpl
-from crmbridge.plugins import AdapterSpec, SandboxSpec
+from crmbridge.plugins import AdapterSpec, SandboxSpec, lazily
 from crmbridge_tinycrm.settings import TinySettings
 from crmbridge_tinycrm.terms import FIELDS, PIPELINE, STAGES
 
 if TYPE_CHECKING:
     from crmbridge.ports import Adapter, AdapterContext
-    from crmbridge.sandbox import Sandbox, SandboxOptions
 
 
 @hookimpl
@@ -23,8 +22,8 @@ def crmbridge_adapters() -> list[AdapterSpec]:
 @hookimpl
 def crmbridge_sandboxes() -> list[SandboxSpec]:
     """Offer the sandbox."""
-    summary = "A TinyCRM account"
-    return [SandboxSpec(name="tinycrm", summary=summary, build=_build, pipeline=PIPELINE, stages=STAGES, fields=FIELDS)]
+    summary, build = "A TinyCRM account", lazily("crmbridge_tinycrm.sandbox", "build")
+    return [SandboxSpec(name="tinycrm", summary=summary, build=build, pipeline=PIPELINE, stages=STAGES, fields=FIELDS)]
 
 
 def _open(settings: TinySettings, context: AdapterContext) -> Adapter:
@@ -33,9 +32,3 @@ def _open(settings: TinySettings, context: AdapterContext) -> Adapter:
     from crmbridge_tinycrm.adapter import TinyAdapter  # noqa: PLC0415  see above
 
     return TinyAdapter(settings, context, reveal(settings.token))
-
-
-def _build(options: SandboxOptions) -> Sandbox:
-    from crmbridge_tinycrm.sandbox import build  # noqa: PLC0415  as above
-
-    return build(options)

@@ -16,7 +16,6 @@ from crmbridge_salesforce.sandbox_terms import FIELDS
 from crmbridge_salesforce.sandbox_terms import STAGES as STAGE_NAMES
 
 _SUBTYPES = {"call": "Call", "email": "Email"}
-Ids = Mapping[int, str]
 
 
 def fill(state: State, options: SandboxOptions) -> None:

@@ -1,0 +1,181 @@
+"""The way to a server: what a person is told where the environment names none, or nothing answers at its end."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from crmbridge.errors import ConfigurationError, RetryLaterError
+from crmbridge.http import Budget, Dialect, HttpClient, trust
+from crmbridge.sandbox.clock import VirtualClock
+from crmbridge.testing.factories import NOON
+
+URL = "https://crm.example"
+
+
+def opened(url: str = URL) -> HttpClient:
+    """Open a client."""
+    clock = VirtualClock(NOON)
+    return HttpClient(connection="hs", base_url=url, clock=clock, budget=Budget((), clock), dialect=Dialect())
+
+
+def failure_of(url: str) -> RetryLaterError:
+    """Give the error of a read that reaches nobody."""
+    client = opened(url)
+    with pytest.raises(RetryLaterError) as caught:
+        client.read("GET", "/deals")
+    client.close()
+    return caught.value
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://me:s3cr3t-word@127.0.0.1:1080"),
+        ("HTTPS_PROXY", "ftp://me:s3cr3t-word@127.0.0.1"),
+        ("HTTPS_PROXY", "http://me:s3cr3t-word@127.0.0.1:port"),
+        ("NO_PROXY", "fe80::/10"),
+    ],
+)
+def test_a_proxy_that_cant_be_used_is_a_setting_to_mend(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """It was taken for a bug of the adapter, which people were asked to report. Its password is not shown."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="hs: the proxy") as caught:
+        opened()
+
+    assert name in caught.value.advice
+    assert "s3cr3t-word" not in f"{caught.value} {caught.value.advice}"
+
+
+def test_a_file_of_certificates_that_is_not_there_is_a_setting_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the setting is told."""
+    trust._usual.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+    with pytest.raises(ConfigurationError, match="can't be read") as caught:
+        opened()
+
+    assert "SSL_CERT_FILE" in caught.value.advice
+
+
+def test_nobody_listening_is_told_as_that() -> None:
+    """A port that is wrong looks so."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = taken.getsockname()[1]
+    error = failure_of(f"http://127.0.0.1:{closed}")
+
+    assert error.message == "hs: 127.0.0.1 can't be reached (the connection is refused)"
+    assert "base_url" in error.advice
+
+
+def test_behind_a_proxy_that_one_is_named_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the one that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{taken.getsockname()[1]}")
+
+    assert "the proxy that the environment names" in failure_of(URL).advice
+
+
+@pytest.fixture
+def speaker(tmp_path: Path) -> Iterator[socket.socket]:
+    """Give a server that speaks TLS with a certificate that it signed itself."""
+    made = _self_signed(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                asking, _ = listening.accept()
+            except OSError:
+                return
+            with asking:
+                try:
+                    context.wrap_socket(asking, server_side=True)
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listening
+    listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    listening.close()
+
+
+def _self_signed(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    written = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    path = folder / "server.pem"
+    path.write_bytes(written + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_a_certificate_of_an_unknown_authority_is_told_as_that(speaker: socket.socket) -> None:
+    """A proxy that reads encrypted connections has one of its own: people need to know where to name it."""
+    error = failure_of(f"https://127.0.0.1:{speaker.getsockname()[1]}")
+
+    assert "its certificate is not to be trusted: self-signed certificate" in error.message
+    assert "SSL_CERT_FILE" in error.advice
+
+
+def test_a_server_that_encrypts_nothing_is_told_as_that() -> None:
+    """Whoever wrote https for http finds it by that."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_refuse_all, args=(listening,), daemon=True)
+        thread.start()
+        error = failure_of(f"https://127.0.0.1:{listening.getsockname()[1]}")
+        thread.join()
+
+    assert "it does not speak https there" in error.message
+
+
+def test_a_proxy_that_wants_a_password_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it answered tells people what is missing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=_refuse_all, args=(listening,), daemon=True)
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        error = failure_of(URL)
+        thread.join()
+
+    assert "the proxy does not let us through: 407 Proxy Authentication Required" in error.message
+    assert "password" in error.advice
+
+
+def _refuse_all(listening: socket.socket) -> None:
+    for _ in range(5):
+        asking, _ = listening.accept()
+        with asking:
+            asking.recv(65_536)
+            asking.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
