@@ -35,6 +35,20 @@ def test_a_plan_before_the_run_does_not_keep_a_restored_deal_from_its_counterpar
     assert 1 == len(bench.crms["south"].deal_ids())
 
 
+def test_a_deal_that_is_brought_back_after_both_were_deleted_stays() -> None:
+    """People deleted it in both CRMs, and a run saw that: who restores it in one of them wants it."""
+    bench, north, south = linked(delete="archive")
+    bench.crms["north"].delete_deal(north)
+    bench.crms["south"].delete_deal(south)
+    run(bench)
+    bench.crms["south"].restore_deal(south)
+    runs = [run(bench) for _ in range(3)]
+
+    assert [south] == bench.crms["south"].deal_ids()
+    assert 1 == len(bench.crms["north"].deal_ids())
+    assert () == runs[-1].applied.done
+
+
 def test_a_failed_write_does_not_keep_a_restored_deal_from_its_counterpart() -> None:
     """A failed write does not keep a restored deal from its counterpart."""
     bench, north, _ = linked(delete="archive")

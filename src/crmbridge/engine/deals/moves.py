@@ -79,6 +79,18 @@ def standing_moves(visits: Sequence[Visit], place: Place, process: Process) -> t
     return tuple(reversed(found))
 
 
+def came_as_allowed(visits: Sequence[Visit], place: Place, process: Process) -> bool:
+    """Tell whether a deal ever came to a place by a move that the process allows, or stood there from the start."""
+    for index, visit in enumerate(visits):
+        if index == 0 and visit.stage == place.stage:
+            return True
+        target = visits[index + 1] if index + 1 < len(visits) else None
+        there = target.stage == place.stage if target and place.stage else visit.to == place
+        if there and _move(visits[: index + 1], target if place.stage else None, place, process).illegal is None:
+            return True
+    return False
+
+
 def _place(visit: Visit, process: Process) -> Place:
     stage = process.stage(visit.stage)
     return Place(visit.stage, Status(stage.status) if stage else Status.OPEN)

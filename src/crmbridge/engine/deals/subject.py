@@ -28,7 +28,8 @@ class Subject(Struct, frozen=True, kw_only=True):
     values of an earlier moment, and `courses`, by field, what the CRM itself recorded of them. `judged_before` are the
     SLA clocks that the evaluation before this one left.
     `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
-    the one that findings name stages and fields in; `voice` says in tasks, notes and notices what was found.
+    the one that findings name stages and fields in; `voice` says in tasks, notes and notices what was found. With
+    `follows` its last move is another deal's, whose moves are judged where they were made.
     """
 
     deal: Record
@@ -44,6 +45,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     judged_before: Sequence[SlaClock] = ()
     language: str = "en"
     voice: Voice = ENGLISH
+    follows: bool = False
 
     @property
     def place(self) -> Place:

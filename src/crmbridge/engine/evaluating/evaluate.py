@@ -32,6 +32,7 @@ from crmbridge.model.findings import (
 )
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Position
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, show
 
 NO_VERDICTS = Verdicts()
@@ -52,7 +53,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
     visits = visits_of(subject.deal, subject.moves, subject.mapper)
     measured = clocks(subject, visits, now)
     here, visit = _here(place, visits, subject.process)
-    moves = [permitted(move, subject) for move in standing_moves(visits, place, subject.process)]
+    moves = _judged(subject, standing_moves(visits, place, subject.process))
     left = tuple(on_leaving(moves, subject, now)) if moves else ()
     entry = on_entry(here, visit, subject, now) if here and visit and here.entry else ()
     findings = list(_unreadable(subject, place)) if subject.deal.problems or place.stage is None else []
@@ -79,6 +80,12 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
         findings=tuple(findings),
         until=_until(measured.until, stages, subject, now),
     )
+
+
+def _judged(subject: Subject, moves: Sequence[LastMove]) -> list[LastMove]:
+    """Give moves with what is wrong with them; nothing is with a last one that only follows others."""
+    judged = [permitted(move, subject) for move in moves]
+    return [*judged[:-1], replace(judged[-1], illegal=None)] if subject.follows and judged else judged
 
 
 def unjudged(subject: Subject, now: datetime, why: Exception) -> Evaluation:

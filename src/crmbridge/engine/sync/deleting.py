@@ -15,7 +15,9 @@ from crmbridge.model.values import Value
 from crmbridge.settings import Cap
 
 # Stand in a base beside the names of fields, which never begin so.
-ARCHIVED = "@archived"  # of a deal: we took it out of the CRM's lists ourselves
+# Of a deal: we took it out of the CRM's lists ourselves, or it went like all others of its link. It is not taken away
+# again once somebody brought it back.
+ARCHIVED = "@archived"
 UNDONE = "@undone"  # of a deal: its creation was undone, so its place stays empty, and nobody follows
 ENDED = "@ended"  # of a link: its deals are not kept in step any more
 HAD = "@had"  # of a link: the deals that left it, so that what is made in their place is another creation

@@ -20,10 +20,12 @@ from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.findings import Evaluation
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.chunks import chunks
 from crmbridge.services.enforce.awaiting import Awaiting, Judged, awaiting, reader_of
 from crmbridge.services.enforce.field_history import with_recorded
+from crmbridge.services.enforce.followed_moves import followed
 from crmbridge.services.enforce.holidays import public_holidays
 from crmbridge.services.enforce.recalling import NOTHING_PAST, Recall
 from crmbridge.services.enforce.surrounding import Hanging, indexed, scanned, since_indexed, surrounded
@@ -173,7 +175,7 @@ def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime, say: 
             _with_acts(subject, evaluation, acts_for(subject, evaluation, past, now))
             if past is not NOTHING_PAST
             else Evaluated(deal=subject.deal, evaluation=evaluation, changes=())  # nothing is found, or ever was
-            for subject, evaluation, past in recall.aged([(subject, say(subject, now)) for subject in subjects])
+            for subject, evaluation, past in recall.aged(_said(recall.workspace, subjects, now, say))
         ]
     except BEYOND_BOUNDS as error:
         if half := len(subjects) // 2:
@@ -182,6 +184,17 @@ def _evaluated(recall: Recall, subjects: Sequence[Subject], now: datetime, say: 
         if say is evaluate:
             return _evaluated(recall, subjects, now, partial(unjudged, why=error))
         return [Evaluated(deal=subject.deal, evaluation=unjudged(subject, now, error), changes=())]
+
+
+def _said(
+    workspace: Workspace, subjects: Sequence[Subject], now: datetime, say: Say
+) -> list[tuple[Subject, Evaluation]]:
+    """Evaluate deals; what sync made of other ones' moves is no move of theirs."""
+    said = [(subject, say(subject, now)) for subject in subjects]
+    follow = followed(workspace, said)
+    again = (replace(subject, follows=True) for subject, _ in said if subject.deal.ref in follow)
+    anew = {subject.deal.ref: (subject, say(subject, now)) for subject in again}
+    return [anew.get(subject.deal.ref, (subject, evaluation)) for subject, evaluation in said] if anew else said
 
 
 def _with_acts(subject: Subject, evaluation: Evaluation, acts: Acts) -> Evaluated:

@@ -134,6 +134,9 @@ class Part(Struct):
         for ref in sides:
             marks = [mark for mark in (ARCHIVED, UNDONE) if self.around.bases.get(ref, {}).get(mark)]
             self._agree(ref, dict.fromkeys(marks))  # somebody brought it back
+        if not sides and self.entry.delete == "archive" and self.around.tombstones.keys() >= set(here):
+            for ref in here:
+                self._agree(ref, {ARCHIVED: True})  # whoever brings one back wants it, though the others were deleted
         if gone.archive and gone.deleted:
             self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from crmbridge.engine.views import CONTACTS
+from crmbridge.engine.views import CONTACTS, STAGE
 from crmbridge.model.changes import Plan
 from crmbridge.testing.simulation.changing import Changing, edit_apart
 from crmbridge.testing.simulation.people import People
@@ -34,6 +34,10 @@ def go_through(play: Play) -> None:
         _copy_notes(play)
     if play.meanings.is_played:
         _change_meanings(play)
+    elif play.reverting.is_played:  # what a stage meant when somebody moved a deal there must be what it means now
+        _take_moves_back(play)
+    if play.forgetting.is_played:
+        _forget(play)
 
 
 def _begin(play: Play) -> None:
@@ -113,6 +117,42 @@ def _change_meanings(play: Play) -> None:
     play.take_up(meanings.change(play.raw, play.scene.accounts, play.seen, play.diary))
     for _ in range(meanings.rng.choice((1, 1, 2))):
         for _ in range(meanings.rng.choice((0, 0, 2, 4))):
+            play.people.act()
+        play.disturb()
+        play.run()
+    play.calm()
+    _come_to_rest(play)
+
+
+def _take_moves_back(play: Play) -> None:
+    """Let somebody ask for moves to be taken back that the process forbids, and people make some."""
+    reverting, rng = play.reverting, play.reverting.rng
+    play.seen.twins.clear()
+    play.raw = reverting.ask(play.raw, play.diary)
+    play.parts = ("sync", "enforce")
+    play.people.also = (*play.people.also, *[STAGE] * 6)
+    play.oracle.reverts.rules = frozenset({"move"})
+    play.take_up(make_project(play.raw))
+    people = People(play.scene.accounts, play.seen, play.scene.clock, rng, play.diary)
+    for _ in range(rng.choice((2, 2, 3))):
+        for _ in range(rng.randint(1, 2)):
+            reverting.move(people, play.seen, play.scene.clock)
+        if rng.random() < 0.5:
+            play.people.act()
+        play.disturb()
+        play.run()
+    play.calm()
+    _come_to_rest(play)
+
+
+def _forget(play: Play) -> None:
+    """Let people delete deals, and nobody look for days."""
+    forgetting = play.forgetting
+    play.seen.twins.clear()
+    people = People(play.scene.accounts, play.seen, play.scene.clock, forgetting.rng, play.diary)
+    for _ in range(forgetting.rng.choice((1, 1, 2))):
+        forgetting.pass_days(people, play.seen, play.scene.accounts, play.scene.clock)
+        if forgetting.rng.random() < 0.5:
             play.people.act()
         play.disturb()
         play.run()

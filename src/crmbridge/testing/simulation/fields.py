@@ -222,11 +222,17 @@ def _judge_rivals(seen: Witness, case: _Case) -> None:
     there = [edit for edit in case.net if edit in said and edit.ref in case.values]
     if not there or case.found == max(there, key=lambda edit: edit.number).value:
         return  # the last word won, which is all there is to most; the rest reads the journal
-    rivals = [edit for edit in there if not _seems_an_arrival(seen, case.link, edit)]
+    rivals = [e for e in there if not _seems_an_arrival(seen, case.link, e) and not _gave_way(seen, case, e)]
     taken_back = [edit for edit in said if edit not in case.net]
     joined = case.found == held and any(edit.ref not in mates for edit in said)
     if not joined and case.found not in [edit.value for edit in taken_back]:
         _judge_winner(seen, case, said, rivals)
+
+
+def _gave_way(seen: Witness, case: _Case, edit: Edit) -> bool:
+    """Tell whether something else than what stands there now was written over an edit: that was its rival."""
+    over = [one for one in seen.values_sent(case.link, case.name) if one.ref == edit.ref and one.at >= edit.number]
+    return any(one.applied and one.value not in [edit.value, case.found] for one in over)
 
 
 def _seems_an_arrival(

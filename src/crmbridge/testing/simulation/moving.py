@@ -16,14 +16,19 @@ def check_move(change: Change, value: Value, edits: Sequence[Edit], stages: Sequ
 
     `edits` are those of the link, `stages` those of the process where deals are open, in their order.
     """
-    order = {stage: number for number, stage in enumerate((*stages, WON))}
+    order = order_of(stages)
     moves = [edit for edit in edits if edit.value == value and edit.ref != change.target]
     instants = Counter((edit.ref, edit.at) for edit in edits)  # of two moves in one instant a CRM may tell as of one
-    forbidden = moves and all(_skips(edit, order) and instants[edit.ref, edit.at] == 1 for edit in moves)
+    forbidden = moves and all(skips(edit, order) and instants[edit.ref, edit.at] == 1 for edit in moves)
     assert not forbidden, f"P7: {change.target} is moved to {value}, as {moves[-1]} was, which the process forbids"
 
 
-def _skips(edit: Edit, order: Mapping[str, int]) -> bool:
+def order_of(stages: Sequence[str]) -> dict[str, int]:
+    """Give the number of each stage of a process; after the last one comes being won."""
+    return {stage: number for number, stage in enumerate((*stages, WON))}
+
+
+def skips(edit: Edit, order: Mapping[str, int]) -> bool:
     """Tell whether a move is certainly one past a stage, which the process of a play allows nobody."""
     if edit.fresh or edit.decided:
         return False

@@ -9,6 +9,8 @@ from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan
 from crmbridge.model.records import Ref
 from crmbridge.testing.simulation.counterparts import judge_counterparts, judge_effects
 from crmbridge.testing.simulation.fields import judge_field
+from crmbridge.testing.simulation.knowing import judge_known
+from crmbridge.testing.simulation.reverting import Reverts
 from crmbridge.testing.simulation.sources import check_archive, check_sources
 from crmbridge.testing.simulation.witness import Agreed, Witness
 
@@ -21,6 +23,7 @@ class Oracle:
 
     def __init__(self, seen: Witness) -> None:
         self.seen = seen
+        self.reverts = Reverts(seen)
         self._run = ""
         self._looked_at: set[str] = set()  # the links that a run which got as far as a plan has looked at
 
@@ -29,6 +32,7 @@ class Oracle:
         self.seen.count += 1  # so that what is written and done before and after it has other numbers
         self._run, self.seen.began = run, self.seen.count
         self.seen.look_again()
+        self.reverts.note()
         links = self.seen.links()
         for (link, name), value in self.seen.equal_fields(links).items():
             if self.seen.is_owed(link, name, value):
@@ -41,6 +45,7 @@ class Oracle:
     def before_write(self, changes: Sequence[Change]) -> None:
         """Check that each change that is sent has its intent, and that nothing else of it is still unclear."""
         self.seen.look_again()
+        self.reverts.note()
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
         wanted = {change.id for change in changes}
         for entry in self.seen.journal.entries():
@@ -55,11 +60,14 @@ class Oracle:
             if change.origin is Origin.SYNC:
                 check_sources(self.seen, change)
                 check_archive(self.seen, change)
+            elif change.origin is Origin.ENFORCE and change.position is not None:
+                self.reverts.check(change)
             self.seen.sends(change)
 
     def end(self, plan: Plan | None) -> None:
         """Check the journal after a run that came to its end, and note what all sides agree on."""
         self.seen.look_again()
+        self.reverts.note()
         self.seen.goes_on()
         links = self.seen.links()
         if plan is None:
@@ -96,6 +104,8 @@ class Oracle:
         self.seen.look_again()
         assert () == self.seen.journal.unsettled(), "P5: something is still unclear after calm runs"
         assert () == plan.changes, f"P3: a calm run still plans {plan.changes}"
+        judge_known(self.seen)
+        self.reverts.judge(plan)
         judge_counterparts(self.seen, plan)
         judge_effects(self.seen)
         stopped = {(item.link, name) for item in plan.blocked for name in item.name.split(", ")}

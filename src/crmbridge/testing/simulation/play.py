@@ -30,12 +30,14 @@ from crmbridge.testing.simulation.beside import Beside
 from crmbridge.testing.simulation.deleting import Deleting
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.drawing import draw_entry
+from crmbridge.testing.simulation.forgetting import Forgetting
 from crmbridge.testing.simulation.fuse import Killed, burning_at_commits
 from crmbridge.testing.simulation.meanings import Meanings
 from crmbridge.testing.simulation.noting import Noting
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
+from crmbridge.testing.simulation.reverting import Reverting
 from crmbridge.testing.simulation.scene import STAGES, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.state import State
@@ -86,6 +88,8 @@ class Play:
     deleting: Deleting = field(init=False)
     noting: Noting = field(init=False)
     meanings: Meanings = field(init=False)
+    reverting: Reverting = field(init=False)
+    forgetting: Forgetting = field(init=False)
     process: Process = field(init=False)  # the one that is at work
     beside: Beside = field(init=False)
     journal: bytes = b""
@@ -330,6 +334,7 @@ def _on_stage(play: Play, state: State | None) -> Iterator[None]:
                 account.let_merges_make_new_ids()
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.noting, play.meanings = Noting(play.seed), Meanings(play.seed)
+        play.reverting, play.forgetting = Reverting(play.seed), Forgetting(play.seed)
         play.deleting = Deleting(scene.accounts, play.seen, scene.clock, play.diary, play.seed)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")

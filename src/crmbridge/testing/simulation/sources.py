@@ -21,6 +21,9 @@ def check_sources(seen: Witness, change: Change) -> None:
         told = value in [e.value for e in edits if e.ref != change.target or e.decided]
         if name in HANGING:
             told = told or members(value) <= frozenset().union(*(members(e.value) | members(e.before) for e in edits))
+        if name == STAGE:
+            others = seen.members[change.link] - {change.target}
+            told = told or any(ref in others and to == value for ref, _, to in seen.set_back)
         told = told or seen.may_be_ours(change.link, change.target, name)
         assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
         _check_policy(seen, change.target, name)
@@ -91,8 +94,13 @@ def _was_written_over(seen: Witness, link: str, edit: Edit) -> bool:
 
 
 def _got_there(seen: Witness, link: str, edit: Edit) -> bool:
-    """Tell whether a deal held an edit when it was deleted: it had been written there, or was entered there, too."""
+    """Tell whether a deal held an edit when it was deleted: it had been written there, or was entered there, too.
+
+    One that stood in no stage of the process could hold none, and nobody would have moved it.
+    """
     theirs = [seen.went_with[ref] for ref in seen.members[link] - {edit.ref} if ref in seen.went_with]
+    if edit.name == STAGE and any(STAGE not in held for held in theirs):
+        return True
     return any(held.get(edit.name, NOTHING) == edit.value for held in theirs) or any(
         one.applied and one.value == edit.value and edit.number <= one.at < seen.deleted_at.get(one.ref, 0)
         for one in seen.values_sent(link, edit.name)

@@ -95,6 +95,7 @@ class Witness:
         self.went_with: dict[Ref, Mapping[str, Value]] = {}  # what deals held when they were deleted
         self.merges: list[Merged] = []
         self.back_at: dict[Ref, int] = {}  # when a person brought back what was gone
+        self.set_back: set[tuple[Ref, str, str]] = set()  # deals that were moved back: from which stage to which
         self.twins: list[frozenset[Ref]] = []  # deals of one name of which nobody can tell which belong together
         self.was_shaken: set[Ref] = set()  # merged, or deleted and brought back: what holds then is not all told
         self.sent: dict[str, list[tuple[int, int, Change]]] = defaultdict(list)  # by link: of when, when, and what
@@ -164,9 +165,10 @@ class Witness:
         self.was_shaken.update(refs)
 
     def brought_back(self, ref: Ref) -> None:
-        """Note that a person brought back a deal that was gone."""
+        """Note that a person brought back a deal that was gone; where no run had seen that, none can see this."""
         self.shaken(ref)
-        self.back_at[ref] = self.count
+        if self.store.records.tombstones([ref]) and self.begins[-1] > self.deleted_at.get(ref, -1):
+            self.back_at[ref] = self.count
 
     def decided(self, link: str, name: str, value: Value) -> None:
         """Note how a person settled a conflict."""
@@ -260,11 +262,16 @@ class Witness:
     @property
     def journal(self) -> Journal:
         """The journal, as it is now."""
-        return self._store().journal
+        return self.store.journal
+
+    @property
+    def store(self) -> StateStore:
+        """The state, as it is now."""
+        return self._store()
 
     def links(self) -> dict[str, tuple[Ref, ...]]:
         """Give the links as they are now."""
-        links = self._store().links.links()
+        links = self.store.links.links()
         for link, refs in links.items():
             self.members[link].update(refs)
         return links

@@ -1,0 +1,43 @@
+"""Which deals stand where sync moved them, after moves that were made elsewhere and are judged there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from crmbridge.engine.deals.moves import came_as_allowed
+from crmbridge.engine.deals.subject import Subject
+from crmbridge.engine.deals.visits import visits_of
+from crmbridge.engine.views import STAGE
+from crmbridge.model.findings import Evaluation, FindingKind, Place
+from crmbridge.model.records import Ref, Status
+from crmbridge.services.workspace import Workspace
+
+
+def followed(workspace: Workspace, judged: Iterable[tuple[Subject, Evaluation]]) -> frozenset[Ref]:
+    """Name the deals whose last move seems illegal and is another one's: sync may make several moves in one.
+
+    All of its link have agreed on the stage where it stands, and a linked deal came to it as the process allows.
+    """
+    places = {s.deal.ref: s.place for s, e in judged if any(f.kind is FindingKind.ILLEGAL_MOVE for f in e.findings)}
+    link_of = workspace.store.links.of(places) if places else {}
+    bases = workspace.store.links.bases(sorted(link_of)) if link_of else {}
+    agreed = [ref for ref in sorted(link_of) if bases.get(ref, {}).get(STAGE) == _stage(places[ref])]
+    links = workspace.store.links.get({link_of[ref] for ref in agreed}) if agreed else {}
+    others = {ref: [other for other in links.get(link_of[ref], ()) if other != ref] for ref in agreed}
+    return frozenset(ref for ref in agreed if _came_there(workspace, others[ref], places[ref]))
+
+
+def _stage(place: Place) -> str:
+    return str(place.stage if place.status is Status.OPEN else place.status)
+
+
+def _came_there(workspace: Workspace, deals: Sequence[Ref], place: Place) -> bool:
+    """Tell whether one of these deals, which may be gone by now, ever came to a place as the process allows."""
+    process, records = workspace.project.process, workspace.store.records
+    found = {**records.last_known(deals), **records.get(deals)}
+    for ref, deal in found.items():
+        if ref.connection in workspace.connections:
+            visits = visits_of(deal, records.moves_of(ref), workspace.mapper(ref.connection))
+            if came_as_allowed(visits, place, process):
+                return True
+    return False

@@ -1,0 +1,48 @@
+"""Bugs that are planted on purpose in what comes late: moves that are taken back, deletions that a CRM forgot."""
+
+from __future__ import annotations
+
+from crmbridge.testing.simulation.bug import Bug
+
+REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
+
+LATE_BUGS: tuple[Bug, ...] = (
+    # ── Moves that are taken back ───────────────────────────────────────────────────────────────────────
+    Bug(
+        "a move that the process forbids is not taken back",
+        REVERTING,
+        "    return about_it and still_open and move.forward and move.direct\n",
+        "    return False\n",
+    ),
+    Bug(
+        "a deal is moved back as often as somebody moves it on",
+        REVERTING,
+        "    if any(_made(at, id_) for id_ in reverts_asked(at.evaluation)):\n",
+        "    if False:\n",
+    ),
+    Bug(
+        "two moves that sync follows in one are taken back",
+        "crmbridge.services.enforce.followed_moves",
+        "    return frozenset(ref for ref in agreed if _came_there(workspace, others[ref], places[ref]))\n",
+        "    return frozenset()\n",
+    ),
+    # ── Deletions that a CRM forgot ─────────────────────────────────────────────────────────────────────
+    Bug(
+        "nobody looks for what a CRM may have forgotten",
+        FORGOTTEN,
+        "    return not _is_within(workspace, _noted(workspace, connection, _looked_at(kind)), told_for * SOONER)\n",
+        "    return False\n",
+    ),
+    Bug(
+        "what a CRM may have forgotten is looked for too seldom",
+        FORGOTTEN,
+        "_looked_at(kind)), told_for * SOONER)\n",
+        "_looked_at(kind)), told_for * 2)\n",
+    ),
+    Bug(
+        "what is looked for and found is taken for gone",
+        FORGOTTEN,
+        "[ref for ref in refs if ref not in found]\n",
+        "list(refs)\n",
+    ),
+)

@@ -1,0 +1,101 @@
+"""Moves that sync makes: they were made by somebody in another CRM, and are judged there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from crmbridge.model.changes import Change
+from crmbridge.model.records import Ref
+from crmbridge.ports import StateStore
+from crmbridge.services.runs.cycle import run_cycle, writing
+from crmbridge.testing.workspaces import Bench, make_bench
+
+TEN = timedelta(minutes=10)
+
+
+@pytest.fixture
+def bench(store: StateStore) -> Bench:
+    """Two CRMs; a move that the process does not allow is taken back."""
+    return make_bench(
+        parts={"north": (0, 0), "south": (0, 0)}, store=store, enforce=[{"rule": "move", "action": "revert"}]
+    )
+
+
+def linked(bench: Bench) -> tuple[Ref, str]:
+    """Make a deal that leads its link, and give it with the id of its counterpart."""
+    bant = dict.fromkeys(("bant.budget", "bant.need", "bant.timeline"), "yes")
+    ref = bench.crms["north"].create_deal("Rollout", stage="qualification", **bant)
+    run(bench)
+    run(bench)
+    return ref, bench.crms["south"].deal_ids()[0]
+
+
+def run(bench: Bench) -> list[Change]:
+    """Run one cycle, and give what it wrote."""
+    bench.clock.advance(TEN)
+    with writing(bench.workspace, "run") as name:
+        return [change for change, _ in run_cycle(bench.workspace, name).applied.done]
+
+
+def move(bench: Bench, name: str, native: str, *stages: str) -> None:
+    """Let a person move a deal, some time between the moves."""
+    for stage in stages:
+        bench.clock.advance(TEN)
+        bench.crms[name].move_deal(native, stage)
+
+
+def stages(bench: Bench) -> list[str | None]:
+    """Say where the deal stands in each CRM."""
+    deals = [crm.deal(native) for crm in bench.crms.values() for native in crm.deal_ids()]
+    return [deal.position.stage for deal in deals if deal.position]
+
+
+def test_two_moves_that_sync_follows_in_one_skip_no_stage(bench: Bench) -> None:
+    """The seller went from stage to stage; that the other CRM got there in one write is nobody's doing."""
+    _, south = linked(bench)
+    move(bench, "south", south, "proposal", "closing")
+    runs = [len(run(bench)) for _ in range(4)]
+
+    assert ["closing", "closing"] == stages(bench)
+    assert [1, 0, 0, 0] == runs
+    assert {} == bench.workspace.store.findings.counts()
+
+
+def test_that_the_counterpart_is_further_on_or_gone_by_then_changes_nothing(bench: Bench) -> None:
+    """Who made the moves may go on before crmbridge looks at what it wrote."""
+    _, south = linked(bench)
+    move(bench, "south", south, "proposal", "closing")
+    run(bench)
+    move(bench, "south", south, "proposal")
+    bench.crms["south"].delete_deal(south)
+    run(bench)
+    run(bench)
+
+    assert ["closing"] == stages(bench)
+
+
+def test_a_stage_that_each_was_moved_to_past_another_one_is_left_by_both(bench: Bench) -> None:
+    """Both hold the same, and nobody came there as the process allows."""
+    ref, south = linked(bench)
+    move(bench, "north", ref.id, "closing")
+    move(bench, "south", south, "closing")
+    for _ in range(3):
+        run(bench)
+
+    assert ["qualification", "qualification"] == stages(bench)
+
+
+def test_a_person_who_skips_a_stage_later_is_set_back(bench: Bench) -> None:
+    """What was followed once says nothing of the next time."""
+    ref, south = linked(bench)
+    move(bench, "south", south, "proposal", "closing")
+    run(bench)
+    move(bench, "south", south, "proposal", "qualification")
+    run(bench)
+    move(bench, "north", ref.id, "closing")
+    run(bench)
+    run(bench)
+
+    assert ["qualification", "qualification"] == stages(bench)
