@@ -17,7 +17,7 @@ from crmbridge.model.courses import Course
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.enforce.awaiting import HANGING, NAMED, asked_for, is_pulled
-from crmbridge.services.enforce.following import by_their_first
+from crmbridge.services.enforce.first_movers import by_their_first
 from crmbridge.services.links.associations import hanging_on
 from crmbridge.services.pull.unread_kinds import why_no_files
 from crmbridge.services.workspace import Workspace
