@@ -42,7 +42,7 @@ LATE_BUGS: tuple[Bug, ...] = (
     Bug(
         "what is looked for and found is taken for gone",
         FORGOTTEN,
-        "[ref for ref in refs if ref not in found]\n",
-        "list(refs)\n",
+        "            missing += [ref for ref in lot if ref not in found]\n",
+        "            missing += lot\n",
     ),
 )
