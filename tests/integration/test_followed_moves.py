@@ -114,3 +114,20 @@ def test_a_counterpart_that_was_made_where_a_deal_was_moved_to_excuses_nobody(st
         run(bench)
 
     assert ["qualification", "qualification"] == stages(bench)
+
+
+def test_that_a_deal_was_there_at_another_time_excuses_nobody(bench: Bench) -> None:
+    """Once the seller got there step by step and went back; then somebody skips a stage in each CRM."""
+    ref, south = linked(bench)
+    move(bench, "south", south, "proposal", "closing")
+    run(bench)
+    move(bench, "south", south, "proposal", "qualification")
+    run(bench)
+    assert ["qualification", "qualification"] == stages(bench)
+
+    move(bench, "north", ref.id, "closing")
+    move(bench, "south", south, "closing")
+    for _ in range(3):
+        run(bench)
+
+    assert ["qualification", "qualification"] == stages(bench)

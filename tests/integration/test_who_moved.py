@@ -92,3 +92,25 @@ def test_who_makes_a_move_in_both_crms_is_asked_as_well() -> None:
     run(bench)
 
     assert ["bob@example.com"] == accused(bench)
+
+
+def test_who_may_is_not_taken_for_whoever_moved_the_linked_deal_before() -> None:
+    """What may not be carried on waits for a person who may make the move, and says so."""
+    bench = linked_deals()
+    move(bench, "bob", "south", "proposal")
+    run(bench)
+    move(bench, "ann", "north", "proposal")
+    run(bench)
+
+    assert [] == accused(bench)
+
+
+def test_a_move_that_was_taken_back_excuses_no_later_one() -> None:
+    """Who moves the deal there again is asked, in whichever CRM that is."""
+    bench = linked_deals()
+    move(bench, "ann", "south", "proposal")
+    move(bench, "ann", "south", "qualification")
+    move(bench, "bob", "north", "proposal")
+    run(bench)
+
+    assert ["bob@example.com"] == accused(bench)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -79,19 +79,25 @@ def standing_moves(visits: Sequence[Visit], place: Place, process: Process) -> t
     return tuple(reversed(found))
 
 
-def came_as_allowed(visits: Sequence[Visit], place: Place, process: Process, before: datetime) -> bool:
-    """Tell whether a deal came to a place before a time: by a move that the process allows, or as it was made there."""
-    for index, visit in enumerate(visits):
-        if index == 0 and visit.stage == place.stage and visit.entered_at < before:
-            return True
-        target = visits[index + 1] if index + 1 < len(visits) else None
-        there = target.stage == place.stage if target and place.stage else visit.to == place
-        at = target.entered_at if target and place.stage else visit.left_at
-        if not there or at is None or at >= before:
-            continue
-        if _move(visits[: index + 1], target if place.stage else None, place, process).illegal is None:
-            return True
+def came_as_allowed(
+    visits: Sequence[Visit], place: Place, process: Process, *, since: datetime, before: datetime
+) -> bool:
+    """Tell whether a deal stood at a place between two times and came there as the process allows, or was made there."""
+    for count, came, left in _stays(visits, place):
+        if came < before and (left is None or left > since):
+            target = visits[count] if place.stage is not None else None
+            if not count or _move(visits[:count], target, place, process).illegal is None:
+                return True
     return False
+
+
+def _stays(visits: Sequence[Visit], place: Place) -> Iterator[tuple[int, datetime, datetime | None]]:
+    """Give from when to when a deal stood at a place, each time with how many visits it had made before."""
+    for index, visit in enumerate(visits):
+        if place.stage is not None and visit.stage == place.stage:
+            yield index, visit.entered_at, visit.left_at
+        elif place.stage is None and visit.to == place and visit.left_at is not None:
+            yield index + 1, visit.left_at, visits[index + 1].entered_at if index + 1 < len(visits) else None
 
 
 def _place(visit: Visit, process: Process) -> Place:

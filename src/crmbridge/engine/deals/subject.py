@@ -18,6 +18,7 @@ from crmbridge.model.records import Edit, Move, Record
 from crmbridge.settings import Settings
 
 NO_COURSES: Mapping[str, Course] = MappingProxyType({})
+NO_FIRST: Mapping[str, str | None] = MappingProxyType({})
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -29,7 +30,8 @@ class Subject(Struct, frozen=True, kw_only=True):
     SLA clocks that the evaluation before this one left.
     `calendars` has every calendar of the process by its id; `mapper` is that of the deal's connection. `language` is
     the one that findings name stages and fields in; `voice` says in tasks, notes and notices what was found. With
-    `follows` its last move is another deal's, whose moves are judged where they were made.
+    `follows` its last move went the way that another deal's moves went, which are judged where they were made.
+    `first_movers` says, by the ids of moves, whose e-mail address moved a linked deal there before; None: nobody knows.
     """
 
     deal: Record
@@ -46,6 +48,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     language: str = "en"
     voice: Voice = ENGLISH
     follows: bool = False
+    first_movers: Mapping[str, str | None] = field(default_factory=lambda: NO_FIRST)
 
     @property
     def place(self) -> Place:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crmbridge.engine.deals.history import fields_at, is_known
 from crmbridge.engine.deals.moves import Illegal, LastMove
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.deals.visits import in_order
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.people import OWNER, email_of, listed
-from crmbridge.model.records import Status
+from crmbridge.model.records import Move, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import is_empty
 
@@ -26,12 +28,17 @@ def permitted(move: LastMove, subject: Subject) -> LastMove:
 
 
 def mover(move: LastMove, subject: Subject) -> str | None:
-    """Give the CRM's id of the user who made a move; None where the history does not say."""
+    """Name the user who made a move, or a linked deal's before it; None where the history does not say."""
+    made = _made(move, subject)
+    return subject.first_movers.get(made.id, made.by) if made else None
+
+
+def _made(move: LastMove, subject: Subject) -> Move | None:
     stage = move.target.stage if move.target else None
     for each in reversed(in_order(subject.moves)):
         place = subject.mapper.place(each.after)
         if each.at == move.at and place.stage == stage and (stage is not None or place.status is Status.WON):
-            return each.by
+            return each
     return None
 
 
@@ -46,12 +53,20 @@ def _lacks_reason(move: LastMove, subject: Subject) -> bool:
 
 
 def _is_by_another(move: LastMove, subject: Subject) -> bool:
+    """Tell whether nobody who made a move may make it: one that we carried on is made in the name of somebody else."""
     words = subject.process.moves.who.get(move.target.stage if move.target else WON)
-    users = subject.beside.users
-    by = mover(move, subject)
-    if not words or by is None or users is None:
+    made = _made(move, subject) if words else None
+    if not words or made is None or subject.beside.users is None:
         return False
     if move.undone and not move.forward:  # whoever does that, and maybe it was us
+        return False
+    by = {made.by, subject.first_movers.get(made.id, made.by)}
+    return all(_may_not(each, words, move, subject) for each in by)
+
+
+def _may_not(by: str | None, words: Sequence[str], move: LastMove, subject: Subject) -> bool:
+    users = subject.beside.users
+    if by is None or users is None:
         return False
     allowed, nobody = listed([word for word in words if word != OWNER], subject.beside.people)
     if OWNER in words:

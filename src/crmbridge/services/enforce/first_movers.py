@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from crmbridge.engine.deals.visits import in_order
 from crmbridge.engine.views import emails
 from crmbridge.model.findings import Place
 from crmbridge.model.records import Kind, Move, Ref
-from crmbridge.model.replacing import replace
 from crmbridge.services.workspace import Workspace
 
-Moves = Mapping[Ref, Sequence[Move]]
+First = Mapping[
+    str, str | None
+]  # by the ids of moves, the e-mail address of who made each first; None: nobody can tell
 
 
 class _Arrival(NamedTuple):
@@ -24,19 +26,19 @@ class _Arrival(NamedTuple):
     by: str | None
 
 
-def by_their_first(workspace: Workspace, moves: Moves) -> Moves:
-    """Give the moves of deals with who made them first, where a linked deal had come to the same place just before.
+def first_movers(workspace: Workspace, moves: Mapping[Ref, Sequence[Move]]) -> Mapping[Ref, First]:
+    """Say of moves of deals who made them first, where a linked deal had come to the same place just before.
 
     What we move in the name of somebody, that person did not decide. Nothing is looked for where nobody asks who moved.
     """
     links = workspace.store.links
     link_of = links.of(list(moves)) if workspace.project.process.moves.who else {}
     if not link_of:
-        return moves
+        return MappingProxyType({})
     linked = links.get(set(link_of.values()))
     arrivals = _arrivals(workspace, {deal for refs in linked.values() for deal in refs})
-    others = {deal: [each for other in linked[link] for each in arrivals[other]] for deal, link in link_of.items()}
-    return {deal: tuple(_named(workspace, own, others.get(deal, ()))) for deal, own in moves.items()}
+    others = {deal: [arrivals[other] for other in linked[link] if other != deal] for deal, link in link_of.items()}
+    return {deal: dict(_first(workspace, moves[deal], others[deal])) for deal in link_of}
 
 
 def _arrivals(workspace: Workspace, deals: Collection[Ref]) -> Mapping[Ref, Sequence[_Arrival]]:
@@ -55,14 +57,20 @@ def _arrivals(workspace: Workspace, deals: Collection[Ref]) -> Mapping[Ref, Sequ
     }
 
 
-def _named(workspace: Workspace, moves: Sequence[Move], others: Sequence[_Arrival]) -> Iterator[Move]:
-    since: datetime | None = None
+def _first(
+    workspace: Workspace, moves: Iterable[Move], others: Iterable[Sequence[_Arrival]]
+) -> Iterator[tuple[str, str | None]]:
+    before: _Arrival | None = None
     for move in in_order(moves):
-        place = workspace.mapper(move.deal.connection).place(move.after)
-        first = min(
-            (each for each in others if each.place == place and since is not None and since < each.at < move.at),
-            key=lambda each: each.at,
-            default=None,
-        )
-        yield move if first is None else replace(move, by=first.by)
-        since = move.at
+        now = _Arrival(move.at, workspace.mapper(move.deal.connection).place(move.after), move.by)
+        came = [each for own in others if before and (each := _stood(own, before, now)) is not None]
+        if came:
+            yield move.id, min(came, key=lambda each: each.at).by
+        before = now
+
+
+def _stood(other: Iterable[_Arrival], before: _Arrival, now: _Arrival) -> _Arrival | None:
+    """Give how a linked deal came to a place in between, unless it was taken back from there."""
+    within = [each for each in other if before.at < each.at < now.at and each.place in {before.place, now.place}]
+    last = max(within, key=lambda each: each.at, default=None)
+    return last if last and last.place == now.place else None

@@ -32,9 +32,10 @@ def _stage(place: Place) -> str:
 
 
 def _came_there(workspace: Workspace, deals: Sequence[Ref], moved: Subject) -> bool:
-    """Tell whether one of these deals, which may be gone by now, came before this one as the process allows.
+    """Tell whether one of these deals, which may be gone by now, was there before this one as the process allows.
 
-    One that came later may have been moved by us, or made where it stands.
+    One that came later may have been moved by us, or made where it stands; one that left before this one set out is of
+    another time.
     """
     process, records, place = workspace.project.process, workspace.store.records, moved.place
     last = last_move(visits_of(moved.deal, moved.moves, moved.mapper), place, process)
@@ -44,6 +45,6 @@ def _came_there(workspace: Workspace, deals: Sequence[Ref], moved: Subject) -> b
     for ref, deal in found.items():
         if ref.connection in workspace.connections:
             visits = visits_of(deal, records.moves_of(ref), workspace.mapper(ref.connection))
-            if came_as_allowed(visits, place, process, last.at):
+            if came_as_allowed(visits, place, process, since=last.source.entered_at, before=last.at):
                 return True
     return False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from msgspec import Struct
 
 from crmbridge.engine.deals.activities import by_deal, counted
-from crmbridge.engine.deals.subject import NO_COURSES, Subject
+from crmbridge.engine.deals.subject import NO_COURSES, NO_FIRST, Subject
 from crmbridge.engine.rules.case import Beside
 from crmbridge.engine.sync.matching import around
 from crmbridge.engine.time.calendars import CompiledCalendar
@@ -17,7 +17,7 @@ from crmbridge.model.courses import Course
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.enforce.awaiting import HANGING, NAMED, asked_for, is_pulled
-from crmbridge.services.enforce.first_movers import by_their_first
+from crmbridge.services.enforce.first_movers import first_movers
 from crmbridge.services.links.associations import hanging_on
 from crmbridge.services.pull.unread_kinds import why_no_files
 from crmbridge.services.workspace import Workspace
@@ -100,7 +100,8 @@ def _subjects(
 ) -> Iterator[Subject]:
     records, project = workspace.store.records, workspace.project
     refs = [deal.ref for deal in deals]
-    moves = by_their_first(workspace, records.moves_for(refs))
+    moves = records.moves_for(refs)
+    first = first_movers(workspace, moves)
     edits, activities = records.edits_for(refs), found.hanging.get(Kind.ACTIVITY)
     judged_before = workspace.store.findings.clocks_of(refs)
     beside = found.of(deals[0]) if found.alike else None
@@ -111,6 +112,7 @@ def _subjects(
         yield Subject(
             deal=deal if own is None else counted(deal, own),
             moves=moves.get(deal.ref, ()),
+            first_movers=first.get(deal.ref, NO_FIRST),
             edits=edits.get(deal.ref, ()),
             courses=courses.get(deal.ref, NO_COURSES),
             judged_before=judged_before.get(deal.ref, ()),
