@@ -82,7 +82,7 @@ def standing_moves(visits: Sequence[Visit], place: Place, process: Process) -> t
 def came_as_allowed(
     visits: Sequence[Visit], place: Place, process: Process, *, since: datetime, before: datetime
 ) -> bool:
-    """Tell whether a deal stood at a place between two times and came there as the process allows, or was made there."""
+    """Tell whether a deal stood at a place in between and came there as the process allows, or was made there."""
     for count, came, left in _stays(visits, place):
         if came < before and (left is None or left > since):
             target = visits[count] if place.stage is not None else None
