@@ -6,6 +6,7 @@ import pytest
 from tests.integration.two_way import FIRM, HOUR, add, crm, entry, linked, only, run, undo_last_run
 from tests.unit.services.able import able_bench
 
+from crmbridge.model.changes import Action
 from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.values import Money
 from crmbridge.services.apply import settling
@@ -46,6 +47,28 @@ def test_a_deal_that_is_brought_back_after_both_were_deleted_stays() -> None:
 
     assert [south] == bench.crms["south"].deal_ids()
     assert 1 == len(bench.crms["north"].deal_ids())
+    assert () == runs[-1].applied.done
+
+
+@pytest.mark.parametrize("where", [["north"], ["west"], ["south"], ["north", "south"]])
+def test_a_deletion_goes_on_to_the_crms_of_another_entry(where: list[str]) -> None:
+    """North and west are kept in step through south: what we take away there for the one, the other does not undo."""
+    two = [entry(*names, delete="archive")["sync"][0] for names in (("north", "south"), ("south", "west"))]
+    bench = able_bench(("north", "south", "west"), sync=[{**one, "name": f"n{n}"} for n, one in enumerate(two)])
+    crm(bench, "north").create_deal("Rollout", stage="qualification")
+    run(bench)
+    run(bench)
+    for name in where:
+        crm(bench, name).delete_deal(only(bench, name).ref.id)
+    runs = [run(bench) for _ in range(4)]
+
+    assert [[], [], []] == [each.deal_ids() for each in bench.crms.values()]
+    assert {Action.ARCHIVE} == {change.action for each in runs for change, _ in each.applied.done}
+
+    crm(bench, where[0]).restore_deal(next(iter(crm(bench, where[0]).gone)).id)
+    runs = [run(bench) for _ in range(4)]
+
+    assert [1, 1, 1] == [len(each.deal_ids()) for each in bench.crms.values()]
     assert () == runs[-1].applied.done
 
 

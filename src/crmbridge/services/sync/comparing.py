@@ -29,7 +29,7 @@ from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.cuts import Cut, may_name, with_news
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Ref, Tombstone
 from crmbridge.model.values import Fields, Value
 from crmbridge.services.enforce.allowed_moves import why_not
 from crmbridge.services.links.bases import canonical_edits
@@ -134,7 +134,7 @@ class Part(Struct):
         for ref in sides:
             marks = [mark for mark in (ARCHIVED, UNDONE) if self.around.bases.get(ref, {}).get(mark)]
             self._agree(ref, dict.fromkeys(marks))  # somebody brought it back
-        if not sides and self.entry.delete == "archive" and self.around.tombstones.keys() >= set(here):
+        if not sides and self.entry.delete == "archive" and self._are_gone(refs):
             for ref in here:
                 self._agree(ref, {ARCHIVED: True})  # whoever brings one back wants it, though the others were deleted
         if gone.archive and gone.deleted:
@@ -188,8 +188,25 @@ class Part(Struct):
             present=sides.keys(),
             edited={ref for ref, side in sides.items() if self._says_more(side, link, refs)},
             policy=self.entry.delete,
+            followed=self._followed(link, refs),
             merges=Merges(elsewhere=survivors, left_over=_left_over(self.workspace, base)),
         )
+
+    def _are_gone(self, refs: Sequence[Ref]) -> bool:
+        """Tell whether all deals of a link are gone, in the CRMs of other entries as well."""
+        return self.around.tombstones.keys() | self._gone_elsewhere(refs).keys() >= set(refs)
+
+    def _gone_elsewhere(self, refs: Iterable[Ref]) -> Mapping[Ref, Tombstone]:
+        elsewhere = [ref for ref in refs if ref.connection not in self.entry.between]
+        return self.workspace.store.records.tombstones(elsewhere) if elsewhere else {}
+
+    def _followed(self, link: str, refs: Collection[Ref]) -> tuple[Ref, ...]:
+        """Give deals that people deleted in CRMs of other entries, for which we took one of these away."""
+        ours = {ref.connection for ref in refs if self.around.bases.get(ref, {}).get(ARCHIVED)}
+        entries = [each for each in self.workspace.project.settings.sync if each.delete == "archive"]
+        near = {name for each in entries if ours.intersection(each.between) for name in each.between} if ours else set()
+        gone = [ref for ref in self._gone_elsewhere(self.around.links[link]) if ref.connection in near] if near else []
+        return tuple(ref for ref in gone if not self.around.bases.get(ref, {}).keys() & {ARCHIVED, UNDONE})
 
     def _says_more(self, side: Side, link: str, refs: Collection[Ref]) -> bool:
         """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on.
