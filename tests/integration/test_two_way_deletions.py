@@ -11,6 +11,7 @@ from crmbridge.model.records import Kind, Ref, Tombstone
 from crmbridge.model.values import Money
 from crmbridge.services.apply import settling
 from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.by_hand import linking
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import finish, writing
 from crmbridge.services.runs.planning import make_plan
@@ -70,6 +71,33 @@ def test_a_deletion_goes_on_to_the_crms_of_another_entry(where: list[str]) -> No
 
     assert [1, 1, 1] == [len(each.deal_ids()) for each in bench.crms.values()]
     assert () == runs[-1].applied.done
+
+
+@pytest.mark.parametrize("by", ["deleting the new one", "splitting the new one off", "splitting the old one off"])
+def test_a_deal_that_is_back_where_another_one_was_made_for_it_waits_for_a_person(by: str) -> None:
+    """It was deleted, or hidden, while its counterpart was edited; a second counterpart would double it."""
+    bench, north, south = linked(delete="archive")
+    crm(bench, "north").delete_deal(north)
+    crm(bench, "south").edit_deal(south, name="Rollout again")
+    run(bench)
+    made = only(bench, "north").ref.id
+    crm(bench, "north").restore_deal(north)
+    runs = [run(bench) for _ in range(3)]
+
+    waiting = [[item.deal for item in each.plan.blocked] for each in runs if each.plan]
+    assert [[Ref("north", Kind.DEAL, north)]] * 3 == waiting
+    assert [south] == crm(bench, "south").deal_ids()
+
+    if by == "deleting the new one":
+        crm(bench, "north").delete_deal(made)
+    else:
+        linking.split(bench.workspace, f"north:{made if by == 'splitting the new one off' else north}")
+    runs = [run(bench) for _ in range(4)]
+
+    each = 1 if by == "deleting the new one" else 2
+    assert [each, each] == [len(one.deal_ids()) for one in bench.crms.values()]
+    assert () == runs[-1].applied.done
+    assert () == bench.workspace.store.waiting.all()
 
 
 def test_a_failed_write_does_not_keep_a_restored_deal_from_its_counterpart() -> None:

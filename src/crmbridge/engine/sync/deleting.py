@@ -78,13 +78,12 @@ def judge_gone(
     edited: Collection[Ref],
     policy: str,
     merges: Merges,
-    followed: Collection[Ref] = (),
 ) -> Gone:
     """Say what follows from the members that are gone.
 
     A member that is neither `present` nor has a tombstone is not known yet, and keeps its place. `edited` are the
-    deals that hold an edit which did not get to the others yet: an edit beats a delete. `followed` are deals of other
-    CRMs that people deleted, for which we took members away.
+    deals that hold an edit which did not get to the others yet: an edit beats a delete. The `tombstones`
+    of deals that are no members are of other CRMs: people deleted them, and we took members away for that.
     """
     stopped = tuple(
         _merged(link, ref, others, merges.elsewhere[ref])
@@ -98,7 +97,7 @@ def judge_gone(
     left = tuple(ref for ref in members if ref not in tombstones)
     ours = [ref for ref in members if marks[ref].get(ARCHIVED)]
     by_people = [ref for ref in members if ref in tombstones and ref not in ours and not marks[ref].get(UNDONE)]
-    by_people = by_people or [*followed]
+    by_people = by_people or [ref for ref in tombstones if ref not in members]
     merged = next((ref for ref in by_people if ref.connection in merges.left_over), None)
     if there and merged is not None and policy != "never":
         return Gone(members=tuple(members), stopped=(_maybe_merged(link, merged, there, merges.left_over),))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from crmbridge.engine.sync.deleting import ENDED
+from crmbridge.engine.sync.deleting import ENDED, with_lost
 from crmbridge.engine.sync.matching import (
     EXTERNAL_KEY,
     MARKED,
@@ -21,6 +21,7 @@ from crmbridge.engine.sync.matching import (
     may_be_alike,
     namesake,
     natural_key,
+    returned,
 )
 from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.errors import CrmbridgeError
@@ -91,6 +92,22 @@ def doubts(workspace: Workspace, entry: Sync, deals: Collection[Ref]) -> dict[Re
         if others or (there and deal in unread):
             found[deal] = doubtful(deal, others)
     return found
+
+
+def replaced(workspace: Workspace, links: Mapping[str, tuple[Ref, ...]]) -> dict[Ref, Blocked]:
+    """Ask about deals, given by their new links, that are back, while another one was made in the place they had.
+
+    A counterpart of their own would be the second one. Of what a person told apart from others nothing is asked.
+    """
+    again = {link_id(ref): ref for link, (ref,) in links.items() if link != link_id(ref)}
+    if not again:
+        return {}
+    taken, bases = workspace.store.links.get(again), workspace.store.links.bases(list(map(decided_ref, again)))
+    had = {
+        ref: taken[link] for link, ref in again.items() if str(ref) in with_lost(bases.get(decided_ref(link), {}), ())
+    }
+    told = apart(workspace, had)
+    return {ref: returned(ref, had[ref]) for ref in sorted(had) if told.get(ref, set()).isdisjoint(map(str, had[ref]))}
 
 
 class LinksAround(NamedTuple):

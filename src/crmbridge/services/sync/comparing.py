@@ -183,12 +183,11 @@ class Part(Struct):
         return judge_gone(
             link,
             refs,
-            {ref: tombstones[ref] for ref in refs if ref in tombstones},
+            {**{ref: tombstones[ref] for ref in refs if ref in tombstones}, **self._followed(link, refs)},
             bases,
             present=sides.keys(),
             edited={ref for ref, side in sides.items() if self._says_more(side, link, refs)},
             policy=self.entry.delete,
-            followed=self._followed(link, refs),
             merges=Merges(elsewhere=survivors, left_over=_left_over(self.workspace, base)),
         )
 
@@ -200,13 +199,16 @@ class Part(Struct):
         elsewhere = [ref for ref in refs if ref.connection not in self.entry.between]
         return self.workspace.store.records.tombstones(elsewhere) if elsewhere else {}
 
-    def _followed(self, link: str, refs: Collection[Ref]) -> tuple[Ref, ...]:
-        """Give deals that people deleted in CRMs of other entries, for which we took one of these away."""
-        ours = {ref.connection for ref in refs if self.around.bases.get(ref, {}).get(ARCHIVED)}
-        entries = [each for each in self.workspace.project.settings.sync if each.delete == "archive"]
-        near = {name for each in entries if ours.intersection(each.between) for name in each.between} if ours else set()
-        gone = [ref for ref in self._gone_elsewhere(self.around.links[link]) if ref.connection in near] if near else []
-        return tuple(ref for ref in gone if not self.around.bases.get(ref, {}).keys() & {ARCHIVED, UNDONE})
+    def _followed(self, link: str, refs: Collection[Ref]) -> Mapping[Ref, Tombstone]:
+        """Give the deals that people deleted in CRMs of other entries, for which we took one of these away."""
+        bases, entries = self.around.bases, self.workspace.project.settings.sync
+        ours = {ref.connection for ref in refs if bases.get(ref, {}).get(ARCHIVED)}
+        near = {
+            name for each in entries if each.delete == "archive" and ours & {*each.between} for name in each.between
+        }
+        gone = self._gone_elsewhere(self.around.links[link]) if near else {}
+        by_people = [ref for ref in gone if not any(bases.get(ref, {}).get(mark) for mark in (ARCHIVED, UNDONE))]
+        return {ref: gone[ref] for ref in by_people if ref.connection in near}
 
     def _says_more(self, side: Side, link: str, refs: Collection[Ref]) -> bool:
         """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on.

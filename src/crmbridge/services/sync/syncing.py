@@ -29,7 +29,7 @@ from crmbridge.services.chunks import chunks
 from crmbridge.services.links.bases import bases_after, still_open
 from crmbridge.services.links.gathering import Around, follow_merged, gather, make_viewers, writable
 from crmbridge.services.links.given import with_given
-from crmbridge.services.links.linking import doubts, is_open, match_fresh, own_links
+from crmbridge.services.links.linking import doubts, is_open, match_fresh, own_links, replaced
 from crmbridge.services.links.native_ids import in_links
 from crmbridge.services.links.signing import deals_to_look_at, sign, sign_all
 from crmbridge.services.sync.remapped_stages import follow_remapped
@@ -240,6 +240,10 @@ def _link(
     synced.blocked += unsure.values()
     synced.asked.update(unsure)
     single = own_links(workspace, [ref for ref in alone if ref not in unsure])
+    again = replaced(workspace, single)
+    synced.blocked += again.values()
+    synced.asked.update(again)
+    single = {link: refs for link, refs in single.items() if again.keys().isdisjoint(refs)}
     workspace.store.links.save(single)
     links.update(single)
     return links
