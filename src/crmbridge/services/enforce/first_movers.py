@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import NamedTuple
 
 from crmbridge.engine.deals.visits import in_order
@@ -19,11 +18,12 @@ First = Mapping[
 
 
 class _Arrival(NamedTuple):
-    """A linked deal that came to a place, and the e-mail address of whoever moved it; None where nobody can tell."""
+    """A linked deal that came to a place, and the CRM's id of whoever moved it; None where nobody can tell."""
 
     at: datetime
     place: Place
     by: str | None
+    connection: str
 
 
 def first_movers(workspace: Workspace, moves: Mapping[Ref, Sequence[Move]]) -> Mapping[Ref, First]:
@@ -33,39 +33,46 @@ def first_movers(workspace: Workspace, moves: Mapping[Ref, Sequence[Move]]) -> M
     """
     links = workspace.store.links
     link_of = links.of(list(moves)) if workspace.project.process.moves.who else {}
-    if not link_of:
-        return MappingProxyType({})
-    linked = links.get(set(link_of.values()))
-    arrivals = _arrivals(workspace, {deal for refs in linked.values() for deal in refs})
-    others = {deal: [arrivals[other] for other in linked[link] if other != deal] for deal, link in link_of.items()}
-    return {deal: dict(_first(workspace, moves[deal], others[deal])) for deal in link_of}
-
-
-def _arrivals(workspace: Workspace, deals: Collection[Ref]) -> Mapping[Ref, Sequence[_Arrival]]:
-    records = workspace.store.records
-    people = {name: emails(records.records(name, Kind.USER)) for name in {deal.connection for deal in deals}}
-    moves = records.moves_for(sorted(deals))
+    linked = links.get(set(link_of.values())) if link_of else {}
+    others = {deal: [other for other in linked[link] if other != deal] for deal, link in link_of.items()}
+    arrivals = _arrivals(workspace, {other for each in others.values() for other in each})
+    first = {
+        deal: dict(_first(workspace, moves[deal], [arrivals[other] for other in others[deal]])) for deal in link_of
+    }
+    people = _people(workspace, {each.connection for own in first.values() for each in own.values()})
     return {
-        deal: [
-            _Arrival(
-                move.at, workspace.mapper(deal.connection).place(move.after), people[deal.connection].get(str(move.by))
-            )
-            for move in moves.get(deal, ())
-            if move.before is not None  # where a deal was made, maybe by us, nobody moved it
-        ]
-        for deal in deals
+        deal: {move: people[each.connection].get(str(each.by)) for move, each in own.items()}
+        for deal, own in first.items()
+        if own
     }
 
 
+def _people(workspace: Workspace, connections: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    return {name: emails(workspace.store.records.records(name, Kind.USER)) for name in sorted(connections)}
+
+
+def _arrivals(workspace: Workspace, deals: Collection[Ref]) -> Mapping[Ref, Sequence[_Arrival]]:
+    moves = workspace.store.records.moves_for(sorted(deals)) if deals else {}
+    # Where a deal was made, maybe by us, nobody moved it.
+    return {
+        deal: [_arrival(workspace, move) for move in moves.get(deal, ()) if move.before is not None] for deal in deals
+    }
+
+
+def _arrival(workspace: Workspace, move: Move) -> _Arrival:
+    name = move.deal.connection
+    return _Arrival(move.at, workspace.mapper(name).place(move.after), move.by, name)
+
+
 def _first(
-    workspace: Workspace, moves: Iterable[Move], others: Iterable[Sequence[_Arrival]]
-) -> Iterator[tuple[str, str | None]]:
+    workspace: Workspace, moves: Iterable[Move], others: Sequence[Sequence[_Arrival]]
+) -> Iterator[tuple[str, _Arrival]]:
     before: _Arrival | None = None
     for move in in_order(moves):
-        now = _Arrival(move.at, workspace.mapper(move.deal.connection).place(move.after), move.by)
+        now = _arrival(workspace, move)
         came = [each for own in others if before and (each := _stood(own, before, now)) is not None]
         if came:
-            yield move.id, min(came, key=lambda each: each.at).by
+            yield move.id, min(came, key=lambda each: each.at)
         before = now
 
 
