@@ -64,10 +64,10 @@ def test_what_once_failed_on_sandboxes_holds(seed: int) -> None:
 def test_what_once_failed_under_other_settings_holds(seed: int) -> None:
     """A connection that is left out of three, an emptied amount, and a deal that goes before all is read anew.
 
-    And a refused note; a contact that two CRMs have linked while the third was left out, and one that no other CRM took before its deal
-    was deleted; and an edit that may stay where it is, as only what is empty is filled. And
-    moves where stages are left out, mean something else, or change twice in one instant, or were carried on before they
-    were taken back.
+    And a refused note; a contact that two CRMs have linked while the third was left out, and one that no other CRM took
+    before its deal was deleted; and an edit that may stay where it is, as only what is empty is filled. And moves where
+    stages are left out, mean something else, or change twice in one instant, or were carried on before they were taken
+    back.
     """
     play.simulate(seed)
 
