@@ -14,11 +14,12 @@ from crmbridge.adapting import course_of
 from crmbridge.model.courses import Course, Held
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.ports import Page
+from crmbridge.ports import Capabilities, Page
 from crmbridge.sandbox import Faults, RequestLog, Sandbox, SandboxOptions, Served, VirtualClock, make_world
 from crmbridge.sandbox.world import FILLED_AFTER
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, Exemption, SuiteConfig
 from crmbridge.testing.adapters.field_history import FieldHistoryTests
+from crmbridge.testing.adapters.forgetting import ForgettingTests
 from crmbridge.testing.adapters.suite import NOON
 from crmbridge.testing.adapters.workbench import CONNECTION
 from crmbridge.testing.fake_adapter import FakeAdapter
@@ -140,6 +141,43 @@ def test_a_history_that_is_not_true_is_caught(tmp_path: Path, lies: type[FakeAda
 
         with pytest.raises(AssertionError):
             test(lying) if caught_by.startswith("test_many") else test(lying, lying.open())
+
+
+class NamesAll(FakeAdapter):
+    """Names all deals."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, names_all=frozenset({Kind.DEAL}))
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        return [record.ref.id for page in self.pull(kind, None) for record in page.records]
+
+
+class NamesSome(NamesAll):
+    """Stops at the end of its first page."""
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        return [record.ref.id for record in next(self.pull(kind, None)).records]
+
+
+class NamesMore(NamesAll):
+    """Names one that is not there."""
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        return [*(super().name_all(kind) or ()), "gone"]
+
+
+@pytest.mark.parametrize("names", [NamesAll, NamesSome, NamesMore])
+def test_names_that_are_not_those_of_all_are_caught(tmp_path: Path, names: type[NamesAll]) -> None:
+    """Who is missing would be looked for by its id, time and again, and who is gone would be taken for there."""
+    options = SandboxOptions(seed=11, deals=230, clock=VirtualClock(NOON))
+    with TestFakeCrm().workbench(options, tmp_path) as bench:
+        crm: Any = bench.hands
+        caught = contextlib.nullcontext() if names is NamesAll else pytest.raises(AssertionError)
+
+        with caught:
+            ForgettingTests().test_all_that_is_there_is_named(bench, names(crm), Kind.DEAL)
 
 
 class Alone(FakeAdapter):

@@ -19,10 +19,12 @@ from crmbridge.services.answers.explaining import explain
 from crmbridge.services.apply import notices
 from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.apply.reconciling import reconcile
+from crmbridge.services.by_hand.retrying import retry
 from crmbridge.services.by_hand.undoing import find_run, plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.runs.planning import make_plan
+from crmbridge.testing import fake_adapter
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
@@ -145,6 +147,46 @@ def test_a_task_that_a_crm_refused_is_tried_once_more_under_other_settings(store
     assert [[], [], [Action.TASK], []] == [done(cycle) for cycle in again]
     assert [7, 7, 0, 0] == [cycle.exit_code() for cycle in again]
     assert 3 == crm.writes
+
+
+def test_a_task_that_an_error_kept_from_being_tried_anew_is_tried_by_the_next_run(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three that were refused under other settings one is refused again before the CRM has had enough."""
+    monkeypatch.setattr(fake_adapter, "BATCH", 1)
+    bench = shop(store, {"action": "task"})
+    crm = bench.crms["north"]
+    for _ in range(3):
+        broken_deal(bench)
+    crm.faults = ["refuse"] * 3
+    run(bench)
+    other = bench.again(bench.workspace.project.settings.model_copy(update={"language": "pt"}))
+    crm.faults = ["refuse", "limit"]
+    again = [run(other), run(other), run(other)]
+
+    assert [[], [Action.TASK, Action.TASK], []] == [done(cycle) for cycle in again]
+    assert 1 == len(store.waiting.all())
+
+
+def test_a_task_that_a_crm_refused_is_tried_again_when_somebody_says_so(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Say, as the user whom it is for is active again; once, and the one beside it is not."""
+    monkeypatch.setattr(fake_adapter, "BATCH", 1)
+    bench = shop(store, {"action": "task"})
+    crm = bench.crms["north"]
+    broken_deal(bench), broken_deal(bench)
+    crm.faults = ["refuse", "refuse"]
+    run(bench)
+    one, other = (each.item for each in store.waiting.all())
+    retry(bench.workspace, [one])
+    crm.faults = ["refuse"]
+    again = [run(bench), run(bench)]
+    retry(bench.workspace, [one])
+    last = [run(bench), run(bench)]
+
+    assert [[], [], [Action.TASK], []] == [done(cycle) for cycle in (*again, *last)]
+    assert [other] == [each.item for each in store.waiting.all()]
 
 
 def test_business_time_counts_while_the_office_is_open(store: StateStore) -> None:

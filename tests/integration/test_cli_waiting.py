@@ -90,6 +90,10 @@ def test_all_are_decided_for_one_side_after_asking(asking: Shop) -> None:
         (["resolve", "x", "--take", "north", "--value", "1"], 2, "--take CONNECTION or --value TEXT"),
         (["resolve", "--all", "--value", "1"], 2, "which side"),
         (["list", "--take", "north"], 2, "are for `conflicts resolve`"),
+        (["retry", "x", "--take", "north"], 2, "are for `conflicts resolve`"),
+        (["show", "--all"], 2, "--all is for"),
+        (["retry"], 2, "by its id, or give --all"),
+        (["retry", "ID"], 3, "was not refused"),
         (["show"], 2, "by its id"),
         (["show", "zz"], 3, "Nothing waits under 'zz'"),
         (["resolve", "ID", "--take", "west"], 3, "Take one of: north, south"),
@@ -227,3 +231,25 @@ def test_what_was_to_be_written_is_told_from_what_is_there(shop: Shop) -> None:
 
     assert 'a task of "Handover"' in said.out
     assert "→ Exit rule not met: Handover (qualification.who)" in said.out
+
+
+def test_what_was_refused_is_tried_again_by_the_next_run(shop: Shop) -> None:
+    """Once somebody says so, as `conflicts show` tells them; then nothing is refused any more."""
+    crm = shop.crm("south")
+    crm.faults = ["refuse"]
+    shop.keep(crm)
+    first = shop.call("run").code
+    (one,) = [each for each in waiting(shop) if each["cause"] == "refused"]
+    told = shop.call("conflicts", "show", one["id"]).out
+    logged = shop.call("history", "20").out
+    by_itself = shop.call("run").code
+    said = shop.call("conflicts", "retry", one["id"])
+    again = shop.call("run").code
+    nothing = shop.call("conflicts", "retry", "--all").out
+
+    assert "Nothing waits that a CRM refused." in nothing
+    assert (7, 7, 0, 0) == (first, by_itself, said.code, again)
+    assert "crmbridge conflicts retry ID" in " ".join(told.split())
+    assert "`crmbridge conflicts retry --all`" in logged
+    assert "1 thing that was refused is tried again, once." in said.out
+    assert [] == waiting(shop)

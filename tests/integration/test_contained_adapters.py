@@ -272,3 +272,25 @@ def test_each_call_is_held() -> None:
     bench.crms["north"].blind = 1
     with pytest.raises(RetryLaterError):
         held.find(Kind.DEAL, "key", None)
+
+
+class Misnaming(FakeAdapter):
+    """A fake that names all deals by numbers."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Say that it can name deals."""
+        return replace(super().capabilities, names_all=frozenset({Kind.DEAL}))
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        """Give numbers."""
+        return cast("Collection[str]", range(9))
+
+
+def test_names_that_are_no_ids_make_nobody_gone() -> None:
+    """All would be missing from them."""
+    bench = make_bench(deals=3, parts={"north": (0, 0)})
+
+    with pytest.raises(AdapterBugError, match="in its name_all"):
+        Contained("north", Misnaming(bench.crms["north"])).name_all(Kind.DEAL)
+    assert Contained("north", FakeAdapter(bench.crms["north"])).name_all(Kind.DEAL) is None

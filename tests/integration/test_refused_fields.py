@@ -8,10 +8,13 @@ from decimal import Decimal
 import pytest
 from tests.integration.test_two_way import HOUR, crm, linked, run
 
-from crmbridge.model.changes import Cause, Outcome
+from crmbridge.errors import ConfigurationError
+from crmbridge.model.changes import Blocked, Cause, Outcome
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money, Value
 from crmbridge.services.answers.explaining import explain
 from crmbridge.services.answers.explanation import InStep
+from crmbridge.services.by_hand.retrying import retry
 from crmbridge.services.runs.running import run_plan
 from crmbridge.testing.workspaces import Bench
 
@@ -196,3 +199,56 @@ def test_what_nobody_knows_of_is_listed_right_after_the_run() -> None:
 
     assert (1, [Cause.UNCLEAR]) == (first.applied.count(Outcome.UNKNOWN), listed)
     assert [] == waiting(bench)
+
+
+def test_what_was_refused_is_tried_again_when_somebody_says_so() -> None:
+    """The CRM's own rule was mended, of which no run knows; nothing else changes."""
+    bench, _, south = refusing({"name": "Renamed", "amount": DEAR})
+    for _ in range(3):
+        run(bench)
+    (one,) = (each.item for each in bench.workspace.store.waiting.all())
+    bench.crms["south"].rules.clear()
+    by_itself = run(bench)
+    retry(bench.workspace, [one])
+    said = run(bench)
+    writes = crm(bench, "south").writes
+
+    assert (7, {}) == (by_itself.exit_code(), by_itself.applied.counts)
+    assert (0, {"applied": 1}) == (said.exit_code(), said.applied.counts)
+    assert ("Renamed", DEAR) == in_south(bench, south)
+    assert (0, writes) == (run(bench).exit_code(), crm(bench, "south").writes)
+
+
+def test_what_was_said_to_be_tried_again_is_tried_once() -> None:
+    """Refused again, it waits again."""
+    bench, _, _ = refusing({"amount": DEAR})
+    run(bench)
+    retry(bench.workspace, [each.item for each in bench.workspace.store.waiting.all()])
+    again = [run(bench), run(bench)]
+
+    assert [{"refused": 1}, {}] == [cycle.applied.counts for cycle in again]
+    assert [("amount", "refused before: over the limit")] == waiting(bench)
+
+
+def test_a_deal_that_could_not_be_made_is_tried_again_when_somebody_says_so() -> None:
+    """A creation that was refused, once the account's rule lets it pass."""
+    bench, _, _ = refusing({})
+    bench.crms["north"].create_deal("Too dear", stage="qualification", amount=DEAR)
+    bench.crms["south"].faults = ["refuse"]
+    run(bench)
+    run(bench)
+    there = len(bench.crms["south"].deal_ids())
+    retry(bench.workspace, [each.item for each in bench.workspace.store.waiting.all()])
+    run(bench)
+    run(bench)
+
+    assert there + 1 == len(bench.crms["south"].deal_ids())
+
+
+def test_only_what_was_refused_can_be_tried_again() -> None:
+    """A conflict is decided otherwise, and says how."""
+    item = Blocked(link="l", deal=Ref("south", Kind.DEAL, "1"), name="amount", reason="both changed it")
+    bench, _, _ = refusing({})
+
+    with pytest.raises(ConfigurationError, match="was not refused"):
+        retry(bench.workspace, [item])

@@ -6,13 +6,18 @@ import types
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.integration.two_way import TEN, run
+import pytest
+from tests.integration.two_way import FIRM, TEN, add, entry, run
+from tests.unit.services.able import able_bench
 
 from crmbridge.hookspecs import hookimpl
-from crmbridge.model.changes import Cause, Change, Origin
+from crmbridge.model.changes import Action, Cause, Change, Origin
+from crmbridge.model.records import Kind
+from crmbridge.model.values import Value
 from crmbridge.ports import StateStore, Waiting
 from crmbridge.services.answers.explaining import explain
 from crmbridge.services.runs.cycle import run_cycle, writing
+from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench, make_bench
 
 REVERT = [{"rule": "qualification.bant", "action": "revert"}]
@@ -36,6 +41,27 @@ class Picky:
         """Make a bench with the plugin."""
         parts = {"north": (0, 0), "south": (0, 0)}
         return make_bench(parts=parts, store=store, enforce=REVERT, plugins={"picky": self.plugin}, **settings)
+
+
+class PickyOfDeals:
+    """A plugin that lets no deal of a name be made."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.plugin = types.ModuleType("picky")
+
+        @hookimpl
+        def crmbridge_before_apply(changes: Sequence[Change]) -> Iterable[tuple[str, str]]:
+            made = (change for change in changes if change.action is Action.CREATE and change.creates is Kind.DEAL)
+            return [(change.id, WHY) for change in made if change.after["name"] == self.name]
+
+        vars(self.plugin)["crmbridge_before_apply"] = crmbridge_before_apply
+
+
+def around(crm: FakeCrm) -> list[Value]:
+    """Give the company and the contact that a CRM was given, by their names."""
+    names = [record.fields["name"] for _, record in sorted(crm.records.items())]
+    return [name for name in (FIRM["name"], "Ann") for each in names if each == name]
 
 
 def moved(bench: Bench) -> None:
@@ -151,3 +177,24 @@ def test_a_deal_whose_way_back_is_vetoed_gets_no_counterpart_and_says_so(store: 
 
     assert {"north": "proposal"} == where(bench)
     assert "its stage in south waits for that" in only(bench).item.reason
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_company_is_not_made_for_a_deal_that_must_not_be_made(others: int) -> None:
+    """Nor is its contact; it is made as soon as the plugin lets pass what needs it, once."""
+    picky = PickyOfDeals("Secret")
+    bench = able_bench(**entry(companies="create", contacts="create"), plugins={"picky": picky.plugin})
+    north, south = bench.crms["north"], bench.crms["south"]
+    company = add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    person = add(bench, "north", Kind.CONTACT, "p1", name="Ann", email="ann@acme.example", company=company)
+    for name in ("Secret", "Open")[: 1 + others]:
+        north.create_deal(name, stage="qualification", company=company, contacts=(person,))
+    run(bench)
+    first = around(south)
+    picky.name = ""
+    last = [run(bench), run(bench)]
+
+    assert others * [FIRM["name"], "Ann"] == first
+    assert [0, 0] == [cycle.exit_code() for cycle in last]
+    assert [FIRM["name"], "Ann"] == around(south)
+    assert "Secret" in {south.deal(each).fields["name"] for each in south.deal_ids()}

@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Page
+from crmbridge.model.replacing import replace
+from crmbridge.ports import Adapter, Page, names_all
 from crmbridge.sandbox import Served, VirtualClock
+from crmbridge.services.pull.pulling import pull as crmbridge_pull
+from crmbridge.testing.workspaces import fake_plugins, make_bench
 from crmbridge_pipedrive import api as api_module
-from crmbridge_pipedrive import limits, reading
+from crmbridge_pipedrive import limits
 from crmbridge_pipedrive.engagements import activity_record, note_record
 
 AT = datetime(2026, 6, 11, 14, 30, tzinfo=UTC)
+TABLES = {Kind.ACTIVITY: "activities", Kind.NOTE: "notes", Kind.COMPANY: "organizations", Kind.CONTACT: "persons"}
+TABLES |= {Kind.FILE: "files"}
 
 
 def pull(adapter: Adapter, kind: Kind, since: str | None = None) -> list[Page]:
@@ -147,139 +152,79 @@ class TestNotes:
 
 
 class TestDeleted:
-    """No list tells of any deleted ones but deals; who was there yesterday and is not found any more is gone."""
+    """No list tells of any deleted ones but deals, so all that are there are named, and who is not is looked for."""
 
-    @pytest.fixture(params=[Kind.ACTIVITY, Kind.NOTE, Kind.COMPANY, Kind.CONTACT])
+    @pytest.fixture(params=[Kind.ACTIVITY, Kind.NOTE, Kind.COMPANY, Kind.CONTACT, Kind.FILE])
     def kind(self, request: pytest.FixtureRequest) -> Kind:
         return Kind(request.param)
 
     @pytest.fixture
     def made(self, kind: Kind, state: Any) -> list[str]:
-        return [self.make(kind, state, f"Number {n}") for n in range(4)]
-
-    def make(self, kind: Kind, state: Any, name: str) -> str:
-        makers: dict[Kind, Callable[[], str]] = {
-            Kind.NOTE: lambda: state.add_note("3", name),
-            Kind.ACTIVITY: lambda: state.add_activity("3", type="call", subject=name, at=AT, done=True),
-            Kind.COMPANY: lambda: state.create_company(name=name),
-            Kind.CONTACT: lambda: state.create_contact(name=name),
+        makers: dict[Kind, Callable[[str], str]] = {
+            Kind.NOTE: lambda name: state.add_note("3", name),
+            Kind.ACTIVITY: lambda name: state.add_activity("3", type="call", subject=name, at=AT, done=True),
+            Kind.COMPANY: lambda name: state.create_company(name=name),
+            Kind.CONTACT: lambda name: state.create_contact(name=name),
+            Kind.FILE: lambda name: state.add_file("3", name, size=9),
         }
-        return makers[kind]()
+        return [makers[kind](f"Number {n}") for n in range(4)]
 
     def delete(self, kind: Kind, state: Any, number: str) -> None:
-        hands = {Kind.NOTE: "note", Kind.ACTIVITY: "activity", Kind.COMPANY: "company", Kind.CONTACT: "contact"}
-        getattr(state, f"delete_{hands[kind]}")(number)
+        getattr(state, f"delete_{kind}")(number)
 
-    def gone(self, pages: list[Page]) -> list[str]:
-        return [tombstone.ref.id for page in pages for tombstone in page.tombstones]
-
-    def test_the_roll_is_called_once_a_day(
-        self, opened: Any, state: Any, clock: VirtualClock, served: Served, *, kind: Kind, made: list[str]
-    ) -> None:
-        """Also in a new process; in between a pull costs what it did."""
-        memory: dict[str, str] = {}
-        cursor = pull(opened(memory=memory), kind)[-1].cursor
+    def test_who_is_gone_is_not_named(self, adapter: Adapter, state: Any, kind: Kind, made: list[str]) -> None:
+        """All others are."""
         self.delete(kind, state, made[1])
-        clock.advance(timedelta(hours=1))
+        named = adapter.name_all(kind) if names_all(adapter, kind) else None
+
+        assert named is not None
+        assert {made[0], *made[2:]} <= set(named)
+        assert records(pull(adapter, kind)).keys() == set(named)
+
+    def test_a_pull_names_nobody(
+        self, adapter: Adapter, clock: VirtualClock, served: Served, *, kind: Kind, made: list[str]
+    ) -> None:
+        """It costs one request, however long ago the last one was; crmbridge asks once a day."""
+        cursor = pull(adapter, kind)[-1].cursor
+        clock.advance(timedelta(days=2))
         served.sandbox.log.clear()
-        early = pull(opened(memory=memory), kind, cursor)
-        asked = len(served.sandbox.log.all())
-        clock.advance(timedelta(days=1))
-        late = pull(opened(memory=memory), kind, early[-1].cursor)
-        again = pull(opened(memory=memory), kind, late[-1].cursor)
+        pages = pull(adapter, kind, cursor)
 
-        assert ([], [made[1]], []) == (self.gone(early), self.gone(late), self.gone(again))
-        assert 1 == asked
+        assert [] == [stone for page in pages for stone in page.tombstones]
+        assert 1 == len(served.sandbox.log.all())
 
-    def test_what_came_between_two_calls_is_known(
-        self, opened: Any, state: Any, clock: VirtualClock, kind: Kind, made: list[str]
+    def test_a_long_list_is_not_read(
+        self, adapter: Adapter, kind: Kind, made: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One that was made and deleted since the last call is gone, too."""
-        memory: dict[str, str] = {}
-        cursor = pull(opened(memory=memory), kind)[-1].cursor
-        clock.advance(timedelta(hours=1))
-        new = self.make(kind, state, "x")
-        cursor = pull(opened(memory=memory), kind, cursor)[-1].cursor
-        self.delete(kind, state, new)
-        clock.advance(timedelta(days=1))
-
-        assert [new] == self.gone(pull(opened(memory=memory), kind, cursor))
-
-    def test_a_gap_in_the_list_makes_nobody_gone(
-        self, opened: Any, clock: VirtualClock, kind: Kind, made: list[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Who is missing from the list is asked for by id before a tombstone says so."""
-        memory: dict[str, str] = {}
-        cursor = pull(opened(memory=memory), kind)[-1].cursor
-        clock.advance(timedelta(days=1, hours=1))
-        for name in ("_everybody", "_all_notes"):
-            monkeypatch.setattr(reading, name, lambda *_: iter(()))
-
-        assert [] == self.gone(pull(opened(memory=memory), kind, cursor))
-
-    @pytest.mark.parametrize("kept", [{}, {f"roll of {kind}": "rubbish" for kind in Kind}])
-    def test_without_memory_nobody_is_gone(
-        self, opened: Any, state: Any, clock: VirtualClock, *, kind: Kind, made: list[str], kept: dict[str, str]
-    ) -> None:
-        """What is not remembered is not missed; from now on it is."""
-        cursor = pull(opened(), kind)[-1].cursor
-        self.delete(kind, state, made[1])
-        clock.advance(timedelta(days=2))
-        cursor = pull(opened(memory=kept), kind, cursor)[-1].cursor
-        clock.advance(timedelta(days=2))
-        cursor = pull(opened(memory=kept), kind, cursor)[-1].cursor
-        self.delete(kind, state, made[2])
-        clock.advance(timedelta(days=2))
-
-        assert [made[2]] == self.gone(pull(opened(memory=kept), kind, cursor))
-
-    def test_a_long_roll_is_not_called(
-        self,
-        opened: Any,
-        state: Any,
-        clock: VirtualClock,
-        *,
-        kind: Kind,
-        made: list[str],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """Where the list costs more than a small part of the day's tokens, only webhooks tell."""
-        memory: dict[str, str] = {}
-        cursor = pull(opened(memory=memory), kind)[-1].cursor
-        self.delete(kind, state, made[1])
-        clock.advance(timedelta(days=2))
+        """Where it costs more than a small part of the day's tokens, only webhooks tell."""
         monkeypatch.setattr(limits, "AT_ONCE", 10**6)
 
-        assert [] == self.gone(pull(opened(memory=memory), kind, cursor))
+        assert names_all(adapter, kind)
+        assert adapter.name_all(kind) is None
 
-    def test_most_of_them_gone_at_once_is_believed_a_day_later(
-        self, opened: Any, state: Any, clock: VirtualClock, served: Served
+    @pytest.mark.parametrize("kind", [Kind.COMPANY, Kind.CONTACT])
+    def test_a_deletion_is_found_out_within_a_day(
+        self, adapter: Adapter, state: Any, clock: VirtualClock, *, kind: Kind, made: list[str]
     ) -> None:
-        """A user who may see nothing any more looks like an account where all was deleted; only the latter stays so."""
-        memory: dict[str, str] = {}
-        made = [state.create_company(name=f"Number {n}") for n in range(30)]
-        cursor = pull(opened(memory=memory), Kind.COMPANY)[-1].cursor
-        companies = state.tables.organizations
-        hidden = dict(companies)
-        found: list[list[str]] = []
-        for now in ({}, hidden, {}, {}):
-            companies.clear()
-            companies.update(now)
-            clock.advance(timedelta(days=1, hours=1))
-            pages = pull(opened(memory=memory), Kind.COMPANY, cursor)
-            cursor = pages[-1].cursor
-            found.append(self.gone(pages))
+        """What can be seen again, as the user had lost the right to for a month, is there again as soon."""
+        bench = make_bench(parts={"pd": (0.0, 1.0)})
+        plugins = fake_plugins(bench.crms, wrap=lambda *_: adapter)
+        workspace = replace(bench.workspace, plugins=plugins, clock=clock)
+        table = getattr(state.tables, TABLES[kind])
+        refs = {Ref("pd", kind, number) for number in made[1:3]}
+        crmbridge_pull(workspace)
+        self.delete(kind, state, made[1])
+        hidden = table.pop(int(made[2]))
+        clock.advance(timedelta(hours=1))
+        crmbridge_pull(workspace)
+        early = workspace.store.records.tombstones(refs).keys()
+        for _ in range(30):
+            clock.advance(timedelta(days=1))
+            crmbridge_pull(workspace)
+        late = workspace.store.records.tombstones(refs).keys()
+        table[int(made[2])] = hidden
+        clock.advance(timedelta(days=1))
+        crmbridge_pull(workspace)
 
-        assert [[], [], []] == found[:-1]
-        assert set(made) <= set(found[-1])
-
-    def test_a_few_gone_at_once_are_believed(self, opened: Any, state: Any, clock: VirtualClock) -> None:
-        """In a small account half of what there is may well be thrown away in a day."""
-        memory: dict[str, str] = {}
-        made = [state.create_company(name=f"Number {n}") for n in range(15)]
-        cursor = pull(opened(memory=memory), Kind.COMPANY)[-1].cursor
-        for number in made:
-            state.delete_company(number)
-        clock.advance(timedelta(days=1, hours=1))
-
-        assert made == sorted(self.gone(pull(opened(memory=memory), Kind.COMPANY, cursor)), key=int)
+        assert (set(), refs) == (early, late)
+        assert {Ref("pd", kind, made[1])} == workspace.store.records.tombstones(refs).keys()

@@ -145,18 +145,3 @@ def test_our_clock_may_be_put_to_another_time_between_two_pulls(
         found, _, cursor = pull(adapter, kind, cursor)
 
         assert {each} <= found
-
-
-def test_a_clock_that_was_ahead_puts_no_roll_off(
-    adapter: Adapter, state: Any, clock: VirtualClock, ours: ClockBeside
-) -> None:
-    """Who is there was last asked in the year to come, by a clock that was wrong: it is asked again."""
-    contact = some(state, adapter, Kind.CONTACT)[0]
-    ours.beside = timedelta(days=366)
-    cursor = settle(adapter, Kind.CONTACT, clock)
-    ours.beside = timedelta(0)
-    del state.tables.persons[int(contact)]
-    clock.advance(timedelta(days=2))
-    pages = pull(adapter, Kind.CONTACT, cursor)[1]
-
-    assert [contact] == [stone.ref.id for page in pages for stone in page.tombstones]

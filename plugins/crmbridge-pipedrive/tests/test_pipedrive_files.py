@@ -100,18 +100,6 @@ def test_a_file_that_is_deleted_meanwhile_hides_no_other(
     assert set(ids[:-2]) <= found
 
 
-def test_a_deletion_is_found_out_within_a_day(served: Served, adapter: Adapter, clock: VirtualClock) -> None:
-    """No list tells of it, so all are listed once a day."""
-    first, second = add(served, 2)
-    cursor = pull(adapter)[-1].cursor
-    state_of(served).delete_file(first)
-    clock.advance(timedelta(hours=25))
-    pages = pull(adapter, cursor)
-
-    assert {first} == {stone.ref.id for page in pages for stone in page.tombstones}
-    assert {second} == set(files(pull(adapter)))
-
-
 def test_what_hangs_on_no_deal_is_none_of_ours(served: Served, adapter: Adapter, clock: VirtualClock) -> None:
     """Nor are the pictures within e-mails; one that is taken off its deal is gone."""
     mine, loose, picture = add(served, 3)

@@ -21,6 +21,7 @@ from crmbridge.http.patience import patiently, worth_waiting_for
 from crmbridge.http.quoting import words_of
 from crmbridge.http.reaching import name_of, open_way, unreachable
 from crmbridge.http.slices import wait_for_room
+from crmbridge.http.sparing import parsed
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
 from crmbridge.revealed import strike
@@ -359,7 +360,7 @@ def _address(connection: str, path: str, base_url: str | None) -> str:
 def _whole_address(base: str, url: str, params: Mapping[str, Any] | None) -> httpx.URL:
     """Put an address together before it is parsed: httpx would parse it three times, letter by letter."""
     address = url if _ELSEWHERE.match(url) else f"{base}{url}"
-    return httpx.URL(f"{address}?{httpx.QueryParams(params)}" if params else address)
+    return parsed(f"{address}?{httpx.QueryParams(params)}" if params else address)
 
 
 def _content(body: Any) -> tuple[bytes | None, dict[str, str]]:

@@ -35,20 +35,23 @@ def dump_json(data: Any) -> bytes:
     Raises ValueError for NaN, infinity, and a Decimal of more digits than `load_json` reads.
     """
     # The json module can't write a Decimal. Each one goes in as a text that nobody can guess and comes out bare.
-    mark = secrets.token_hex(16)
     numbers: list[str] = []
 
     def encode(value: Any) -> str:
         if not isinstance(value, Decimal):
             raise TypeError(f"{type(value).__name__} has no JSON form")
         numbers.append(f"{_bounded(value):f}")
-        return f"{mark}{len(numbers) - 1}."
+        return f"{_MARK}{len(numbers) - 1}."
 
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=encode)
     if numbers:
-        text = re.sub(f'"{mark}(\\d+)\\."', lambda match: numbers[int(match[1])], text)
+        text = _MARKED.sub(lambda match: numbers[int(match[1])], text)
     # A lone surrogate can't be written as UTF-8, and no CRM stores one: it becomes the replacement character.
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
+
+
+_MARK = secrets.token_hex(16)  # of this process: to make one for each text, and an expression that finds it, takes long
+_MARKED = re.compile(f'"{_MARK}(\\d+)\\."')
 
 
 def _decimal(text: str) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ def count_in(headers: Headers, name: str) -> int | None:
     return int(text) if _COUNT.fullmatch(text) else None
 
 
+@functools.lru_cache(maxsize=64)  # all that is answered within a second says the same
 def _moment(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)

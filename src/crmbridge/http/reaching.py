@@ -10,6 +10,7 @@ from urllib.request import getproxies
 
 from crmbridge.errors import ConfigurationError, RetryLaterError
 from crmbridge.http.library import httpx
+from crmbridge.http.sparing import Cookieless
 from crmbridge.http.trust import authorities_for
 from crmbridge.http.wires import wire_to
 from crmbridge.loopback import is_loopback
@@ -32,7 +33,7 @@ _SHUT_OUT = "Check the proxy that HTTPS_PROXY or ALL_PROXY names: its address, u
 def open_way(connection: str, base_url: str, *, headers: Mapping[str, str], timeout: float) -> httpx.Client:
     """Open what sends requests to a server; raises ConfigurationError where the environment names no way to it."""
     try:
-        return httpx.Client(
+        return Cookieless(
             headers=headers,
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),

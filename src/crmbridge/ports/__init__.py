@@ -19,6 +19,7 @@ from crmbridge.ports.crm import (
 from crmbridge.ports.field_history import TellsFieldHistory, tells_field_history
 from crmbridge.ports.findings import FindingQuery, FindingStore, State, StoredFinding, WaiverStore
 from crmbridge.ports.guards import GuardRequest, Guards, LeftOut, rule_name
+from crmbridge.ports.listing import NamesAll, names_all
 from crmbridge.ports.rates import Rate, RateLedger
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
@@ -62,6 +63,7 @@ __all__ = [
     "LinkStore",
     "Linked",
     "MatchIndex",
+    "NamesAll",
     "NativeField",
     "NativeStage",
     "Page",
@@ -83,6 +85,7 @@ __all__ = [
     "WebhookRequest",
     "WebhookSpec",
     "asks_ahead",
+    "names_all",
     "rule_name",
     "tells_field_history",
 ]

@@ -27,8 +27,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     tombstones: bool  # `pull` reports records that are gone
     status_in_stage: bool  # won and lost are stages (HubSpot, Salesforce), not a status beside them (Pipedrive)
     lag: timedelta = timedelta(0)  # how late a change may show up in `pull`
-    # For how long `pull` tells that a record of a kind is gone, where the CRM forgets it then.
+    # For how long `pull` tells that a record of a kind is gone, where the CRM forgets it then: as often, what is known
+    # is looked for by its ids. Where nothing tells of it, how often that shall be.
     forgets: Mapping[Kind, timedelta] = field(default_factory=dict)
+    names_all: frozenset[Kind] = frozenset()  # of which kinds it can name all that are there (`ports.listing`)
     merges: bool = False  # the tombstone of a record that was merged away names the survivor
     conditional_write: bool = False  # the CRM itself refuses an update of a record that changed since `expects`
     slices: bool = False  # a big first pull reads parts of a list side by side

@@ -10,7 +10,7 @@ from crmbridge.sandbox.front import fronted
 from crmbridge.sandbox.kit import Sandbox, SandboxOptions, assemble
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
 from crmbridge.sandbox.server import Served, serve
-from crmbridge.sandbox.vendor import RateWindow, Vendor
+from crmbridge.sandbox.vendor import RateWindow, Vendor, http_date
 from crmbridge.sandbox.world import (
     WORLD_FIELDS,
     World,
@@ -42,6 +42,7 @@ __all__ = [
     "WorldUser",
     "assemble",
     "fronted",
+    "http_date",
     "make_world",
     "serve",
 ]

@@ -87,7 +87,10 @@ def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vend
 
 
 class _Gate:
-    """Lets requests through to the routes, or lets them go wrong as the faults say."""
+    """Lets requests through to the routes, or lets them go wrong as the faults say.
+
+    A path is read from the scope: Starlette's `url` puts the whole address together, and takes it apart again.
+    """
 
     def __init__(self, app: ASGIApp, vendor: Vendor, options: SandboxOptions, token: str) -> None:
         self._app = app
@@ -137,7 +140,7 @@ class _Gate:
         return response, fault
 
     def _is_open(self, request: Request) -> bool:
-        return any(request.url.path.startswith(path) for path in self._vendor.open_paths)
+        return str(request.scope["path"]).startswith(self._vendor.open_paths)
 
     def _full_window(self, request: Request) -> RateWindow | None:
         if self._options.limit == "none":
@@ -158,9 +161,9 @@ class _Gate:
 
         async with self._one_at_a_time.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             await self._app(scope, _replay(body), collect)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
-        headers.pop("content-length", None)
-        return Response(b"".join(collected), status_code=start["status"], headers=headers)
+        response = Response(b"".join(collected), status_code=start["status"])
+        response.raw_headers = list(start["headers"])
+        return response
 
     def _note(self, request: Request, body: bytes, response: Response | None, fault: str) -> None:
         answered = None if fault in UNANSWERED else response
@@ -170,7 +173,7 @@ class _Gate:
             self._options.clock.now(),
             request.method,
             self._vendor.names(request, body),
-            request.url.query.replace(self._token, STRUCK),
+            request.scope["query_string"].decode("ascii", "replace").replace(self._token, STRUCK),
             _decoded(body),
             answered.status_code if answered else 0,
             fault,

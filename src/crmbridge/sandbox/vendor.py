@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -19,15 +21,14 @@ class RateWindow:
         self.requests = requests
         self.seconds = seconds
         self.applies = applies
+        self._lasts = timedelta(seconds=seconds)
         self._taken: deque[datetime] = deque()
         self._lock = threading.Lock()
 
     def take(self, now: datetime) -> bool:
         """Take one request, or tell that the window is full."""
         with self._lock:
-            while self._taken and now - self._taken[0] >= timedelta(seconds=self.seconds):
-                self._taken.popleft()
-            if len(self._taken) >= self.requests:
+            if self._left(now) <= 0:
                 return False
             self._taken.append(now)
             return True
@@ -35,7 +36,12 @@ class RateWindow:
     def remaining(self, now: datetime) -> int:
         """Give how many requests still fit."""
         with self._lock:
-            return self.requests - sum(now - taken < timedelta(seconds=self.seconds) for taken in self._taken)
+            return self._left(now)
+
+    def _left(self, now: datetime) -> int:
+        while self._taken and now - self._taken[0] >= self._lasts:
+            self._taken.popleft()
+        return self.requests - len(self._taken)
 
 
 class Vendor(Struct, frozen=True, kw_only=True):
@@ -55,4 +61,10 @@ class Vendor(Struct, frozen=True, kw_only=True):
     windows: Sequence[RateWindow] = ()
     open_paths: tuple[str, ...] = ()
     decorate: Callable[[Request, Response], None] = lambda _request, _response: None
-    names: Callable[[Request, bytes], str] = lambda request, _body: request.url.path
+    names: Callable[[Request, bytes], str] = lambda request, _body: str(request.scope["path"])
+
+
+@functools.lru_cache(maxsize=16)  # all that is answered in one moment says the same
+def http_date(at: datetime) -> str:
+    """Write a time as the headers of HTTP do."""
+    return format_datetime(at.astimezone(UTC), usegmt=True)

@@ -13,7 +13,7 @@ from crmbridge.errors import AdapterBugError, CrmbridgeError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead, tells_field_history
+from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead, names_all, tells_field_history
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,15 @@ class Contained:
         with self._held("field_history"):
             if tells_field_history(self._adapter):
                 yield from self._adapter.field_history(deals, fields, since)
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        """Give the ids of all records of a kind that are there; None where that would cost too much for now."""
+        with self._held("name_all"):
+            named = self._adapter.name_all(kind) if names_all(self._adapter, kind) else None
+            found = None if named is None else frozenset(named)  # as it is looked up for each that is known
+            if found is not None and not all(isinstance(each, str) for each in found):
+                raise TypeError("what is no id names nothing")
+            return found
 
     def close(self) -> None:
         """Give back connections. A bug in that is told of and ends nothing: all is done, or ends otherwise."""

@@ -16,20 +16,10 @@ from crmbridge.model.codec import blocked_from_json, blocked_to_json
 from crmbridge.model.records import Kind, Ref, Signature
 from crmbridge.ports import Waiting
 from crmbridge.store import schema
-from crmbridge.store.database import (
-    Database,
-    Fixed,
-    among,
-    chunks,
-    delete_among,
-    insert_written,
-    next_mark,
-    rows_among,
-    upsert,
-    upsert_written,
-)
+from crmbridge.store.database import Database, insert_written, next_mark, upsert, upsert_written
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
+from crmbridge.store.straight import Fixed, among, chunks, delete_among, place, rows_among, run
 from crmbridge.store.texts import all_storable, json_text, storable
 from crmbridge.store.waiting_rows import in_order
 
@@ -103,10 +93,10 @@ class SqlBacklog:
 
 def _leave(open_: Connection, reader: str, links: Sequence[str]) -> None:
     """Note that what stands in some links was left. It may be very much, so it stays in the database."""
-    mark = "%s" if open_.dialect.name == "postgresql" else "?"
+    mark = place(open_)
     marks = ", ".join([mark] * len(links))
     members = f"SELECT {mark}, connection, kind, id FROM {_links} WHERE link IN ({marks})"  # noqa: S608  names of ours
-    open_.exec_driver_sql(f"INSERT INTO {_left} {members} ON CONFLICT DO NOTHING", (reader, *all_storable(links)))
+    run(open_, f"INSERT INTO {_left} {members} ON CONFLICT DO NOTHING", (reader, *all_storable(links)))
 
 
 class SqlWaiting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from msgspec import Struct
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
-    CursorResult,
     Engine,
     Table,
-    bindparam,
     case,
     func,
     inspect,
@@ -40,21 +37,16 @@ from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.store import fresh, postgresql, schema, sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
 from crmbridge.store.plain import AT_ONCE
-from crmbridge.store.texts import all_storable
+from crmbridge.store.straight import place, run
+from crmbridge.store.texts import moment_text
 from crmbridge.store.version import VERSION
-from crmbridge.store.written import Moment
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
 
 T = TypeVar("T")
 Row = dict[str, Any]
-Columns = Sequence[Column[Any]]
-Rows = Iterator[Sequence[Any]]
-Fixed = Mapping[str, str | None]
-_NOTHING: Fixed = {}
 
-CHUNK = 500  # how many values one IN list holds
 _URL_ADVICE = "Write `store` as sqlite:///path/to/state.db, or as postgresql://user@host/database."
 
 
@@ -122,8 +114,12 @@ class Database:
         self._engine.dispose()
 
     def _keep(self, connection: Connection, held: HeldLease, at: datetime | None) -> None:
-        until = {} if at is None else {"until": at + held.lasts}
-        done = connection.execute(_RENEWED if until else _HELD, {"held": held.token, **until})
+        mark = place(connection)
+        if at is None:
+            done = run(connection, _HELD.format(mark), (held.token,))
+        else:
+            until = moment_text(at + held.lasts)
+            done = run(connection, _RENEWED.format(mark), (until, until, held.token))
         if done.rowcount == 0:
             raise taken_over(self.where)
 
@@ -146,7 +142,7 @@ class Database:
     def _plainly(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, sqlite.DriverError) as error:
+        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
             tell = postgresql.trouble if self._engine.dialect.name == "postgresql" else sqlite.trouble
             meant = tell(cause, self.where) if (cause := getattr(error, "orig", error)) else None
             if meant is None:
@@ -154,12 +150,9 @@ class Database:
             raise meant from error
 
 
-_LEASE = schema.lease.c
-_OF_OURS = update(schema.lease).where(_LEASE.token == bindparam("held"))
-_HELD = _OF_OURS.values(expires_at=_LEASE.expires_at)
-_UNTIL = bindparam("until", type_=Moment)
+_HELD = "UPDATE lease SET expires_at = expires_at WHERE token = {0}"
 # Never earlier than it is: another thread may have come by with a later time.
-_RENEWED = _OF_OURS.values(expires_at=case((_LEASE.expires_at < _UNTIL, _UNTIL), else_=_LEASE.expires_at))
+_RENEWED = "UPDATE lease SET expires_at = CASE WHEN expires_at < {0} THEN {0} ELSE expires_at END WHERE token = {0}"
 _MARK = schema.marks.c.mark
 _NEXT_MARK = update(schema.marks).values(mark=_MARK + 1).returning(_MARK)
 
@@ -270,18 +263,18 @@ def upsert_written(
     for start in range(0, len(unique), AT_ONCE):
         some = unique[start : start + AT_ONCE]
         sql = _upsert_sql(connection.dialect.name, into, newest, marked, len(some))
-        saved += connection.exec_driver_sql(sql, tuple(chain.from_iterable(some))).rowcount
+        saved += run(connection, sql, tuple(chain.from_iterable(some))).rowcount
     return len(unique) - saved
 
 
 def insert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert whole rows, each of another primary key, whose values are as they are stored."""
-    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    mark = place(connection)
     values = f"({', '.join([mark] * len(into.columns))})"
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
         sql = f"INSERT INTO {into} VALUES {', '.join([values] * len(some))}"  # noqa: S608  a name of ours
-        connection.exec_driver_sql(sql, tuple(chain.from_iterable(some)))
+        run(connection, sql, tuple(chain.from_iterable(some)))
 
 
 @functools.lru_cache(maxsize=10 * AT_ONCE)
@@ -332,64 +325,3 @@ def _insert(dialect: str, into: Table) -> Insert | PostgresqlInsert:
 
         return insert(into)
     return sqlite_insert(into)
-
-
-def chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    """Cut items into lists short enough for one IN list."""
-    everything = list(items)
-    for start in range(0, len(everything), CHUNK):
-        yield everything[start : start + CHUNK]
-
-
-def among(column: Column[Any], items: Iterable[T]) -> Iterator[ColumnElement[bool]]:
-    """Give one condition per chunk of the values a column may have."""
-    return (column.in_(chunk) for chunk in chunks(items))
-
-
-def rows_among(
-    connection: Connection, columns: Columns, column: str, values: Iterable[str], of: Fixed = _NOTHING
-) -> Rows:
-    """Give rows of a table as they are stored, where a column is one of these values and others have a fixed one.
-
-    It says what `select` with `among` says. SQLAlchemy would look at every value on its way in and out, which costs
-    more than the database does. Values are made storable here, as what people type may not be.
-    """
-    names = ", ".join(_asked(each, connection) for each in columns)
-    for some in chunks(values):
-        what = f"SELECT {names} FROM {columns[0].table}"  # noqa: S608  names of ours
-        # The driver's own rows: SQLAlchemy would make each anew.
-        with run_among(connection, what, column, some, of) as result:
-            yield from result.cursor.fetchall()
-
-
-def delete_among(
-    connection: Connection, table: Table, column: str, values: Iterable[str], of: Fixed = _NOTHING
-) -> None:
-    """Take away the rows that `rows_among` would give."""
-    for some in chunks(values):
-        run_among(connection, f"DELETE FROM {table}", column, some, of)  # noqa: S608  a name of ours
-
-
-def run_among(connection: Connection, what: str, column: str, values: Sequence[str], of: Fixed) -> CursorResult[Any]:
-    """Run a statement on the rows where a column is one of these values, at most CHUNK, and others have a fixed one."""
-    mark = "%s" if connection.dialect.name == "postgresql" else "?"
-    where = [f"{_quoted(name)} {'IS NULL' if value is None else f'= {mark}'}" for name, value in of.items()]
-    where.append(f"{_quoted(column)} IN ({', '.join([mark] * len(values))})")
-    given = (*(value for value in of.values() if value is not None), *all_storable(values))
-    return connection.exec_driver_sql(f"{what} WHERE {' AND '.join(where)}", given)
-
-
-def _asked(column: Column[Any], connection: Connection) -> str:
-    name = _quoted(column.name)
-    return in_utf8(name, connection) if isinstance(column.type, schema.Parsed) else name
-
-
-def in_utf8(name: str, connection: Connection) -> str:
-    """Ask for a text as the bytes in which SQLite keeps it; PostgreSQL's driver has it as text only.
-
-    JSON is parsed from bytes. To make text of them first, and bytes of that, costs nearly as much as the parsing.
-    """
-    return name if connection.dialect.name == "postgresql" else f"CAST({name} AS BLOB)"
-
-
-_quoted = '"{}"'.format

@@ -14,8 +14,9 @@ from crmbridge.model.codec import change_from_json, change_to_json
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.store import schema
-from crmbridge.store.database import Database, among, delete_among, rows_among
+from crmbridge.store.database import Database
 from crmbridge.store.links import write_bases
+from crmbridge.store.straight import among, delete_among, rows_among
 from crmbridge.store.texts import json_text
 
 INTENT, OUTCOME = "intent", "outcome"

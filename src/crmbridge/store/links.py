@@ -13,20 +13,12 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import StoredFields, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
 from crmbridge.store import schema
-from crmbridge.store.database import (
-    Database,
-    Rows,
-    chunks,
-    delete_among,
-    in_utf8,
-    rows_among,
-    run_among,
-    upsert_written,
-)
+from crmbridge.store.database import Database, upsert_written
 from crmbridge.store.record_rows import READ_NAMES, record_at
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
+from crmbridge.store.straight import Rows, chunks, delete_among, in_utf8, rows_among, run_among
 from crmbridge.store.texts import storable
 
 _links, _bases = schema.links, schema.bases
@@ -81,8 +73,7 @@ class SqlLinks:
             bases = {Ref("", Kind.DEAL, id_): base for id_, base in own.items()}
             asked = ", ".join(in_utf8(each, open_) if each.endswith(".fields") else each for each in _AROUND)
             for part in chunks(sorted(map(storable, links))):
-                with run_among(open_, f"SELECT {asked} {_FROM}", "link", part, {}) as result:
-                    members = result.cursor.fetchall()
+                members = run_among(open_, f"SELECT {asked} {_FROM}", "link", part, {})
                 for link, connection, kind, id_, base, *record in members:
                     ref = ref_of(connection, kind, id_)
                     found[link].append(ref)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,7 @@ class Identity(NamedTuple):
                 return None
 
 
+@functools.cache
 def myself() -> Identity | None:
     """Give this process's identity; None where the system does not tell enough, such as outside Linux."""
     try:
@@ -43,6 +45,10 @@ def myself() -> Identity | None:
     except OSError:
         return None
     return Identity(boot, "+".join(spaces), os.getpid(), start) if start else None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=myself.cache_clear)  # a child is another process
 
 
 def is_dead(other: Identity, me: Identity | None) -> bool:

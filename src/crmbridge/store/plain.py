@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sized
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from crmbridge.errors import CrmbridgeError, LockedError
 from crmbridge.store import sqlite
@@ -34,25 +34,36 @@ class PlainState:
     def __init__(self, path: Path, hold: Hold) -> None:
         self._path = path
         self.hold = hold
+        self._plainly = _Plainly(str(path))
         self._idle: deque[sqlite3.Connection] = deque()  # kept for the next transaction
 
     def is_up_to_date(self) -> bool:
         """Tell whether there is a state that is as this version makes it; False, too, where that can't be found out."""
-        with suppress(CrmbridgeError, sqlite3.Error), self.read() as connection:
-            return connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(VERSION,)]
+        with suppress(CrmbridgeError, sqlite3.Error):
+            return self.rows("SELECT version_num FROM alembic_version") == [(VERSION,)]
         return False
 
     def must_be_there(self) -> None:
         """Raise StateError for a file that was taken away: opened anew by its name, it would be made anew."""
         if not self._path.exists():
-            with self._plainly():
+            with self._plainly:
                 sqlite.connect(self._path).close()
 
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
+    def rows(self, sql: str, values: Sequence[str] = ()) -> list[Any]:
+        """Read by one statement. What it gives is of one moment by itself, so it needs no transaction around it."""
+        with self._plainly:
+            connection = self._connection()
+            try:
+                found = connection.execute(sql, values).fetchall()
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.append(connection)
+            return found
+
+    def read(self) -> AbstractContextManager[sqlite3.Connection]:
         """Read in one transaction: everything seen in it is of one moment."""
-        with self._transaction("BEGIN") as connection:
-            yield connection
+        return self._transaction("BEGIN")
 
     @contextmanager
     def write(self, at: datetime | None = None) -> Iterator[sqlite3.Connection]:
@@ -93,7 +104,7 @@ class PlainState:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._plainly():
+        with self._plainly:
             connection = self._connection()
             try:
                 connection.execute(begin)
@@ -104,21 +115,24 @@ class PlainState:
                 raise
             self._idle.append(connection)
 
-    @contextmanager
-    def _plainly(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            meant = sqlite.trouble(error, str(self._path))
-            if meant is None:
-                raise
-            raise meant from error
-
     def _connection(self) -> sqlite3.Connection:
         try:
             return self._idle.pop()
         except IndexError:
             return sqlite.connect(self._path)
+
+
+class _Plainly(NamedTuple):
+    """Tells errors of SQLite in plain words."""
+
+    where: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, sqlite3.Error) and (meant := sqlite.trouble(error, self.where)) is not None:
+            raise meant from error
 
 
 def marks(values: Sized) -> str:

@@ -52,9 +52,8 @@ class QuietRecords(Part):
 
     def cursors(self, connection: str) -> dict[Kind, str]:
         """Give the cursor after the last page saved of each kind that has one."""
-        with self._state.read() as open_:
-            rows = open_.execute("SELECT kind, cursor FROM cursors WHERE connection = ?", (storable(connection),))
-            return {KINDS[kind]: cursor for kind, cursor in rows}
+        rows = self._state.rows("SELECT kind, cursor FROM cursors WHERE connection = ?", (storable(connection),))
+        return {KINDS[kind]: cursor for kind, cursor in rows}
 
     def records(self, connection: str, kind: Kind) -> Iterator[Record]:
         """Give all records that are not gone, ordered by id, as they were when the first one was asked for."""
@@ -87,8 +86,7 @@ class QuietLinks(Part):
 
     def links(self) -> dict[str, tuple[Ref, ...]]:
         """Give all links by id, refs in order: none before a first sync."""
-        with self._state.read() as open_:
-            is_any = open_.execute("SELECT 1 FROM links LIMIT 1").fetchone() is not None
+        is_any = self._state.rows("SELECT 1 FROM links LIMIT 1")
         found: dict[str, tuple[Ref, ...]] = self._whole().links() if is_any else {}
         return found
 
@@ -126,8 +124,7 @@ class QuietBacklog(Part):
 
     def readers(self) -> frozenset[str]:
         """Name the readers that there are."""
-        with self._state.read() as open_:
-            return frozenset(reader for (reader,) in open_.execute("SELECT reader FROM readers"))
+        return frozenset(reader for (reader,) in self._state.rows("SELECT reader FROM readers"))
 
     def forget(self, readers: Collection[str]) -> None:
         """Forget readers; one that comes back begins with everything."""
@@ -153,8 +150,7 @@ class QuietWaiting(Part):
 
     def all(self) -> tuple[Waiting, ...]:
         """Give everything that waits, ordered by deal, name and reason."""
-        with self._state.read() as open_:
-            rows = open_.execute("SELECT item, since FROM waiting").fetchall()
+        rows = self._state.rows("SELECT item, since FROM waiting")
         found = [Waiting(blocked_from_json(json.loads(item)), datetime.fromisoformat(since)) for item, since in rows]
         return tuple(sorted(found, key=in_order))
 
@@ -169,14 +165,12 @@ class QuietFindings(Part):
 
     def due(self, now: datetime) -> tuple[Ref, ...]:
         """Give the deals whose evaluation was good until now or earlier, ordered."""
-        with self._state.read() as open_:
-            rows = open_.execute("SELECT connection, deal FROM places WHERE until <= ?", (moment_text(now),))
-            return tuple(sorted(Ref(connection, Kind.DEAL, deal) for connection, deal in rows))
+        rows = self._state.rows("SELECT connection, deal FROM places WHERE until <= ?", (moment_text(now),))
+        return tuple(sorted(Ref(connection, Kind.DEAL, deal) for connection, deal in rows))
 
     def counts(self) -> dict[Severity, int]:
         """Count the open findings by severity, without the waived ones."""
-        with self._state.read() as open_:
-            return {Severity(severity): count for severity, count in open_.execute(_COUNTS)}
+        return {Severity(severity): count for severity, count in self._state.rows(_COUNTS)}
 
 
 _COUNTS = "SELECT severity, count(*) FROM findings WHERE cleared_at IS NULL AND waived_by IS NULL GROUP BY severity"
@@ -187,8 +181,7 @@ class QuietJournal(Part):
 
     def unsettled(self) -> tuple[JournalEntry, ...]:
         """Give the newest intent of each change with no outcome since, or `unknown` as its last; oldest first."""
-        with self._state.read() as open_:
-            open_changes = open_.execute("SELECT 1 FROM open_changes LIMIT 1").fetchone()
+        open_changes = self._state.rows("SELECT 1 FROM open_changes LIMIT 1")
         found: tuple[JournalEntry, ...] = self._whole().unsettled() if open_changes else ()
         return found
 
@@ -203,9 +196,8 @@ class QuietHints(Part):
 
     def pending(self, connection: str) -> tuple[tuple[Ref, datetime], ...]:
         """Give the refs noted, oldest first, each with when it was last noted."""
-        with self._state.read() as open_:
-            rows = open_.execute(_HINTS, (storable(connection),))
-            return tuple((Ref(of, KINDS[kind], id_), datetime.fromisoformat(at)) for of, kind, id_, at in rows)
+        rows = self._state.rows(_HINTS, (storable(connection),))
+        return tuple((Ref(of, KINDS[kind], id_), datetime.fromisoformat(at)) for of, kind, id_, at in rows)
 
     def done(self, seen: Sequence[tuple[Ref, datetime]]) -> None:
         """Forget the refs that were re-read, unless they were noted again since the time given."""

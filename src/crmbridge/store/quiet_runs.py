@@ -39,9 +39,8 @@ class QuietRuns(Part):
 
     def last(self, command: str, now: datetime) -> Run | None:
         """Give the newest finished run of a command; not one that a wrong clock put into the future."""
-        with self._state.read() as open_:
-            row = open_.execute(_LAST, (storable(command), moment_text(now))).fetchone()
-        return _run(row) if row else None
+        rows = self._state.rows(_LAST, (storable(command), moment_text(now)))
+        return _run(rows[0]) if rows else None
 
     @contextlib.contextmanager
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:
@@ -72,11 +71,7 @@ class QuietRuns(Part):
     def must_hold(self) -> None:
         """Raise LockedError when the lease that is held was taken over. Any thread may ask."""
         held = self._state.hold.lease
-        if held is None:
-            return
-        with self._state.read() as open_:
-            found = open_.execute("SELECT 1 FROM lease WHERE token = ?", (held.token,)).fetchone()
-        if found is None:
+        if held is not None and not self._state.rows("SELECT 1 FROM lease WHERE token = ?", (held.token,)):
             raise self._state.taken_over()
 
     def _release(self, token: str) -> None:
@@ -130,11 +125,10 @@ class QuietMemory(MutableMapping[str, str]):
         self._connection = storable(connection)
 
     def __getitem__(self, name: str) -> str:
-        with self._state.read() as open_:
-            value = first(open_.execute(f"SELECT value FROM memory {_THAT}", (self._connection, storable(name))))  # noqa: S608  our own words
-        if value is None:
+        rows = self._state.rows(f"SELECT value FROM memory {_THAT}", (self._connection, storable(name)))  # noqa: S608  our own words
+        if not rows:
             raise KeyError(name)
-        return str(json.loads(value))
+        return str(json.loads(rows[0][0]))
 
     def __setitem__(self, name: str, value: str) -> None:
         # `saved_at` is for people who look into the state; nothing is decided by it.
@@ -149,14 +143,12 @@ class QuietMemory(MutableMapping[str, str]):
                 raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        with self._state.read() as open_:
-            rows = open_.execute("SELECT name FROM memory WHERE connection = ? ORDER BY name", (self._connection,))
-            return iter([name for (name,) in rows])
+        rows = self._state.rows("SELECT name FROM memory WHERE connection = ? ORDER BY name", (self._connection,))
+        return iter([name for (name,) in rows])
 
     def __len__(self) -> int:
-        with self._state.read() as open_:
-            found = open_.execute("SELECT count(*) FROM memory WHERE connection = ?", (self._connection,))
-            return int(first(found))
+        ((count,),) = self._state.rows("SELECT count(*) FROM memory WHERE connection = ?", (self._connection,))
+        return int(count)
 
 
 _THAT = "WHERE connection = ? AND name = ?"

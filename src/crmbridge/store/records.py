@@ -14,23 +14,14 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.ports import Page
 from crmbridge.store import schema
-from crmbridge.store.database import (
-    Database,
-    Marked,
-    among,
-    chunks,
-    next_mark,
-    rows_among,
-    run_among,
-    upsert,
-    upsert_written,
-)
+from crmbridge.store.database import Database, Marked, next_mark, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
 from crmbridge.store.record_writing import moves_rows, record_rows, tombstone_row
 from crmbridge.store.refs import KINDS, by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
+from crmbridge.store.straight import among, chunks, rows_among, run_among
 from crmbridge.store.texts import read_ref, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
@@ -173,10 +164,9 @@ class SqlRecords:
             for connection, kind, ids in by_kind(refs):
                 of = {"connection": connection, "kind": kind.value}
                 for some in chunks(ids):
-                    with run_among(open_, _TOMBSTONES, "id", some, of) as rows:
-                        for id_, at, into in rows.cursor.fetchall():
-                            ref, survivor = Ref(connection, kind, id_), None if into is None else read_ref(into)
-                            found[ref] = Tombstone(ref=ref, at=datetime.fromisoformat(at), merged_into=survivor)
+                    for id_, at, into in run_among(open_, _TOMBSTONES, "id", some, of):
+                        ref, survivor = Ref(connection, kind, id_), None if into is None else read_ref(into)
+                        found[ref] = Tombstone(ref=ref, at=datetime.fromisoformat(at), merged_into=survivor)
         return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, Table
 
-from crmbridge.store.database import Fixed, chunks
+from crmbridge.store.straight import Fixed, chunks, place, run
 from crmbridge.store.texts import all_storable
 
 FEW = 20  # values that are looked up as fast as anything else is asked
@@ -27,9 +27,9 @@ def near_any(
 
 
 def _is_any(connection: Connection, table: Table, column: str, values: list[str], of: Fixed) -> bool:
-    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    mark = place(connection)
     where = " AND ".join([*(f'"{name}" = {mark}' for name in of), f'"{column}" BETWEEN {mark} AND {mark}'])
     stored = all_storable(values)
     asked = (*of.values(), min(stored), max(stored))
     sql = f"SELECT 1 FROM {table} WHERE {where} LIMIT 1"  # noqa: S608  names of ours
-    return connection.exec_driver_sql(sql, asked).first() is not None
+    return run(connection, sql, asked).fetchone() is not None

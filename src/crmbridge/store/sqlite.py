@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
 import tempfile
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 10  # how long a write waits for another process's write
 PAGE = 8192  # bytes: of a deal with fifty fields, a smaller page holds one and leaves the rest of itself empty
-DriverError = sqlite3.Error  # of what goes past SQLAlchemy
 WRITES = "crmbridge_writes"  # the execution option of transactions that write
 
 # FULL makes every commit wait for the disk: an intent that was committed survives a power cut.
@@ -44,13 +44,12 @@ def connect(path: Path) -> sqlite3.Connection:
     return opened
 
 
+@functools.lru_cache(maxsize=8)  # what was compiled once is not compiled again for a state that is opened again
 def engine(path: Path) -> Engine:
-    """Make an engine on an existing file. Threads may share it."""
-    from sqlalchemy import QueuePool, create_engine, event  # noqa: PLC0415  a quiet run does without it
+    """Give the engine on an existing file. Threads and stores may share it, as it keeps no connection itself."""
+    from sqlalchemy import NullPool, create_engine, event  # noqa: PLC0415  a quiet run does without it
 
-    made = create_engine(
-        "sqlite://", creator=lambda: connect(path), poolclass=QueuePool, max_overflow=-1, hide_parameters=True
-    )
+    made = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool, hide_parameters=True)
     event.listen(made, "begin", _begin)
     return made
 
@@ -58,8 +57,8 @@ def engine(path: Path) -> Engine:
 class Transactions:
     """Transactions on connections that are kept for the next one.
 
-    SQLAlchemy's pool keeps the driver's connections only. To make its own anew each time costs more than most of what
-    is read in a transaction.
+    A pool of SQLAlchemy would keep the driver's connections only. To make its own anew each time costs more than most
+    of what is read in a transaction.
     """
 
     def __init__(self, engine: Engine) -> None:

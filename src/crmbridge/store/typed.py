@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from crmbridge.store.database import Fixed, rows_among
 from crmbridge.store.sparse import near_any
+from crmbridge.store.straight import Fixed, rows_among
 from crmbridge.store.written import Json, Moment
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
-
 import pytest
+from tests.unit.cli.written import text
 
-from crmbridge.cli.output import Line, Screen
 from crmbridge.cli.plan_view import change_lines, plan_lines, summary_line
 from crmbridge.cli.speech import english
 from crmbridge.model.changes import Action, Blocked, FieldEdit
@@ -21,13 +18,6 @@ NAMES = Names(
     others={make_ref("7", kind=Kind.USER): "rita@example.com"},
     stages={"proposal": "Proposal", "closing": "Closing"},
 )
-
-
-def text(lines: Iterable[Line]) -> str:
-    """Give lines as they are written where there is no terminal."""
-    stream = io.StringIO()
-    Screen(stream, colour=False).show(lines)
-    return stream.getvalue()
 
 
 def test_an_update_shows_before_and_after_by_name() -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import re
 import string
 import tomllib
-from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from tests.unit.cli.written import text
 
 from crmbridge.cli.exits import EXITS
 from crmbridge.cli.explain_view import explanation_lines
 from crmbridge.cli.forms import explanation_form
-from crmbridge.cli.output import Line, Screen, width
+from crmbridge.cli.output import width
 from crmbridge.cli.plan_view import change_lines, edits_in_words, plan_lines, value_shown
 from crmbridge.cli.speech import english, speech_of
 from crmbridge.cli.waiting_view import full_lines
@@ -36,13 +35,6 @@ HOME = Path(str(files("crmbridge.cli")))
 FILES = [tomllib.loads(HOME.joinpath(name).read_text("utf-8")) for name in ("words.toml", "run_words.toml")]
 CATALOGUE = FILES[0] | FILES[1]
 LANGUAGES = {"en", "pt", "zh"}
-
-
-def text(lines: Iterable[Line]) -> str:
-    """Give lines as they are written where there is no terminal."""
-    stream = io.StringIO()
-    Screen(stream, colour=False).show(lines)
-    return stream.getvalue()
 
 
 def held(language: str) -> Bench:

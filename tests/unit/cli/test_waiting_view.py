@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from tests.unit.cli.written import text
 
 from crmbridge.cli.commands import links
-from crmbridge.cli.output import Line, Screen
 from crmbridge.cli.speech import english
 from crmbridge.cli.waiting_view import age, full_lines, waiting_form, waiting_lines
 from crmbridge.model.changes import Blocked, Cause, Edited
@@ -47,13 +45,6 @@ def conflict(bench: Bench) -> Waiting:
         edited={"north": Edited(MONDAY, EVIL)},
     )
     return Waiting(item, MONDAY - timedelta(days=2))
-
-
-def text(lines: Iterable[Line]) -> str:
-    """Give lines as they are written where there is no terminal."""
-    stream = io.StringIO()
-    Screen(stream, colour=False).show(lines)
-    return stream.getvalue()
 
 
 def test_a_conflict_shows_both_values_with_who_and_when(bench: Bench) -> None:

@@ -396,6 +396,19 @@ def test_trouble_without_end_ends(client: HttpClient, clock: VirtualClock) -> No
 
 
 @respx.mock
+def test_a_cookie_is_not_kept(client: HttpClient) -> None:
+    """What a server would know a client by is the credential alone."""
+    route = respx.get(f"{URL}/deals").mock(
+        return_value=httpx.Response(200, json=[], headers={"Set-Cookie": "visitor=7; Path=/"})
+    )
+
+    client.read("GET", "/deals")
+    client.read("GET", "/deals")
+
+    assert [False, False] == ["cookie" in call.request.headers for call in route.calls]
+
+
+@respx.mock
 def test_a_redirect_is_not_followed(client: HttpClient) -> None:
     """It would carry the credential to another host. One to a page about maintenance passes, and refuses nothing."""
     elsewhere = respx.get("https://evil.example/").respond(json={})

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.indicators.cards import measured, values
 
 from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.indicators import Options, compute
-from crmbridge.model.figures import Measured, Row, Scorecard, Unit
+from crmbridge.model.figures import Row, Scorecard, Unit
 from crmbridge.model.findings import Evaluation, Place, Severity, SlaState
 from crmbridge.model.process import Process
 from crmbridge.model.records import Status
@@ -63,21 +64,9 @@ def indicators(*measures: tuple[str, str | None, str | None]) -> Process:
     return make_process(indicators=entries)
 
 
-def measured(card: Scorecard, measure: str) -> Measured:
-    """Give a measure."""
-    found = card.measure(measure)
-    assert found is not None
-    return found
-
-
 def row_of(card: Scorecard, measure: str, stage: str) -> Row:
     """Give a stage's row of a measure."""
     return next(each for each in measured(card, measure).rows if each.stage == stage)
-
-
-def values(row: Row, *columns: str) -> tuple[float | None, ...]:
-    """Give the values in some columns of a row."""
-    return tuple(row.figures[column].value for column in columns)
 
 
 def test_conversion_counts_a_deals_last_visit(save_state: SaveState) -> None:

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.unit.indicators.cards import measured
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period, compute
 from crmbridge.indicators.currency import Rates
-from crmbridge.model.figures import Measured, Scorecard, Unit
+from crmbridge.model.figures import Scorecard, Unit
 from crmbridge.model.findings import Evaluation, Place, Visit
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Status
@@ -60,13 +61,6 @@ def walked(number: int, *steps: tuple[str, str]) -> Evaluation:
 def moment(text: str) -> datetime:
     """Read a moment in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def measured(card: Scorecard, measure: str) -> Measured:
-    """Give a measure."""
-    found = card.measure(measure)
-    assert found is not None
-    return found
 
 
 def shares(card: Scorecard, measure: str, column: str) -> dict[str, tuple[float | None, float | None]]:

@@ -11,6 +11,7 @@ from statistics import median
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.indicators.cards import values
 from tests.unit.indicators.conftest import State
 
 from crmbridge.indicators import compute
@@ -79,11 +80,6 @@ def test_figures_agree_with_plain_python(state: State, found: list[Evaluation]) 
 def rows(card: Scorecard, measure: str) -> tuple[Row, ...]:
     """Give the rows of a measure."""
     return next(each for each in card.measures if each.id == measure).rows
-
-
-def values(row: Row, *columns: str) -> tuple[float | None, ...]:
-    """Give the values in some columns of a row."""
-    return tuple(row.figures[column].value for column in columns)
 
 
 # ── What happened ───────────────────────────────────────────────────────────────────────────────────────

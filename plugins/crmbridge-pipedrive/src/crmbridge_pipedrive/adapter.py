@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from crmbridge.adapting import amend_tasks
@@ -17,7 +18,7 @@ from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, 
 from crmbridge_pipedrive.account import Account, DealFields
 from crmbridge_pipedrive.ahead import Lookout
 from crmbridge_pipedrive.api import IDS, LIMIT, Api
-from crmbridge_pipedrive.attached import A_PAGE, pull_files, read_files
+from crmbridge_pipedrive.attached import A_PAGE, every_file, pull_files, read_files
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.courses import Courses
 from crmbridge_pipedrive.deals import DealSource
@@ -27,14 +28,25 @@ from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.making import field_named
 from crmbridge_pipedrive.mapping import DealReader
 from crmbridge_pipedrive.paths import PATHS
-from crmbridge_pipedrive.reading import LISTS, pull_list, pull_notes, pull_users, read_list, read_notes, users
-from crmbridge_pipedrive.rolls import Roll
+from crmbridge_pipedrive.reading import (
+    LISTS,
+    every_listed,
+    every_note,
+    pull_list,
+    pull_notes,
+    pull_users,
+    read_list,
+    read_notes,
+    users,
+)
 from crmbridge_pipedrive.settings import PipedriveSettings
 from crmbridge_pipedrive.signing import SignIn
 from crmbridge_pipedrive.values import FieldDefinition
 from crmbridge_pipedrive.verdicts import judge
 from crmbridge_pipedrive.writing import Writer
 
+# No list tells which of these were deleted, so they are looked for once a day.
+UNTOLD = frozenset({Kind.COMPANY, Kind.CONTACT, Kind.ACTIVITY, Kind.NOTE, Kind.FILE})
 ACTIONS = DEAL_ACTIONS | {Action.FIELD, Action.ARCHIVE, Action.AMEND}
 CAPABILITIES = Capabilities(
     kinds=frozenset({Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.DEAL, Kind.ACTIVITY, Kind.NOTE, Kind.FILE}),
@@ -43,7 +55,8 @@ CAPABILITIES = Capabilities(
     external_key=False,  # the key is kept in a custom field, and Pipedrive keeps none of those unique
     history=True,
     tombstones=True,
-    forgets={Kind.DEAL: timedelta(days=30)},  # of the others no list tells, and the roll is called
+    forgets={Kind.DEAL: timedelta(days=30), **dict.fromkeys(UNTOLD, timedelta(days=1))},
+    names_all=UNTOLD,
     status_in_stage=False,
     lag=timedelta(0),
     merges=False,  # no answer names the deal that a merged one went into
@@ -132,12 +145,11 @@ class PipedriveAdapter:
             case Kind.USER:
                 return pull_users(self._api, self._connection)
             case Kind.NOTE:
-                return pull_notes(self._api, self._connection, since, self._roll(kind, "notes"))
+                return pull_notes(self._api, self._connection, since)
             case Kind.FILE:
-                return pull_files(self._api, self._connection, since, self._roll(kind, "files", A_PAGE))
+                return pull_files(self._api, self._connection, since)
             case _:
-                roll, ahead = self._roll(kind, LISTS[kind][0]), self._lookout.take(kind)
-                return pull_list(self._api, kind, self._connection, since, roll=roll, ahead=ahead)
+                return pull_list(self._api, kind, self._connection, since, ahead=self._lookout.take(kind))
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever the account's fields are."""
@@ -159,6 +171,13 @@ class PipedriveAdapter:
                 wanted.setdefault(ref.kind, set()).add(int(ref.id))
         found = {record.ref: record for kind, ids in wanted.items() for record in self._read_kind(kind, ids, fields)}
         return self._figures.added({ref: found[ref] for ref in refs if ref in found}, fields)
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        """Give the ids of all of a kind, unless to list them costs more than a small part of the day's tokens."""
+        every, call, a_page = self._every(kind)
+        most = self._limits.few // PATHS[self._settings.api_version][call].tokens * a_page
+        found = {str(number) for number in islice(every, most + 1)}
+        return found if len(found) <= most else None
 
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
         """Read what fields held from a moment on, by the changelog of each deal."""
@@ -216,15 +235,15 @@ class PipedriveAdapter:
             case _:
                 return read_list(self._api, kind, self._connection, ids)
 
-    def _roll(self, kind: Kind, call: str, page: int = LIMIT) -> Roll:
-        return Roll(
-            memory=self._context.memory,
-            clock=self._context.clock,
-            limits=self._limits,
-            connection=self._connection,
-            kind=kind,
-            tokens=PATHS[self._settings.api_version][call].tokens * (LIMIT // page),
-        )
+    def _every(self, kind: Kind) -> tuple[Iterator[int], str, int]:
+        """Give the ids of all of a kind, the call that lists them, and how many fit in one."""
+        match kind:
+            case Kind.NOTE:
+                return every_note(self._api), "notes", LIMIT
+            case Kind.FILE:
+                return every_file(self._api), "files", A_PAGE
+            case _:
+                return every_listed(self._api, kind), LISTS[kind][0], LIMIT
 
     def _reader(self, fields: DealFields) -> DealReader:
         """Give what reads deals; it is made once for as long as the account's fields stay as they are."""

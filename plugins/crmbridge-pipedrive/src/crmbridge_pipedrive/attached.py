@@ -20,7 +20,6 @@ from crmbridge_pipedrive.cursors import Part, read_cursor
 from crmbridge_pipedrive.mapping import plain_record
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import in_order, is_gone
-from crmbridge_pipedrive.rolls import Members, Roll
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
 from crmbridge_pipedrive.walking import Met, ids_of
@@ -30,15 +29,13 @@ A_PAGE = 100  # "Files: Get all files"; asked for more, it gives no more
 ASK_FILES = "Let the connection's user see files, or grant its OAuth app deals:read or deals:full."
 
 
-def pull_files(api: Api, connection: str, since: str | None, roll: Roll) -> Iterator[Page]:
+def pull_files(api: Api, connection: str, since: str | None) -> Iterator[Page]:
     """Yield the files on deals that changed since a cursor.
 
     The list can't be asked for what changed since a time ("Files: Get all files"): newest first, it is read until
     what is known begins, which is mostly one page. Everything is read in the order of the ids.
     """
     cursor = read_cursor(since)
-    is_all = cursor.since is None and not cursor.parts
-    came: set[int] = set()
     with granted(connection):
         lists: Iterable[Sequence[Row]]
         if cursor.since is not None:
@@ -57,16 +54,11 @@ def pull_files(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
         for rows in lists:
             fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
             met.take(ids_of(fresh))
-            came |= {row["id"] for row in rows if _hangs(row)}
             if cursor.parts:
                 last = max((row["id"] for row in fresh), default=cursor.parts[0].after)
                 cursor = cursor.with_part(0, Part(after=last))
             if page := _page(fresh, connection, met.midway(cursor)):
                 yield page
-        members = Members(partial(_everybody, api), lambda ids: _ids_of(read_files(api, connection, ids)))
-        for gone in roll.call(came, members, is_all=is_all):
-            if gone:
-                yield Page(tombstones=gone, cursor=met.midway(cursor))
     yield Page(cursor=met.finished())
 
 
@@ -153,12 +145,9 @@ def _is_since(row: Row, since: datetime | None) -> bool:
     return at is None or since is None or at >= since
 
 
-def _everybody(api: Api) -> Iterator[int]:
+def every_file(api: Api) -> Iterator[int]:
+    """Give the ids of all files on deals."""
     return (row["id"] for page in in_order(api, CALL, {"limit": A_PAGE}, 0) for row in page if _hangs(row))
-
-
-def _ids_of(found: Iterable[Record]) -> set[int]:
-    return {int(record.ref.id) for record in found}
 
 
 def _file(api: Api, number: int) -> Row | None:

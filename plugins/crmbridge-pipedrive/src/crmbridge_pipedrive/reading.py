@@ -15,7 +15,6 @@ from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.engagements import activity_record, note_record
 from crmbridge_pipedrive.mapping import NEVER, organization_record, person_record, user_record
 from crmbridge_pipedrive.prints import digest
-from crmbridge_pipedrive.rolls import Members, Roll
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
 from crmbridge_pipedrive.walking import Ahead, Met, Walk, ids_of, rows_by_ids, times
@@ -40,41 +39,23 @@ def users(api: Api, connection: str) -> list[Record]:
 
 
 def pull_list(
-    api: Api,
-    kind: Kind,
-    connection: str,
-    since: str | None,
-    *,
-    roll: Roll | None = None,
-    ahead: Ahead | None = None,
+    api: Api, kind: Kind, connection: str, since: str | None, *, ahead: Ahead | None = None
 ) -> Iterator[Page]:
     """Yield the companies, contacts or activities that were updated since a cursor."""
     call, record = LISTS[kind]
-    is_whole = not read_cursor(since).parts
-    met: set[int] = set()
     walk = Walk(api, call, {}, since, ahead=ahead)
     for found in walk.pages():
         fresh = [row for row in found.rows if walk.met.is_fresh(row, digest)]
         text = walk.stand(found, ids_of(found.rows), is_last=True)
-        if roll is not None:
-            met |= {row["id"] for row in found.rows if not is_gone(row)}
         found.rows.clear()
         if fresh:
             yield replace(_page(fresh, kind, record, connection, text), total=walk.total, begun=walk.begun)
-    if roll is not None:
-        members = Members(partial(_everybody, api, call), lambda ids: _ids_of(read_list(api, kind, connection, ids)))
-        for gone in roll.call(met, members, is_all=walk.is_first and is_whole):
-            if gone:
-                yield Page(tombstones=gone, cursor=walk.met.midway(walk.cursor))
     yield Page(cursor=walk.met.finished())
 
 
-def _everybody(api: Api, call: str) -> Iterator[int]:
-    return (row["id"] for row in api.rows(call) if is_id(row.get("id")) and not is_gone(row))
-
-
-def _ids_of(found: Iterable[Record]) -> set[int]:
-    return {int(record.ref.id) for record in found}
+def every_listed(api: Api, kind: Kind) -> Iterator[int]:
+    """Give the ids of all companies, contacts or activities."""
+    return (row["id"] for row in api.rows(LISTS[kind][0]) if is_id(row.get("id")) and not is_gone(row))
 
 
 def read_list(api: Api, kind: Kind, connection: str, ids: Collection[int]) -> list[Record]:
@@ -105,14 +86,12 @@ def _page(rows: Sequence[Row], kind: Kind, record: Callable[[Row, str], Record],
 # ── Notes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pull_notes(api: Api, connection: str, since: str | None, roll: Roll) -> Iterator[Page]:
+def pull_notes(api: Api, connection: str, since: str | None) -> Iterator[Page]:
     """Yield the notes that were updated since a cursor. They are only in v1, which pages by position.
 
     As everywhere, what changes during the walk is for the next one, which starts from the newest change before it.
     """
     cursor = read_cursor(since)
-    is_all = cursor.since is None and not cursor.parts
-    came: set[int] = set()
     lists: Iterable[Sequence[Row]] | None = None
     if not cursor.parts:
         newest, following = _newest_notes(api, cursor)
@@ -125,15 +104,9 @@ def pull_notes(api: Api, connection: str, since: str | None, roll: Roll) -> Iter
     for rows in lists or in_order(api, "notes", times(cursor.asked_since, None), cursor.parts[0].after or 0):
         fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
         met.take(ids_of(fresh))
-        came |= {row["id"] for row in rows if is_id(row.get("id")) and not is_gone(row)}
         cursor = cursor.with_part(0, Part(after=max((row["id"] for row in fresh), default=cursor.parts[0].after)))
         if fresh:
             yield _page(fresh, Kind.NOTE, note_record, connection, met.midway(cursor))
-
-    members = Members(partial(_all_notes, api), lambda ids: _ids_of(read_notes(api, connection, ids)))
-    for gone in roll.call(came, members, is_all=is_all):
-        if gone:
-            yield Page(tombstones=gone, cursor=met.midway(cursor))
     yield Page(cursor=met.finished())
 
 
@@ -141,7 +114,8 @@ def _newest_notes(api: Api, cursor: Cursor) -> tuple[list[Row], int | None]:
     return api.page_at("notes", {**times(cursor.asked_since, None), "sort": "update_time DESC"}, 0)
 
 
-def _all_notes(api: Api) -> Iterator[int]:
+def every_note(api: Api) -> Iterator[int]:
+    """Give the ids of all notes."""
     return (row["id"] for page in in_order(api, "notes", {}, 0) for row in page if not is_gone(row))
 
 

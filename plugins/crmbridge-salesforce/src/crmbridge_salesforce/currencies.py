@@ -39,8 +39,8 @@ class Currencies:
 
     def _amounts(self) -> Mapping[str, str]:
         """Give the columns of a deal's amounts by the names of their fields, where the org has several currencies."""
-        table = self._setup.table(self._shape.object)
-        if CURRENCY not in table.columns:
+        table = self._setup.table_if_there(self._shape.object)
+        if table is None or CURRENCY not in table.columns:
             return {}
         bound = [(each.name, table.find(each.native)) for each in self._shape.bindings if each.type is FieldType.MONEY]
         return {name: column.name for name, column in bound if column is not None}

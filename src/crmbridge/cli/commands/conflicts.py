@@ -28,19 +28,21 @@ DECLINED = 10  # they still wait
         ("conflicts resolve 4f2a --take hs", "what hs holds is right"),
         ("conflicts resolve 4f2a --value '12000 EUR'", "something else is right; '' empties the field"),
         ("conflicts resolve --all --take hs", "hs is right in all of them, after asking"),
+        ("conflicts retry 4f2a", "its CRM would take now what it refused: the next run sends it again"),
+        ("conflicts retry --all", "the same of all that was refused"),
     ],
 )
-@click.argument("action", type=click.Choice(["list", "show", "resolve"]), default="list")
+@click.argument("action", type=click.Choice(["list", "show", "resolve", "retry"]), default="list")
 @click.argument("conflict", required=False, metavar="[ID]")
 @click.option("--take", metavar="CONNECTION", help="For resolve: the value of this side.")
 @click.option("--value", metavar="TEXT", help="For resolve: this value, written as the plan shows such values.")
-@click.option("--all", "every", is_flag=True, help="For resolve: all conflicts that this side has a value in.")
+@click.option("--all", "every", is_flag=True, help="For resolve: all that this side has a value in. For retry: all.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @wait_option
 def command(
     call: Call, *, action: str, conflict: str | None, take: str | None, value: str | None, every: bool, yes: bool
 ) -> Reply:
-    """List what waits for a person, show one in full, or decide on a value that several CRMs changed.
+    """List what waits for a person, show one in full, decide on a value that several CRMs changed, or try again.
 
     A decision writes to no CRM: the next plan carries it out, and shows it like any other change. As long as nothing is
     decided, all sides keep what they have.
@@ -48,21 +50,24 @@ def command(
     _check_typed(action, conflict, take, value, every=every)
     if action == "resolve":
         return _resolve_all(call, str(take), yes=yes) if every else _resolve(call, str(conflict), take, value)
+    if action == "retry":
+        return _retry(call, conflict)
     with call.workspace() as workspace:
         return _show(workspace, str(conflict)) if action == "show" else _list(workspace)
 
 
 def _check_typed(action: str, conflict: str | None, take: str | None, value: str | None, *, every: bool) -> None:
     """Raise a usage error for options that do not go together."""
-    if action != "resolve" and (take is not None or value is not None or every):
-        raise click.UsageError("--take, --value and --all are for `conflicts resolve`.")
+    if action != "resolve" and (take is not None or value is not None):
+        raise click.UsageError("--take and --value are for `conflicts resolve`.")
+    several = action in {"resolve", "retry"}
+    if every and not several:
+        raise click.UsageError("--all is for `conflicts resolve` and `conflicts retry`.")
     if action != "list" and (conflict is None) != every:
-        raise click.UsageError(
-            f"Name the one to {action} by its id" + (", or give --all." if action == "resolve" else ".")
-        )
+        raise click.UsageError(f"Name the one to {action} by its id" + (", or give --all." if several else "."))
     if action == "resolve" and (take is None) == (value is None):
         raise click.UsageError("Say what is right: --take CONNECTION or --value TEXT.")
-    if every and take is None:
+    if action == "resolve" and every and take is None:
         raise click.UsageError("With --all, say which side is right: --take CONNECTION.")
 
 
@@ -94,6 +99,19 @@ def _resolve(call: Call, text: str, side: str | None, value: str | None) -> Repl
         item = find_waiting(workspace, text).item
         decision = take(item, side) if side is not None else give(workspace, item, value or "")
         return _answer(workspace, resolve(workspace, [decision]), [decision], [])
+
+
+def _retry(call: Call, text: str | None) -> Reply:
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.services.by_hand.resolving import find_waiting  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.retrying import refused, retry  # noqa: PLC0415  the same
+
+    with call.workspace() as workspace:
+        say = speech_of(workspace)
+        items = [one.item for one in ([find_waiting(workspace, text)] if text is not None else refused(workspace))]
+        run = retry(workspace, items) if items else None
+        lines = [say.counted("tried_next", len(items)), say("decided_next")] if items else [say("nothing_refused")]
+        return Reply(result={"run": run, "retried": [item.id for item in items]}, lines=lines)
 
 
 def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:

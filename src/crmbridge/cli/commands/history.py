@@ -66,6 +66,7 @@ def _list(workspace: Workspace, runs: tuple[Run, ...], say: Speech) -> Reply:
 def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
+    from crmbridge.model.changes import Outcome  # noqa: PLC0415  the same
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
     from crmbridge.services.answers.overview import under_way  # noqa: PLC0415  the same
     from crmbridge.services.by_hand.undoing import find_run  # noqa: PLC0415  the same
@@ -90,6 +91,7 @@ def _one(workspace: Workspace, text: str) -> Reply:
     killed = [say("log_killed_why")] if run.finished_at is None and now is None else []
     lines: list[Line] = [head, *killed, *_failures(run), ""]
     lines += table(rows) if rows else [say("log_no_write")]
+    lines += [dim(say("log_refused"))] if any(entry.outcome is Outcome.REFUSED for entry in entries) else []
     form = run_form(run, under_way=now is not None)
     return Reply(result={"run": form, "journal": [entry_to_json(e) for e in entries]}, lines=lines)
 

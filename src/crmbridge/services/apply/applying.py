@@ -15,6 +15,7 @@ from crmbridge.services.apply import notices
 from crmbridge.services.apply.applied import Applied
 from crmbridge.services.apply.batching import groups
 from crmbridge.services.apply.deciding import Decisions, decisions_of
+from crmbridge.services.apply.needless import NEEDLESS, needless
 from crmbridge.services.apply.settling import settle
 from crmbridge.services.apply.staleness import unfit
 from crmbridge.services.links.gathering import make_viewers
@@ -44,6 +45,8 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     before = _known_before(workspace, plan.changes)
     # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
     before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
+    idle = needless(plan.changes, vetoes).difference(before)
+    before |= {c.id: _receipt(c, Outcome.STALE, NEEDLESS) for c in plan.changes if c.id in idle}
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     viewers = make_viewers(workspace)

@@ -9,7 +9,7 @@ from crmbridge.model.changes import Blocked, Cause, Change, Origin
 from crmbridge.model.records import Ref
 from crmbridge.ports import Waiting
 from crmbridge.services.apply.applied import Applied
-from crmbridge.services.apply.trying_anew import note_refused
+from crmbridge.services.apply.trying_anew import note_tried
 from crmbridge.services.workspace import Workspace
 
 
@@ -18,7 +18,7 @@ def note_unmade(workspace: Workspace, applied: Applied) -> None:
 
     What a plugin vetoed before, and let pass now, waits no more.
     """
-    note_refused(workspace, applied)
+    note_tried(workspace, applied)
     done = applied.planned
     items = [
         _vetoed(workspace, c, receipt.message)

@@ -31,8 +31,9 @@ ADVICE: Mapping[Cause, str] = {
     Cause.MOVE: "Move the deal in its CRM as the process allows, or allow the move in the process.",
     Cause.DELETE: "Delete or restore the record by hand, or change `delete:` in the sync entry.",
     Cause.CLEAR: "Fill the field where it was emptied, or raise `clear_cap` in the sync entry to let it be emptied.",
-    Cause.REFUSED: "Change the value; or the CRM's own rule and then the deal there, as that tries it again. "
-    "Tasks and notes are tried again when the settings change.",
+    Cause.REFUSED: "Change the value; or mend its CRM, say a rule there, and then let the next run try it again: "
+    "`crmbridge conflicts retry ID`. A deal that changes there is tried again by itself, and so are tasks and notes "
+    "when the settings change.",
     Cause.VETO: "Do what the plugin asks for, or make the change by hand in the CRM; each run asks the plugin again.",
     Cause.APART: "Move the deal in one of the CRMs, and the others follow; or put `stages` in the settings back.",
     Cause.UNCLEAR: "Nothing: the next run reads back what became of it.",

@@ -7,7 +7,7 @@ person empties the recycle bin, and the record would be kept for ever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from crmbridge.errors import CrmbridgeError, RefusedError
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.values import iso, parse_iso
-from crmbridge.ports import Page
+from crmbridge.ports import Page, names_all
 from crmbridge.revealed import strike
 from crmbridge.services.chunks import chunks
 from crmbridge.services.pull.kinds import PLURALS
@@ -28,6 +28,7 @@ SOONER = 0.9  # of the time for which a CRM tells of a deletion: neither clean-u
 LOT = 1_000  # ids that an adapter is asked for at once
 FEW = 20  # so many may be gone at once without a doubt, whatever share of all that is
 DOUBTED_FOR = timedelta(days=1)
+TRIES = 20  # refusals one after the other: halving a lot takes eleven until it is down to one id, so it is for none
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +50,21 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
     """Look for everything known of a kind, if it is time to, and save that the rest is gone; give how many those are.
 
     Where most are missing at once, that is believed when they still are a day later: a user who may see less from one
-    day to the next looks just like that.
+    day to the next looks just like that. Where all can be named, only who is not named is looked for, or nobody where
+    that costs too much: to ask for each would cost more still.
     """
     if not _is_due(workspace, connection, kind):
         return 0
     memory, now = workspace.store.memory(connection), iso(workspace.clock.now())
+    named = _named(workspace, connection, kind)
+    if named is None and kind in workspace.adapter(connection).capabilities.names_all:
+        memory[_looked_at(kind)] = now
+        return 0
     so_far = _so_far(memory.get(_broken_off(kind), "")) or _SoFar(now)
-    _bring_back(workspace, connection, kind)
+    _bring_back(workspace, connection, kind, named)
     known = sorted(record.ref for record in workspace.store.records.records(connection, kind))
-    missing = _missing(workspace, connection, known, so_far)
+    sought = known if named is None else [ref for ref in known if ref.id not in named]
+    missing = _missing(workspace, connection, sought, so_far)
     memory.pop(_broken_off(kind), None)
     if _are_most(missing, known) and not _was_doubted(workspace, connection, kind):
         memory[_doubted_at(kind)] = now
@@ -96,23 +103,33 @@ def _is_within(workspace: Workspace, at: datetime | None, span: timedelta) -> bo
     return at is not None and at <= workspace.clock.now() < at + span
 
 
-def _missing(workspace: Workspace, connection: str, known: Sequence[Ref], so_far: _SoFar) -> list[Ref]:
-    """Give those of the known that are not found, by a look that goes on where an error ended the one before.
+def _named(workspace: Workspace, connection: str, kind: Kind) -> Collection[str] | None:
+    """Give the ids of all that are there, where the adapter can name them; one that is refused names nobody."""
+    adapter = workspace.adapter(connection)
+    try:
+        return adapter.name_all(kind) if names_all(adapter, kind) else None
+    except RefusedError as error:
+        log.warning("%s: %s can't be looked for: %s", connection, PLURALS[kind], strike(error.message))
+        return None
+
+
+def _missing(workspace: Workspace, connection: str, sought: Sequence[Ref], so_far: _SoFar) -> list[Ref]:
+    """Give those of the ones sought that are not found, by a look that goes on where an error ended the one before.
 
     So many requests may be more than the limit of a day lets through. What was missing then may be back by now.
     """
     before, after = set(so_far.missing), so_far.after
-    missing, rest = [ref for ref in known if ref.id in before], [ref for ref in known if ref.id > after]
-    done = len(known) - len(rest)
+    missing, rest = [ref for ref in sought if ref.id in before], [ref for ref in sought if ref.id > after]
+    done = len(sought) - len(rest)
     try:
-        missing = _not_found(workspace, connection, missing)
-        for lot in chunks(rest, LOT):
-            missing += _not_found(workspace, connection, lot)
+        missing = [ref for lot, found in _answers(workspace, connection, missing) for ref in lot if ref not in found]
+        for lot, found in _answers(workspace, connection, rest):
+            missing += [ref for ref in lot if ref not in found]
             after, done = lot[-1].id, done + len(lot)
-            workspace.progress("pull", f"{connection}: looked for {done} of {len(known)} {PLURALS[lot[0].kind]}")
+            workspace.progress("pull", f"{connection}: looked for {done} of {len(sought)} {PLURALS[lot[0].kind]}")
     except CrmbridgeError:
         came = _SoFar(so_far.begun, after, [ref.id for ref in missing])
-        workspace.store.memory(connection)[_broken_off(known[0].kind)] = msgspec.json.encode(came).decode()
+        workspace.store.memory(connection)[_broken_off(sought[0].kind)] = msgspec.json.encode(came).decode()
         raise
     return missing
 
@@ -123,32 +140,38 @@ def _so_far(written: str) -> _SoFar | None:
     return None
 
 
-def _not_found(workspace: Workspace, connection: str, refs: Sequence[Ref]) -> list[Ref]:
-    found = _read(workspace, connection, refs, fields=()) if refs else {}
-    return [] if found is None else [ref for ref in refs if ref not in found]
-
-
-def _bring_back(workspace: Workspace, connection: str, kind: Kind) -> None:
+def _bring_back(workspace: Workspace, connection: str, kind: Kind, named: Collection[str] | None) -> None:
     """Save what was taken for gone and is there: a user may not have seen it for a while, or somebody restored it."""
-    oldest = workspace.clock.now() - 2 * workspace.adapter(connection).capabilities.forgets[kind]
-    if looked_at := _noted(workspace, connection, _looked_at(kind)):
-        oldest = min(oldest, looked_at)  # what went before that was looked for then
-    stones = workspace.store.records.gone(connection)
-    gone = [stone.ref for stone in stones if stone.ref.kind is kind and stone.at >= oldest]
-    for lot in chunks(gone, LOT):
-        found = _read(workspace, connection, lot) or {}
+    stones = (stone for stone in workspace.store.records.gone(connection) if stone.ref.kind is kind)
+    gone = [stone.ref for stone in stones if stone.merged_into is None and (named is None or stone.ref.id in named)]
+    for lot, found in _answers(workspace, connection, gone, fields=None):
         workspace.store.records.put([found[ref] for ref in lot if ref in found])
 
 
-def _read(
-    workspace: Workspace, connection: str, refs: Sequence[Ref], fields: Collection[str] | None = None
-) -> Mapping[Ref, Record] | None:
-    """Read records by their ids; where the CRM refuses that, it says nothing of whether they are there."""
-    try:
-        return workspace.adapter(connection).read(refs, fields=fields)
-    except RefusedError as error:
-        log.warning("%s: can't be looked for: %s", connection, strike(error.message))
-        return None
+def _answers(
+    workspace: Workspace, connection: str, refs: Sequence[Ref], *, fields: Collection[str] | None = ()
+) -> Iterator[tuple[Sequence[Ref], Mapping[Ref, Record]]]:
+    """Read records by their ids, and give in their order the lots that the CRM answered, each with what it found.
+
+    A lot that it refuses is halved: one id that it can't take says nothing of the others. What it refuses may be there
+    or not. Where it refuses everything, that is for no id, and it is asked no more.
+    """
+    todo = list(chunks(refs, LOT))[::-1]
+    refused = 0  # one after the other
+    while todo and refused < TRIES:
+        lot = todo.pop()
+        try:
+            found = workspace.adapter(connection).read(lot, fields=fields)
+        except RefusedError as error:
+            refused += 1
+            if len(lot) == 1 or refused == TRIES:
+                which = str(lot[0]) if len(lot) == 1 else f"{len(lot)} {PLURALS[lot[0].kind]}"
+                log.warning("%s: %s can't be looked for: %s", connection, which, strike(error.message))
+            else:
+                todo += [lot[len(lot) // 2 :], lot[: len(lot) // 2]]
+        else:
+            refused = 0
+            yield lot, found
 
 
 def _are_most(missing: Sequence[Ref], known: Sequence[Ref]) -> bool:

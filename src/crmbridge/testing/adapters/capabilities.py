@@ -48,6 +48,7 @@ class CapabilityTests:
         assert timedelta(0) <= declared.lag
         assert declared.forgets.keys() <= declared.kinds
         assert declared.tombstones or not declared.forgets
+        assert declared.names_all <= declared.forgets.keys()
         assert all(timedelta(0) < told_for for told_for in declared.forgets.values())
 
     def test_a_merged_record_names_its_survivor(self, bench: AdapterWorkbench, adapter: Adapter) -> None:

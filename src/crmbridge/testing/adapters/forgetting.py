@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crmbridge.model.records import Kind, Ref
-from crmbridge.ports import Adapter
+from crmbridge.ports import Adapter, names_all
 from crmbridge.testing.adapters.hands import FileHands, NoteHands
 from crmbridge.testing.adapters.workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
 
@@ -52,6 +52,18 @@ class ForgettingTests:
 
         assert found
         assert set(found) == set(adapter.read(sorted(found), fields=()))
+
+    @pytest.mark.parametrize("kind", sorted(Kind))
+    def test_all_that_is_there_is_named(self, bench: AdapterWorkbench, adapter: Adapter, kind: Kind) -> None:
+        """Of the kinds that can be; what was pulled once and is not named is looked for by its id."""
+        if not names_all(adapter, kind):
+            pytest.skip(f"the adapter can't name all of the kind {kind}")
+        _hang_on(bench, min(pull_all(adapter).records).id)
+        let_lag_pass(bench, adapter)
+        named = adapter.name_all(kind)
+
+        assert named is not None
+        assert {ref.id for ref in pull_all(adapter, kind).records} == set(named)
 
 
 def _hang_on(bench: AdapterWorkbench, deal: str) -> None:

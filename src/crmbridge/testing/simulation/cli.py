@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -10,12 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context
 
-from crmbridge.testing.simulation import fakes, play
 from crmbridge.testing.simulation.bugs import BUGS
-from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.planting import hunt
 
-SHARE = 10  # seeds that one worker plays before it says how it went
+SHARE = 3  # seeds that one worker plays before it says how it went: so few that at the end none waits long for another
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,15 +79,20 @@ def _played(seeds: range, jobs: int, *, fakes_only: bool) -> Iterator[tuple[int,
 
 def seeds_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
     """Play seeds on the sandboxes, and give those that failed, with why."""
+    from crmbridge.testing.simulation import play  # noqa: PLC0415  slow: so each worker does it, side by side
+
     return _failing(play.simulate, seeds)
 
 
 def _fakes_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
+    from crmbridge.testing.simulation import fakes  # noqa: PLC0415  the same
+
     return _failing(fakes.simulate, seeds)
 
 
 def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tuple[int, str]]:
     found = []
+    gc.disable()
     for seed in seeds:
         try:
             simulate(seed)
@@ -96,6 +100,8 @@ def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tu
             found.append((seed, str(error)))
         except Exception as error:  # noqa: BLE001  any error of any seed is a result
             found.append((seed, f"seed {seed}: {type(error).__name__}: {error}"))
+        gc.collect(1)  # now that nobody holds any of it: what is looked at while it is held is looked at twice
+    gc.enable()
     return found
 
 
@@ -103,6 +109,9 @@ def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tu
 
 
 def _replay(asked: argparse.Namespace) -> int:
+    from crmbridge.testing.simulation import play  # noqa: PLC0415  the same
+    from crmbridge.testing.simulation.diary import Diary  # noqa: PLC0415  the same
+
     diary = Diary(_show, requests=asked.requests)
     try:
         played = play.simulate(asked.seed, diary)

@@ -45,8 +45,7 @@ class _Case(Struct, frozen=True, kw_only=True):
 
 def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blocked: bool) -> None:
     """Check one field of one link; `blocked` tells that a person is asked about it."""
-    deals = seen.deals()
-    views = {ref: seen.view(ref) for ref in refs if ref in deals}
+    views = {ref: seen.view(ref) for ref in refs if seen.is_there(ref)}
     values = {ref: view[name] for ref, view in views.items() if name in view}
     if len(values) < 2 or seen.is_ended(link):
         return

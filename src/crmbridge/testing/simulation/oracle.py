@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan
+from crmbridge.model.records import Ref
 from crmbridge.testing.simulation.counterparts import judge_counterparts, judge_effects
 from crmbridge.testing.simulation.fields import judge_field
 from crmbridge.testing.simulation.sources import check_archive, check_sources
@@ -29,7 +30,7 @@ class Oracle:
         self._run, self.seen.began = run, self.seen.count
         self.seen.look_again()
         links = self.seen.links()
-        for (link, name), value in self.seen.equal_fields().items():
+        for (link, name), value in self.seen.equal_fields(links).items():
             if self.seen.is_owed(link, name, value):
                 continue
             judge_field(self.seen, link, links[link], name, blocked=False)
@@ -75,7 +76,7 @@ class Oracle:
         if not self.seen.left_out.is_any:  # else it did not see all that people did
             self.seen.begins.append(self.seen.began)
         if self.seen.count == self.seen.began:
-            self._note_agreement(plan)
+            self._note_agreement(plan, links)
 
     def _check_cap(self, plan: Plan) -> None:
         gone = Counter(change.connection for change in plan.changes if change.action is Action.ARCHIVE)
@@ -83,10 +84,9 @@ class Oracle:
         most = max(gone.values(), default=0)
         assert cap.percent > 0 or most <= cap.records, f"P7: more deletions than the cap allows: {gone}"
 
-    def _note_agreement(self, plan: Plan) -> None:
+    def _note_agreement(self, plan: Plan, links: Mapping[str, tuple[Ref, ...]]) -> None:
         stopped = {item.link for item in plan.blocked}
-        links = self.seen.links()
-        for (link, name), value in self.seen.equal_fields().items():
+        for (link, name), value in self.seen.equal_fields(links).items():
             if link not in stopped:
                 judge_field(self.seen, link, links[link], name, blocked=False)
                 self.seen.agreed[link, name] = Agreed(self.seen.count, value, links[link])

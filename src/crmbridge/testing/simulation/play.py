@@ -296,14 +296,15 @@ def simulate(seed: int, diary: Diary | None = None, state: State | None = None) 
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Let what waits a random while before it tries again wait the same each time."""
-    before = random.getstate()
+    before, collects = random.getstate(), gc.isenabled()
     random.seed(f"waits {seed}")
     gc.disable()  # a play is short, and what it leaves behind is collected after it
     try:
         yield
     finally:
-        gc.enable()
         random.setstate(before)
+        if collects:
+            gc.enable()
 
 
 @contextlib.contextmanager

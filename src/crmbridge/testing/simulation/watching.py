@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead
+from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead, names_all
 from crmbridge.testing.simulation.telling import tell_changes, tell_receipts
 
 if TYPE_CHECKING:
@@ -94,6 +94,11 @@ class Watched(Struct):
             self.play.process.exposed |= {self.connection}
         with self.play.process.breaking.noted():
             return self.inner.read(refs, fields=fields)
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        """Name all."""
+        with self.play.process.breaking.noted():
+            return self.inner.name_all(kind) if names_all(self.inner, kind) else None
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find."""

@@ -274,16 +274,19 @@ class Witness:
         crms = self.crms.values()
         return {ref: record for crm in crms for ref, record in crm.records.items() if ref.kind is Kind.DEAL}
 
+    def is_there(self, ref: Ref) -> bool:
+        """Tell whether a deal is there now."""
+        return ref in self.crms[ref.connection].records
+
     def view(self, ref: Ref) -> Mapping[str, Value]:
         """Give what a deal holds now."""
         return self.sights[ref.connection].view(self.crms[ref.connection].records[ref])
 
-    def equal_fields(self) -> dict[tuple[str, str], Value]:
-        """Find the fields, as (link, name), in which all linked deals hold the same."""
+    def equal_fields(self, links: Mapping[str, Sequence[Ref]]) -> dict[tuple[str, str], Value]:
+        """Find the fields, as (link, name), in which all deals of these links hold the same."""
         equal: dict[tuple[str, str], Value] = {}
-        deals = self.deals()
-        for link, refs in self.links().items():
-            views = [self.view(ref) for ref in refs if ref in deals]
+        for link, refs in links.items():
+            views = [self.view(ref) for ref in refs if self.is_there(ref)]
             for name in {name for view in views for name in view if not self.left_out.has_any(refs, name)}:
                 values = [view[name] for view in views if name in view]
                 if len(values) > 1 and all(value == values[0] for value in values):
@@ -299,13 +302,11 @@ class Witness:
         outcomes = self._outcomes_by_now()
         found = []
         for seen, at, change in self.sent[link]:
-            sight = self.sights[change.connection]
-            edits = dict(sight.written(change))
-            was = {edit.name: sight.shown(edit.name, edit.before) for edit in change.edits}
-            last = outcomes.get(change.id)
-            if name in edits:
-                applied = last is Outcome.APPLIED
-                found.append(Sent(seen, at, change.target, was[name], edits[name], applied))
+            sight, applied = self.sights[change.connection], outcomes.get(change.id) is Outcome.APPLIED
+            for edit in change.edits:
+                if edit.name == name:
+                    before, value = sight.shown(name, edit.before), sight.shown(name, edit.after)
+                    found.append(Sent(seen, at, change.target, before, value, applied))
         return found
 
     def taken_back(self, link: str, edit: Edit, agreed: object) -> bool:

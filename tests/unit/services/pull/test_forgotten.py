@@ -10,7 +10,7 @@ import pytest
 from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.ports import Adapter, Page
+from crmbridge.ports import Adapter, Capabilities, Page
 from crmbridge.services.pull.pulling import ConnectionPull, pull
 from crmbridge.services.runs.running import run_steps
 from crmbridge.services.workspace import Workspace
@@ -58,10 +58,12 @@ def there(bench: Bench) -> set[Ref]:
 
 
 class Watched(FakeAdapter):
-    """A fake that counts the ids that it is asked for, raises what it is told to, and cuts a pull of deals off."""
+    """A fake that counts what it is asked for, raises what it is told to, and cuts a pull of deals off."""
 
     asked = 0
+    calls = 0
     error: Exception | None = None
+    bad: frozenset[Ref] = frozenset()  # ids that the CRM can't take, whatever they are asked for with
     cut = False
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
@@ -72,8 +74,11 @@ class Watched(FakeAdapter):
         yield from pages
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        self.calls += 1
         if self.error is not None:
             raise self.error
+        if not self.bad.isdisjoint(refs):
+            raise RefusedError("malformed id")
         self.asked += len(refs)
         return super().read(refs, fields=fields)
 
@@ -284,8 +289,9 @@ def test_what_can_be_seen_again_within_the_day_was_never_gone(bench: Bench) -> N
     assert (0, 0, set(hidden)) == (first, pull(bench.workspace)[0].gone, held(bench))
 
 
+@pytest.mark.parametrize("pulls", [1, 90])
 @pytest.mark.parametrize("days", [14, 20, 100])
-def test_what_can_be_seen_again_is_there_again(bench: Bench, days: int) -> None:
+def test_what_can_be_seen_again_is_there_again(bench: Bench, days: int, pulls: int) -> None:
     """Deals that a user could not see for a while were taken for gone, and nobody edits them since."""
     crm = bench.crms["north"]
     hidden = {crm.ref(Kind.DEAL, each): crm.deal(each) for each in crm.deal_ids()[:3]}
@@ -293,6 +299,9 @@ def test_what_can_be_seen_again_is_there_again(bench: Bench, days: int) -> None:
         del crm.records[ref]
     bench.clock.advance(20 * DAY)
     gone = pull(bench.workspace)[0].gone
+    for _ in range(pulls - 1):
+        bench.clock.advance(DAY)
+        pull(bench.workspace)
     crm.records |= hidden
     bench.clock.advance(days * DAY)
     pull(bench.workspace)
@@ -336,6 +345,32 @@ def _until(bench: Bench) -> ConnectionPull:
         return said
     bench.clock.advance(TOLD_FOR)
     return pull(bench.workspace)[0]
+
+
+@pytest.mark.parametrize("bad", [1, 2, 5])
+def test_an_id_that_the_crm_refuses_keeps_no_other_from_being_looked_for(bench: Bench, bad: int) -> None:
+    """Of the ones that it refuses nobody knows whether they are gone, so they stay."""
+    deals = sorted(bench.crms["north"].deal_ids())
+    seen, eye = watched(bench)
+    eye.bad = frozenset(bench.crms["north"].ref(Kind.DEAL, each) for each in deals[10 : 10 + bad])
+    delete(bench, 3)
+    bench.crms["north"].delete_deal(deals[10])
+    forget(bench)
+    bench.clock.advance(20 * DAY)
+
+    assert 3 == pull(seen.workspace)[0].gone
+    assert there(bench) | {min(eye.bad)} == held(bench)
+
+
+def test_a_crm_that_refuses_everything_is_soon_left_alone(bench: Bench) -> None:
+    """It is for no single id, so it is not asked for each of them."""
+    seen, eye = watched(bench)
+    kinds = {ref.kind for ref in bench.crms["north"].records} - {Kind.USER}
+    eye.error = RefusedError("no")
+    bench.clock.advance(20 * DAY)
+    pull(seen.workspace)
+
+    assert 0 < eye.calls <= 20 * len(kinds)
 
 
 class Tired(Watched):
@@ -404,6 +439,94 @@ def test_a_look_that_was_ended_long_ago_counts_from_when_it_was_begun(bench: Ben
     assert there(bench) == held(bench)
 
 
+# ── Where all can be named ──────────────────────────────────────────────────────────────────────────────
+
+
+class Naming(Watched):
+    """Names all deals that are there, but for the ones that its list has lost, and none where that costs too much."""
+
+    lost: frozenset[str] = frozenset()
+    costs_too_much = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, names_all=frozenset({Kind.DEAL}))
+
+    def name_all(self, kind: Kind) -> Collection[str] | None:
+        assert kind is Kind.DEAL
+        return None if self.costs_too_much else set(self._crm.deal_ids()) - self.lost
+
+
+def naming(bench: Bench) -> tuple[Bench, Naming]:
+    """Put such an adapter before the CRM, of which deals are the only ones that are looked for."""
+    eye = Naming(bench.crms["north"])
+
+    def wrap(_adapter: FakeAdapter, _connection: str) -> Adapter:
+        return eye
+
+    return replace(bench, workspace=replace(bench.workspace, plugins=fake_plugins(bench.crms, wrap=wrap))), eye
+
+
+def test_what_is_named_is_not_asked_for(bench: Bench) -> None:
+    """Only who is missing from the list is, as it may have a gap."""
+    delete(bench, 3)
+    forget(bench)
+    bench.clock.advance(20 * DAY)
+    others = sum(ref.kind not in {Kind.USER, Kind.DEAL} for ref in bench.crms["north"].records)
+    seen, eye = naming(bench)
+    eye.lost = frozenset(bench.crms["north"].deal_ids()[:2])
+
+    assert 3 == pull(seen.workspace)[0].gone
+    assert 3 + 2 + others == eye.asked
+    assert there(bench) == held(bench)
+
+
+def test_what_is_named_again_is_there_again(bench: Bench) -> None:
+    """However long a user could not see it; what is still gone is not asked for."""
+    crm = bench.crms["north"]
+    hidden = {crm.ref(Kind.DEAL, each): crm.deal(each) for each in crm.deal_ids()[:5]}
+    for ref in hidden:
+        del crm.records[ref]
+    seen, _ = naming(bench)
+    bench.clock.advance(20 * DAY)
+    gone = pull(seen.workspace)[0].gone
+    for _ in range(90):
+        bench.clock.advance(DAY)
+        pull(seen.workspace)
+    crm.records |= hidden
+    bench.clock.advance(15 * DAY)
+    pull(seen.workspace)
+
+    assert (5, there(bench)) == (gone, held(bench))
+
+
+def test_that_most_are_not_named_any_more_is_believed_a_day_later(bench: Bench) -> None:
+    """The rule is the same."""
+    delete(bench, 40)
+    forget(bench)
+    bench.clock.advance(20 * DAY)
+    seen, _ = naming(bench)
+    first = pull(seen.workspace)[0].gone
+    bench.clock.advance(DAY)
+
+    assert (0, 40) == (first, pull(seen.workspace)[0].gone)
+
+
+def test_where_naming_all_costs_too_much_nobody_is_looked_for(bench: Bench) -> None:
+    """To ask for each would cost more still, so it waits until the next time."""
+    delete(bench, 3)
+    forget(bench)
+    bench.clock.advance(20 * DAY)
+    seen, eye = naming(bench)
+    eye.costs_too_much = True
+    first = pull(seen.workspace)[0].gone
+    eye.costs_too_much = False
+    at_once = pull(seen.workspace)[0].gone
+    bench.clock.advance(15 * DAY)
+
+    assert (0, 0, 3) == (first, at_once, pull(seen.workspace)[0].gone)
+
+
 # ── What follows ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -424,3 +547,33 @@ def test_the_cap_on_deletions_holds(count: int, archived: int) -> None:
     run_steps(bench.workspace, "cycle")
 
     assert 10 - archived == len(bench.crms["south"].deal_ids())
+
+
+@pytest.mark.parametrize(("policy", "left"), [("never", 4), ("unlink", 4), ("archive", 2)])
+def test_what_a_user_can_see_again_has_one_counterpart(policy: str, left: int) -> None:
+    """Deals that were hidden for a while count as deleted; where they are unlinked for that, they stay apart."""
+    names = ("north", "south")
+    fields = {"*": {"conflict": "newest"}}
+    sync = [{"name": "main", "between": names, "create": names, "fields": fields, "delete": policy}]
+    bench = make_bench(parts=dict.fromkeys(names, (0.0, 1.0)), sync=sync)
+    north, south = bench.crms["north"], bench.crms["south"]
+    north.forgets, south.able = TOLD_FOR, True
+    for number in range(4):
+        north.create_deal(f"Deal {number}", stage="qualification")
+    run_steps(bench.workspace, "cycle")
+    hidden = {north.ref(Kind.DEAL, each): north.deal(each) for each in north.deal_ids()[:2]}
+    for ref in hidden:
+        del north.records[ref]
+    bench.clock.advance(20 * DAY)
+    run_steps(bench.workspace, "cycle")
+    meanwhile = len(south.deal_ids())
+    north.records |= hidden
+    bench.clock.advance(20 * DAY)
+    run_steps(bench.workspace, "cycle")
+    for each in north.deal_ids():
+        north.edit_deal(each, name=f"Renamed {each}")
+    run_steps(bench.workspace, "cycle")
+    renamed = [each for each in south.deal_ids() if str(south.deal(each).fields["name"]).startswith("Renamed")]
+
+    assert (left, 4) == (meanwhile, len(south.deal_ids()))
+    assert (2 if policy == "unlink" else 4) == len(renamed)

@@ -34,7 +34,7 @@ class Call(NamedTuple):
     @property
     def strict(self) -> bool:
         """Tell whether the version asked for applies the account's own rules."""
-        return f"/{STRICT_SINCE}/" in self.request.url.path
+        return f"/{STRICT_SINCE}/" in self.request.scope["path"]
 
     @property
     def archived(self) -> bool:
@@ -117,7 +117,7 @@ def _check_scope(call: Call) -> None:
 
 def scope_of(request: Request, kind: ObjectType) -> str:
     """Name the scope that a call needs, if any; tasks, notes and the like go with contacts ("Tasks", "Notes")."""
-    path, method = request.url.path, request.method
+    path, method = request.scope["path"], request.method
     reads = method == "GET" or path.endswith(READING_POSTS)
     if "/account-info/" in path:
         return ""

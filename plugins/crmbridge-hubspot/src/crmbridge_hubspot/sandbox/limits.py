@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
-from email.utils import format_datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crmbridge.sandbox import RateWindow, SandboxOptions, Vendor
+from crmbridge.sandbox import RateWindow, SandboxOptions, Vendor, http_date
 from crmbridge_hubspot.sandbox.account import TIMEZONE
 from crmbridge_hubspot.sandbox.oauth import OAuth
 from crmbridge_hubspot.sandbox.replies import VendorError, correlation, error_response
@@ -22,7 +21,7 @@ SEARCHES = 5  # a second, for the whole account
 
 def is_search(request: Request) -> bool:
     """Tell whether a request counts as a search."""
-    return request.method == "POST" and request.url.path.endswith("/search")
+    return request.method == "POST" and request.scope["path"].endswith("/search")
 
 
 class DayWindow(RateWindow):
@@ -63,7 +62,7 @@ class Limits:
     def decorate(self, request: Request, response: Response, now: datetime, number: int) -> None:
         """Add the headers; searches carry at most the daily pair, and calls for tokens none."""
         response.headers["X-HubSpot-Correlation-Id"] = correlation(number)
-        if request.url.path.startswith("/oauth/"):
+        if request.scope["path"].startswith("/oauth/"):
             return
         response.headers["X-HubSpot-RateLimit-Daily"] = str(self.day.requests)
         response.headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(self.day.remaining(now))
@@ -87,7 +86,7 @@ def make_vendor(options: SandboxOptions, limits: Limits, oauth: OAuth) -> Vendor
     now, answered = options.clock.now, iter(range(1, 2**60))
 
     def decorate(request: Request, response: Response) -> None:
-        response.headers["Date"] = format_datetime(now().astimezone(UTC), usegmt=True)
+        response.headers["Date"] = http_date(now())
         if options.limit == "vendor":  # without limits, there is nothing that an app could steer by
             limits.decorate(request, response, now(), next(answered))
         else:

@@ -120,7 +120,7 @@ def _merge(call: Call) -> Response:
 
 
 def _search(call: Call) -> Response:
-    late = call.state.strikes("lag", call.request.method, call.request.url.path)
+    late = call.state.strikes("lag", call.request.method, call.request.scope["path"])
     return JSONResponse(search(call.state, call.kind, call.body, call.raw, late=late))
 
 
@@ -173,7 +173,7 @@ def _each(call: Call, status: int, write: Callable[[Mapping[str, Any]], dict[str
     """Carry out a batch of writes. Only with trace ids on all inputs may some of it fail; else it is all or nothing."""
     inputs = _inputs(call)
     traced = all(each.get("objectWriteTraceId") for each in inputs)
-    refused = len(inputs) // 2 if call.state.strikes("partial", call.request.method, call.request.url.path) else -1
+    refused = len(inputs) // 2 if call.state.strikes("partial", call.request.method, call.request.scope["path"]) else -1
     results, errors = [], []
     with call.state.undo.unless_whole(may_fail=traced):
         for index, each in enumerate(inputs):
@@ -234,7 +234,7 @@ def _batch_archive(call: Call) -> Response:
 
 
 def _refuse_partially(call: Call) -> None:
-    if call.state.strikes("partial", call.request.method, call.request.url.path):
+    if call.state.strikes("partial", call.request.method, call.request.scope["path"]):
         raise invalid_values([("amount", "INVALID_LONG", "The sandbox refuses this item")])
 
 

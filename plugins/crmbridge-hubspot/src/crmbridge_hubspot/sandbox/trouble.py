@@ -46,7 +46,7 @@ class Trouble:
     def answer(self, request: Request) -> Response | None:
         """Give the answer to a request that is hit, and use up the plan."""
         for planned in self.planned:
-            if planned.method in {"", request.method} and planned.path in request.url.path:
+            if planned.method in {"", request.method} and planned.path in request.scope["path"]:
                 planned.times -= 1
                 if planned.times <= 0:
                     self.planned.remove(planned)

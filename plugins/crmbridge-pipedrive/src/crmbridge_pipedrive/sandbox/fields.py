@@ -73,7 +73,7 @@ def _create(state: PipedriveState, request: Request, body: Any) -> Row:
 
 
 def _fields(state: PipedriveState, request: Request) -> dict[str, Row]:
-    of_companies = "organizationFields" in request.url.path
+    of_companies = "organizationFields" in request.scope["path"]
     return state.tables.organization_fields if of_companies else state.tables.fields
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -14,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from crmbridge.http import dump_json
 from crmbridge.ports import Clock
-from crmbridge.sandbox import RateWindow, Vendor
+from crmbridge.sandbox import RateWindow, Vendor, http_date
 
 Row = dict[str, Any]
 
@@ -51,7 +50,7 @@ def json_response(body: Any, status: int = 200) -> Response:
 
 def refusal_response(request: Request, refusal: RefusalError) -> Response:
     """Send an error in the form of the API version that was asked."""
-    if "/v2/" in request.url.path:
+    if "/v2/" in request.scope["path"]:
         return json_response(
             {"success": False, "error": refusal.error, "code": refusal.code or "ERR_BAD_REQUEST"}, refusal.status
         )
@@ -113,8 +112,8 @@ class Limits:
 
     def decorate(self, request: Request, response: Response) -> None:
         """Add the headers that tell what time it is, and how much is left."""
-        response.headers["Date"] = format_datetime(self._clock.now().astimezone(UTC), usegmt=True)
-        if request.url.path.startswith("/oauth/"):
+        response.headers["Date"] = http_date(self._clock.now())
+        if request.scope["path"].startswith("/oauth/"):
             return
         window = self.searches if _is_search(request) else self.burst
         response.headers.setdefault("x-ratelimit-limit", str(window.requests))
@@ -137,7 +136,7 @@ class Limits:
 
 
 def _is_search(request: Request) -> bool:
-    return request.url.path.endswith(("/search", "/itemSearch"))
+    return str(request.scope["path"]).endswith(("/search", "/itemSearch"))
 
 
 def _unauthorized(_request: Request) -> Response:

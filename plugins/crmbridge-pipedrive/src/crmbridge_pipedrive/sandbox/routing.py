@@ -42,7 +42,7 @@ class Router:
         self.routes.append(Route(path, endpoint, methods=[method]))
 
     def _maybe_refuse(self, request: Request) -> None:
-        path = request.url.path
+        path = request.scope["path"]
         if request.method in WRITES and self._state.faults.strikes("partial", request.method, path):
             raise invalid("title: Refused, because the sandbox was told to refuse one item")
 

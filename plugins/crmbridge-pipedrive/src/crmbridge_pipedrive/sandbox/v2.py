@@ -186,7 +186,7 @@ def _delete(state: PipedriveState, request: Request, name: str, entity: Entity) 
 
 def _linked(state: PipedriveState, request: Request, rows: list[Row]) -> list[Row]:
     deal = request.query_params.get("deal_id", "")
-    if "/persons" not in request.url.path or not deal.isdecimal():
+    if "/persons" not in request.scope["path"] or not deal.isdecimal():
         return rows
     return [row for row in rows if row["id"] in state.tables.participants.get(int(deal), ())]
 
@@ -202,7 +202,7 @@ def _search(state: PipedriveState, request: Request, name: str, title: str) -> R
     if len(term) < (1 if exact else 2):
         raise invalid("term: Too short")
     rows = _live(_table(state, name))
-    if state.faults.strikes("lag", request.method, request.url.path):
+    if state.faults.strikes("lag", request.method, request.scope["path"]):
         indexed = stamp(state.clock.now() - LATE)
         rows = [row for row in rows if row["add_time"] <= indexed]
     texts = [(row, _texts(row, title, query.get("fields", "").split(","))) for row in rows]

@@ -120,7 +120,7 @@ async def _each(call: Call, work: Callable[[str, Mapping[str, Any]], dict[str, A
 
 def spoiled(call: Call, count: int) -> int:
     """Choose the one of several that the fault `partial` has refused; -1 for none."""
-    return count // 2 if call.state.faults.strikes("partial", call.request.method, call.request.url.path) else -1
+    return count // 2 if call.state.faults.strikes("partial", call.request.method, call.request.scope["path"]) else -1
 
 
 def _read_early(call: Call, record: Mapping[str, Any]) -> None:

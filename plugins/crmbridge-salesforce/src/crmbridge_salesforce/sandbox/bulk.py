@@ -185,7 +185,7 @@ def _finished(call: Call) -> Job:
 
 
 def _kind(call: Call) -> str:
-    return "query" if "/jobs/query" in call.request.url.path else "ingest"
+    return "query" if "/jobs/query" in call.request.scope["path"] else "ingest"
 
 
 def _job(call: Call, kind: str) -> Job:

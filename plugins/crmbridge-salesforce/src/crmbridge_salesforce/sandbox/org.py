@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, timedelta
-from email.utils import format_datetime
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from crmbridge.model.replacing import replace
-from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble
+from crmbridge.sandbox import RateWindow, Sandbox, SandboxOptions, Vendor, assemble, http_date
 from crmbridge_salesforce.sandbox import batch, bulk, composites, routes
 from crmbridge_salesforce.sandbox.answers import ApiError, refusal
 from crmbridge_salesforce.sandbox.fill import fill
@@ -40,7 +39,7 @@ def build_org(options: SandboxOptions, *, multi_currency: bool) -> Sandbox:
         described_at=options.as_of.astimezone(UTC).replace(microsecond=0) - timedelta(days=400),
     )
     fill(state, options)
-    window = RateWindow(DAILY_REQUESTS, DAY_SECONDS, applies=lambda request: request.url.path != TOKEN_PATH)
+    window = RateWindow(DAILY_REQUESTS, DAY_SECONDS, applies=lambda request: request.scope["path"] != TOKEN_PATH)
     sandbox = assemble(
         name="salesforce",
         state=state,
@@ -57,12 +56,12 @@ def _vendor(state: State, window: RateWindow) -> Vendor:
 
     def accepts(request: Request, _token: str) -> bool:
         # The list of versions is open to everybody.
-        return request.url.path.rstrip("/") == VERSIONS or state.sign_in.accepts(request)
+        return request.scope["path"].rstrip("/") == VERSIONS or state.sign_in.accepts(request)
 
     def decorate(_request: Request, response: Response) -> None:
         now = state.clock.now()
         used = window.requests - window.remaining(now)
-        response.headers["Date"] = format_datetime(now.astimezone(UTC), usegmt=True)
+        response.headers["Date"] = http_date(now)
         response.headers["Sforce-Limit-Info"] = f"api-usage={used}/{window.requests}"
 
     def refused(request: Request) -> Response:

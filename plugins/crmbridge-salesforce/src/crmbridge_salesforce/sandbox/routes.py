@@ -125,7 +125,7 @@ def _select(call: Call, *, deleted_too: bool) -> Response:
     selection = Selection(parse(call.query("q")), state.tables)
     _check_links(selection)
     struck = selection.table == "Opportunity" and selection.orders_by_stamp
-    lagging = struck and state.faults.strikes("lag", "GET", call.request.url.path)
+    lagging = struck and state.faults.strikes("lag", "GET", call.request.scope["path"])
     rows = selection.found(deleted_too=deleted_too, lagging=lagging)
     if selection.counts is not None:
         return answer(_counted(selection.counts, len(rows)))
