@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
+from crmbridge.engine.sync.matching import link_id
 from crmbridge.engine.sync.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Change
 from crmbridge.model.records import Ref, Tombstone
@@ -138,6 +139,18 @@ def _maybe_merged(link: str, ref: Ref, there: Sequence[Ref], left_over: Mapping[
         name="link",
         reason=f"{ref} is gone and may have been merged into {rest}, whose counterpart was merged into one of {names}",
         values={rest.connection: rest.id},
+        cause=Cause.LINK,
+    )
+
+
+def returned(deal: Ref, others: Iterable[Ref]) -> Blocked:
+    """Ask about a deal that was deleted and is back, while these stand in the link that it had, one in its place."""
+    return Blocked(
+        link=link_id(deal),
+        deal=deal,
+        name="link",
+        reason="it is back, and another deal was made in its place; a person must say which of the two belongs there",
+        values={other.connection: other.id for other in others},
         cause=Cause.LINK,
     )
 

@@ -181,18 +181,6 @@ def doubtful(deal: Ref, others: Mapping[str, Iterable[Ref]]) -> Blocked:
     )
 
 
-def returned(deal: Ref, others: Iterable[Ref]) -> Blocked:
-    """Ask about a deal that was deleted and is back, while these stand in the link that it had, one in its place."""
-    return Blocked(
-        link=link_id(deal),
-        deal=deal,
-        name="link",
-        reason="it is back, and another deal was made in its place; a person must say which of the two belongs there",
-        values={other.connection: other.id for other in others},
-        cause=Cause.LINK,
-    )
-
-
 def signed_by(rules: Iterable[Rule]) -> frozenset[str]:
     """Name the fields of a record that its signatures are made from."""
     asked = (name for rule in rules if rule != EXTERNAL_KEY for name in _names(rule))

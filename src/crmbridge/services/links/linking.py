@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from crmbridge.engine.sync.deleting import ENDED, with_lost
+from crmbridge.engine.sync.deleting import ENDED, returned, with_lost
 from crmbridge.engine.sync.matching import (
     EXTERNAL_KEY,
     MARKED,
@@ -21,7 +21,6 @@ from crmbridge.engine.sync.matching import (
     may_be_alike,
     namesake,
     natural_key,
-    returned,
 )
 from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.errors import CrmbridgeError

@@ -29,13 +29,14 @@ from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.cuts import Cut, may_name, with_news
-from crmbridge.model.records import Ref, Tombstone
+from crmbridge.model.records import Ref
 from crmbridge.model.values import Fields, Value
 from crmbridge.services.enforce.allowed_moves import why_not
 from crmbridge.services.links.bases import canonical_edits
 from crmbridge.services.links.gathering import Around
 from crmbridge.services.links.linking import is_open
 from crmbridge.services.sync.companions import with_companions
+from crmbridge.services.sync.elsewhere import are_gone, deleted_elsewhere
 from crmbridge.services.sync.notes import copied_notes
 from crmbridge.services.sync.remapped_stages import stages_apart
 from crmbridge.services.workspace import Workspace
@@ -134,7 +135,7 @@ class Part(Struct):
         for ref in sides:
             marks = [mark for mark in (ARCHIVED, UNDONE) if self.around.bases.get(ref, {}).get(mark)]
             self._agree(ref, dict.fromkeys(marks))  # somebody brought it back
-        if not sides and self.entry.delete == "archive" and self._are_gone(refs):
+        if not sides and self.entry.delete == "archive" and are_gone(self.workspace, self.entry, self.around, refs):
             for ref in here:
                 self._agree(ref, {ARCHIVED: True})  # whoever brings one back wants it, though the others were deleted
         if gone.archive and gone.deleted:
@@ -183,32 +184,16 @@ class Part(Struct):
         return judge_gone(
             link,
             refs,
-            {**{ref: tombstones[ref] for ref in refs if ref in tombstones}, **self._followed(link, refs)},
+            {
+                **{ref: tombstones[ref] for ref in refs if ref in tombstones},
+                **deleted_elsewhere(self.workspace, self.entry, self.around, link),
+            },
             bases,
             present=sides.keys(),
             edited={ref for ref, side in sides.items() if self._says_more(side, link, refs)},
             policy=self.entry.delete,
             merges=Merges(elsewhere=survivors, left_over=_left_over(self.workspace, base)),
         )
-
-    def _are_gone(self, refs: Sequence[Ref]) -> bool:
-        """Tell whether all deals of a link are gone, in the CRMs of other entries as well."""
-        return self.around.tombstones.keys() | self._gone_elsewhere(refs).keys() >= set(refs)
-
-    def _gone_elsewhere(self, refs: Iterable[Ref]) -> Mapping[Ref, Tombstone]:
-        elsewhere = [ref for ref in refs if ref.connection not in self.entry.between]
-        return self.workspace.store.records.tombstones(elsewhere) if elsewhere else {}
-
-    def _followed(self, link: str, refs: Collection[Ref]) -> Mapping[Ref, Tombstone]:
-        """Give the deals that people deleted in CRMs of other entries, for which we took one of these away."""
-        bases, entries = self.around.bases, self.workspace.project.settings.sync
-        ours = {ref.connection for ref in refs if bases.get(ref, {}).get(ARCHIVED)}
-        near = {
-            name for each in entries if each.delete == "archive" and ours & {*each.between} for name in each.between
-        }
-        gone = self._gone_elsewhere(self.around.links[link]) if near else {}
-        by_people = [ref for ref in gone if not any(bases.get(ref, {}).get(mark) for mark in (ARCHIVED, UNDONE))]
-        return {ref: gone[ref] for ref in by_people if ref.connection in near}
 
     def _says_more(self, side: Side, link: str, refs: Collection[Ref]) -> bool:
         """Tell whether a deal holds what did not get to the ones that are gone: edits, and what was never agreed on.
