@@ -83,7 +83,7 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
 
 
 def _judged(subject: Subject, moves: Sequence[LastMove]) -> list[LastMove]:
-    """Give moves with what is wrong with them; a last one that only follows others skips nothing and reopens nothing."""
+    """Give moves with what is wrong with them; a last one that only follows others takes no way of its own."""
     asked = [*moves[:-1], replace(moves[-1], illegal=None)] if subject.follows and moves else moves
     return [permitted(move, subject) for move in asked]
 
