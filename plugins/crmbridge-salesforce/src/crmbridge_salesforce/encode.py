@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,7 @@ from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
 from crmbridge.model.values import Fields, Money, Value, is_empty
+from crmbridge_salesforce.days import day_in
 from crmbridge_salesforce.mapping import OBJECTS, Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
@@ -162,18 +163,27 @@ class Encoder:
 
     def _task(self, change: Change) -> Payload:
         wanted = change.after
-        return {**self._activity(change, str(wanted.get("subject") or "Task")), **_when_and_whose(wanted)}
+        return {**self._activity(change, str(wanted.get("subject") or "Task")), **self._when_and_whose(wanted)}
 
     def amended(self, change: Change, task: str) -> Payload:
         """Write the row that changes a task: only what changes, and whether it is done."""
         after = change.after
-        row: Payload = {"attributes": {"type": "Task"}, "id": task, **_when_and_whose(after)}
+        row: Payload = {"attributes": {"type": "Task"}, "id": task, **self._when_and_whose(after)}
         if "subject" in after:
             row["Subject"] = cut(str(after["subject"] or "Task"), LONGEST_SUBJECT)
         if "body" in after:
             row["Description"] = marked(str(after["body"] or ""), change.key)
         if "done" in after:
             row["Status"] = self._setup.task_status(done=bool(after["done"]))
+        return row
+
+    def _when_and_whose(self, wanted: Fields) -> Payload:
+        """Write the day that a task is due on in the org's zone, and its owner, as far as it says."""
+        row: Payload = {}
+        if isinstance(due := wanted.get("due_at"), datetime):
+            row["ActivityDate"] = day_in(self._setup.zone(), due).isoformat()
+        if wanted.get("owner"):
+            row["OwnerId"] = wanted["owner"]
         return row
 
     def _note(self, change: Change) -> Payload:
@@ -228,16 +238,6 @@ def figure_of(column: Column, cell: Any) -> Value:
         return cell
     number = Decimal(str(cell))
     return number / 100 if column.type == "percent" else number
-
-
-def _when_and_whose(wanted: Fields) -> Payload:
-    """Write the day that a task is due on, and its owner, as far as it says."""
-    row: Payload = {}
-    if isinstance(due := wanted.get("due_at"), datetime):
-        row["ActivityDate"] = due.astimezone(UTC).date().isoformat()
-    if wanted.get("owner"):
-        row["OwnerId"] = wanted["owner"]
-    return row
 
 
 def currencies(table: Table, said: str | None) -> tuple[str, ...]:

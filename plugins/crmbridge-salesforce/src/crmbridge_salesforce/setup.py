@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from crmbridge.http import dump_json, load_json
 from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Clock, Pipeline
+from crmbridge_salesforce.days import zone_of
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, OrgStage, RecordType, Table, stage_of, stage_values
@@ -48,6 +49,7 @@ _TRACKED_NOW = (
     " WHERE EntityDefinitionId = 'Opportunity' AND IsFieldHistoryTracked = true"
 )
 _OLDEST = "CreatedDate"
+_ZONE = "SELECT TimeZoneSidKey FROM Organization LIMIT 1"
 _STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = {} ORDER BY SortOrder"
 
 
@@ -105,6 +107,10 @@ class Setup:
         if not names:
             raise RefusedError(f"The org has no task status that counts as {'closed' if done else 'open'}")
         return str(names[0])
+
+    def zone(self) -> tzinfo:
+        """Give the org's own time zone, in which the days of tasks are meant; UTC where the user may not see it."""
+        return self._once("zone", lambda: [_plain(row) for row in _ask_if_there(self._org, _ZONE)], zone_of)
 
     def tracks_stages(self) -> bool:
         """Tell whether the org keeps a field history of stages, which is a choice of its people."""
