@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import force_setattr
 
+from crmbridge.engine.sync.sameness import same
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
+from crmbridge.model.values import FieldType, Value
+from crmbridge.ports import FieldBinding
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 
-from .orgs import asked, state_of
+from .orgs import Opener, asked, state_of
 
 LOS_ANGELES, BERLIN, AUCKLAND = "America/Los_Angeles", "Europe/Berlin", "Pacific/Auckland"
 EVENING = datetime(2026, 6, 20, 17, tzinfo=ZoneInfo(LOS_ANGELES)).astimezone(UTC)  # the next day in UTC
@@ -130,3 +134,57 @@ def test_a_task_that_is_done_on_its_day_is_done_when_it_was_completed(
     begins = datetime(2026, 6, 20, tzinfo=ZoneInfo(zone))
 
     assert (completed if in_time else begins) == adapter.read([ref])[ref].fields["at"]
+
+
+def with_time_column(org: Served, open_adapter: Opener, type_: FieldType) -> SalesforceAdapter:
+    """Open an adapter that binds a field of this type to a column of deals that keeps times."""
+    table = state_of(org).tables.objects["Opportunity"]
+    column = replace(table.columns["delivery_date__c"], name="Begins__c", label="Begins", type="datetime")
+    force_setattr(table, "columns", {**table.columns, "Begins__c": column})
+    vars(table).clear()
+    return open_adapter(org.url, org.token, fields=(FieldBinding(name="begins", native="Begins__c", type=type_),))
+
+
+def set_begins(adapter: SalesforceAdapter, org: Served, value: Value) -> tuple[datetime, Value]:
+    """Write the field on the first deal; give what the org holds then, and what is read back."""
+    ref = Ref("sf", Kind.DEAL, state_of(org).deal_ids()[0])
+    written(adapter, make_change(target=ref, edits=(FieldEdit("begins", None, value),)))
+    return state_of(org).tables.present("Opportunity", ref.id)["Begins__c"], adapter.read([ref])[ref].fields["begins"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"),
+    [
+        ("Pacific/Pago_Pago", 12),
+        (LOS_ANGELES, 12),
+        ("America/Sao_Paulo", 12),
+        ("GMT", 12),
+        (BERLIN, 12),
+        ("Australia/Sydney", 12),
+        (AUCKLAND, 0),  # where noon in UTC is the next day
+        ("Pacific/Kiritimati", 0),
+        (None, 12),
+    ],
+)
+def test_a_day_in_a_column_of_times_is_that_day_for_the_orgs_people(
+    org: Served, open_adapter: Opener, zone: str | None, hour: int
+) -> None:
+    """It is read back as the same day, so it neither travels nor is written again."""
+    move_to(org, zone)
+    adapter = with_time_column(org, open_adapter, FieldType.DATE)
+    for day in (date(2026, 6, 20), date(2026, 12, 31), date(2024, 2, 29), date(9999, 12, 31)):
+        held, read = set_begins(adapter, org, day)
+
+        assert datetime.combine(day, time(hour), UTC) == held
+        assert day == read
+        assert day == held.astimezone(ZoneInfo(zone or "UTC")).date()
+
+
+def test_a_day_in_a_field_of_times_is_its_midnight_in_utc(org: Served, open_adapter: Opener) -> None:
+    """There it is compared as a time, and a day counts as the same as its midnight in UTC, and as no other time."""
+    move_to(org, LOS_ANGELES)
+    day = date(2026, 6, 20)
+    held, read = set_begins(with_time_column(org, open_adapter, FieldType.DATETIME), org, day)
+
+    assert datetime(2026, 6, 20, tzinfo=UTC) == held
+    assert same(day, read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -12,8 +12,8 @@ from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
-from crmbridge.model.values import Fields, Money, Value, is_empty
-from crmbridge_salesforce.days import day_in
+from crmbridge.model.values import Fields, FieldType, Money, Value, is_empty
+from crmbridge_salesforce.days import day_in, time_of
 from crmbridge_salesforce.mapping import OBJECTS, Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
@@ -120,6 +120,8 @@ class Encoder:
             raise RefusedError(f"The org has no {where}, or the user may not see it")
         if not (column.createable if creating else column.updateable):
             raise RefusedError(f"{column.name} can't be written: the org computes it, or the user may only read it")
+        if type(value) is date and binding.type is FieldType.DATE and column.type == "datetime":
+            value = time_of(self._setup.zone(), value)
         row: Payload = {column.name: encode(column, value)}
         if isinstance(value, Money):
             row.update(self._currency(table, value))
