@@ -54,7 +54,7 @@ def written(adapter: SalesforceAdapter, change: Change) -> str:
         (BERLIN, datetime(2026, 12, 20, 22, 30, tzinfo=UTC), date(2026, 12, 20)),  # in winter time
         ("GMT", EVENING, date(2026, 6, 21)),
         (None, EVENING, date(2026, 6, 21)),
-        ("Mars/Olympus", EVENING, date(2026, 6, 21)),  # one that is not known here
+        *((odd, EVENING, date(2026, 6, 21)) for odd in ("Mars/Olympus", "../etc", "\x00", "x" * 500, "America")),
         (AUCKLAND, datetime(9999, 12, 31, 20, tzinfo=UTC), date(9999, 12, 31)),  # the next day there has no date
     ],
 )
