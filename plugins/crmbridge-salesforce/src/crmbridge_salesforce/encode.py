@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -165,27 +165,19 @@ class Encoder:
 
     def _task(self, change: Change) -> Payload:
         wanted = change.after
-        return {**self._activity(change, str(wanted.get("subject") or "Task")), **self._when_and_whose(wanted)}
+        row = self._activity(change, str(wanted.get("subject") or "Task"))
+        return {**row, **_when_and_whose(wanted, self._setup.zone)}
 
     def amended(self, change: Change, task: str) -> Payload:
         """Write the row that changes a task: only what changes, and whether it is done."""
         after = change.after
-        row: Payload = {"attributes": {"type": "Task"}, "id": task, **self._when_and_whose(after)}
+        row: Payload = {"attributes": {"type": "Task"}, "id": task, **_when_and_whose(after, self._setup.zone)}
         if "subject" in after:
             row["Subject"] = cut(str(after["subject"] or "Task"), LONGEST_SUBJECT)
         if "body" in after:
             row["Description"] = marked(str(after["body"] or ""), change.key)
         if "done" in after:
             row["Status"] = self._setup.task_status(done=bool(after["done"]))
-        return row
-
-    def _when_and_whose(self, wanted: Fields) -> Payload:
-        """Write the day that a task is due on in the org's zone, and its owner, as far as it says."""
-        row: Payload = {}
-        if isinstance(due := wanted.get("due_at"), datetime):
-            row["ActivityDate"] = day_in(self._setup.zone(), due).isoformat()
-        if wanted.get("owner"):
-            row["OwnerId"] = wanted["owner"]
         return row
 
     def _note(self, change: Change) -> Payload:
@@ -240,6 +232,16 @@ def figure_of(column: Column, cell: Any) -> Value:
         return cell
     number = Decimal(str(cell))
     return number / 100 if column.type == "percent" else number
+
+
+def _when_and_whose(wanted: Fields, zone: Callable[[], tzinfo]) -> Payload:
+    """Write the day that a task is due on in the org's zone, and its owner, as far as it says."""
+    row: Payload = {}
+    if isinstance(due := wanted.get("due_at"), datetime):
+        row["ActivityDate"] = day_in(zone(), due).isoformat()
+    if wanted.get("owner"):
+        row["OwnerId"] = wanted["owner"]
+    return row
 
 
 def currencies(table: Table, said: str | None) -> tuple[str, ...]:

@@ -139,16 +139,11 @@ class Setup:
         """Give one pipeline per record type, and the default one for deals without."""
         active = [stage for stage in self.stages().values() if stage.active]
         table = self.table("Opportunity")
-        found = [self._pipeline(kind, active) for kind in table.record_types]
+        found = [_pipeline(self._org, kind, active) for kind in table.record_types]
         if table.master_available or not found:
             everything = tuple(stage.native() for stage in active)
             found.insert(0, Pipeline(id=DEFAULT_PIPELINE, label="Opportunity", stages=everything))
         return tuple(found)
-
-    def _pipeline(self, kind: RecordType, active: Sequence[OrgStage]) -> Pipeline:
-        values = stage_values(self._org.get(f"sobjects/Opportunity/describe/layouts/{kind.id}"))
-        stages = tuple(stage.native() for stage in active if not values or stage.id in values)
-        return Pipeline(id=kind.id, label=kind.name, stages=stages)
 
     def _once(self, key: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> T:
         """Give what is known under a key, or read it; whoever asks for the same meanwhile waits for that."""
@@ -185,6 +180,12 @@ class Setup:
             return _shortened(self._org.get(f"sobjects/{name}/describe"))
         except UnknownColumnError:  # the object is not there
             return {}
+
+
+def _pipeline(org: Org, kind: RecordType, active: Sequence[OrgStage]) -> Pipeline:
+    values = stage_values(org.get(f"sobjects/Opportunity/describe/layouts/{kind.id}"))
+    stages = tuple(stage.native() for stage in active if not values or stage.id in values)
+    return Pipeline(id=kind.id, label=kind.name, stages=stages)
 
 
 def _parsed(what: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> tuple[Any, T]:
