@@ -82,12 +82,16 @@ def standing_moves(visits: Sequence[Visit], place: Place, process: Process) -> t
 def came_as_allowed(
     visits: Sequence[Visit], place: Place, process: Process, *, since: datetime, before: datetime
 ) -> bool:
-    """Tell whether a deal stood at a place in between and came there as the process allows, or was made there."""
+    """Tell whether a deal came to a place by a move that the process allows, or was made there before a time.
+
+    It must have been there since a time; what was made there later may have been made by us.
+    """
     for count, came, left in _stays(visits, place):
-        if came < before and (left is None or left > since):
-            target = visits[count] if place.stage is not None else None
-            if not count or _move(visits[:count], target, place, process).illegal is None:
-                return True
+        if left is not None and left <= since:
+            continue
+        target = visits[count] if place.stage is not None else None
+        if _move(visits[:count], target, place, process).illegal is None if count else came < before:
+            return True
     return False
 
 

@@ -83,10 +83,9 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
 
 
 def _judged(subject: Subject, moves: Sequence[LastMove]) -> list[LastMove]:
-    """Give moves with what is wrong with them; where the last one follows others, not with the way that it went."""
-    if subject.follows and moves:
-        moves = [*moves[:-1], replace(moves[-1], illegal=None)]
-    return [permitted(move, subject) for move in moves]
+    """Give moves with what is wrong with them; a last one that only follows others takes no way of its own."""
+    asked = [*moves[:-1], replace(moves[-1], illegal=None)] if subject.follows and moves else moves
+    return [permitted(move, subject) for move in asked]
 
 
 def unjudged(subject: Subject, now: datetime, why: Exception) -> Evaluation:

@@ -16,7 +16,7 @@ from crmbridge.services.workspace import Workspace
 def followed(workspace: Workspace, judged: Iterable[tuple[Subject, Evaluation]]) -> frozenset[Ref]:
     """Name the deals whose last move seems illegal and is another one's: sync may make several moves in one.
 
-    All of its link have agreed on the stage where it stands, and a linked deal had come to it as the process allows.
+    All of its link have agreed on the stage where it stands, and a linked deal came to it as the process allows.
     """
     moved = {s.deal.ref: s for s, e in judged if any(f.kind is FindingKind.ILLEGAL_MOVE for f in e.findings)}
     link_of = workspace.store.links.of(moved) if moved else {}
@@ -32,10 +32,9 @@ def _stage(place: Place) -> str:
 
 
 def _came_there(workspace: Workspace, deals: Sequence[Ref], moved: Subject) -> bool:
-    """Tell whether one of these deals, which may be gone by now, was there before this one as the process allows.
+    """Tell whether one of these deals, which may be gone by now, came to where this one is as the process allows.
 
-    One that came later may have been moved by us, or made where it stands; one that left before this one set out is of
-    another time.
+    One that had left before this one set out was there at another time.
     """
     process, records, place = workspace.project.process, workspace.store.records, moved.place
     last = last_move(visits_of(moved.deal, moved.moves, moved.mapper), place, process)
