@@ -32,7 +32,7 @@ def _stage(place: Place) -> str:
 
 
 def _came_there(workspace: Workspace, deals: Sequence[Ref], moved: Subject) -> bool:
-    """Tell whether one of these deals, which may be gone by now, ever came to where this one is as the process allows."""
+    """Tell whether one of these deals, which may be gone by now, ever came as allowed to where this one is."""
     process, records, place = workspace.project.process, workspace.store.records, moved.place
     last = last_move(visits_of(moved.deal, moved.moves, moved.mapper), place, process)
     if last is None:
