@@ -13,14 +13,13 @@ from crmbridge.services.runs.cycle import run_cycle, writing
 from crmbridge.testing.workspaces import Bench, make_bench
 
 TEN = timedelta(minutes=10)
+REVERT = [{"rule": "move", "action": "revert"}]
 
 
 @pytest.fixture
 def bench(store: StateStore) -> Bench:
     """Two CRMs; a move that the process does not allow is taken back."""
-    return make_bench(
-        parts={"north": (0, 0), "south": (0, 0)}, store=store, enforce=[{"rule": "move", "action": "revert"}]
-    )
+    return make_bench(parts={"north": (0, 0), "south": (0, 0)}, store=store, enforce=REVERT)
 
 
 def linked(bench: Bench) -> tuple[Ref, str]:
@@ -97,5 +96,21 @@ def test_a_person_who_skips_a_stage_later_is_set_back(bench: Bench) -> None:
     move(bench, "north", ref.id, "closing")
     run(bench)
     run(bench)
+
+    assert ["qualification", "qualification"] == stages(bench)
+
+
+def test_a_counterpart_that_was_made_where_a_deal_was_moved_to_excuses_nobody(store: StateStore) -> None:
+    """The move was carried on before the process took moves back; that the counterpart stands there is our doing."""
+    bench = make_bench(parts={"north": (0, 0), "south": (0, 0)}, store=store)
+    ref = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    move(bench, "north", ref.id, "closing")
+    run(bench)
+    assert ["closing", "closing"] == stages(bench)
+
+    reverting = make_bench(parts={"north": (0, 0), "south": (0, 0)}, enforce=REVERT).workspace.project.settings
+    bench = bench.again(reverting)
+    for _ in range(3):
+        run(bench)
 
     assert ["qualification", "qualification"] == stages(bench)

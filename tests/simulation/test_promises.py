@@ -43,11 +43,12 @@ def test_every_promise_holds_on_crms_in_memory(share: int) -> None:
     assert kills > 0
 
 
-@pytest.mark.parametrize("seed", [578, 5964, 6233, 7050, 9591])
+@pytest.mark.parametrize("seed", [578, 5964, 6233, 7050, 9591, 77008])
 def test_what_once_failed_holds(seed: int) -> None:
     """Writes that nobody could read back for several runs, and a deal whose stage only one of its sides can tell.
 
-    And somebody who enters just what was meant to be sent; and a counterpart that is made where a forbidden move led.
+    And somebody who enters just what was meant to be sent; and a counterpart that is made where a forbidden move led;
+    and somebody who edits what was just pulled as it was sent, before it is read back.
     """
     fakes.simulate(seed)
 
@@ -60,13 +61,14 @@ def test_what_once_failed_on_sandboxes_holds(seed: int) -> None:
     play.simulate(seed)
 
 
-@pytest.mark.parametrize("seed", [13, 59, 189, 224, 1652, 1744, 2182, 2334, 2682])
+@pytest.mark.parametrize("seed", [13, 59, 189, 224, 1652, 1744, 2079, 2182, 2223, 2334, 2682, 3608])
 def test_what_once_failed_under_other_settings_holds(seed: int) -> None:
     """A connection that is left out of three, an emptied amount, and a deal that goes before all is read anew.
 
-    And a contact that two CRMs have linked while the third was left out, and one that no other CRM took before its deal
-    was deleted; and an edit that may stay where it is, as only what is empty is filled. And
-    moves where stages are left out, mean something else, or change twice in one instant.
+    And a refused note; a contact that two CRMs have linked while the third was left out, and one that no other CRM took
+    before its deal was deleted; and an edit that may stay where it is, as only what is empty is filled. And moves where
+    stages are left out, mean something else, or change twice in one instant, or were carried on before they were taken
+    back or their deal was deleted.
     """
     play.simulate(seed)
 

@@ -51,8 +51,10 @@ class Deal:
     def take_back(self, before: str, after: str, number: int = 1) -> None:
         """Move it back as a run does."""
         change = self.back(before, after, number)
+        journal = self.bench.workspace.store.journal
+        journal.intend("run", [change], MONDAY)
         self.reverts.check(change)
-        self.crm.carry_out(change)
+        journal.settle("run", [self.crm.carry_out(change)], {}, MONDAY)
         self.reverts.note()
 
 

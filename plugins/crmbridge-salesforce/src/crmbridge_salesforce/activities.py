@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Any
 
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Clock
+from crmbridge_salesforce.days import beginning, day_in
 from crmbridge_salesforce.details import Details
 from crmbridge_salesforce.encode import NOTE_SUBJECT
 from crmbridge_salesforce.ids import to_18
@@ -19,11 +20,10 @@ from crmbridge_salesforce.rows import BY, Cells, Form
 from crmbridge_salesforce.schema import Table
 from crmbridge_salesforce.soql import moment, select, text
 from crmbridge_salesforce.sources import Span
-from crmbridge_salesforce.values import read_moment
+from crmbridge_salesforce.values import day_of, read_moment
 
 DEAL, COMPANY, CONTACT = "006", "001", "003"  # how the ids of these begin
 _COMMON = ("Subject", "OwnerId", "WhatId", "WhoId", "AccountId", "ActivityDate")
-_TASK_TIMES = ("ActivityDate", "CompletedDateTime")
 _OF_TASK = ("IsClosed", "TaskSubtype", "Type", "CompletedDateTime")
 _OF_EVENT = ("ActivityDateTime", "StartDateTime", "EndDateTime", "DurationInMinutes", "IsChild")
 # What people choose as a task's type says more than that it is a task; other words of theirs are no kind of activity.
@@ -44,10 +44,11 @@ class Activities:
     kind = Kind.ACTIVITY
     deleted_too = True
 
-    def __init__(self, connection: str, org: Org, table: Table, clock: Clock) -> None:
+    def __init__(self, connection: str, org: Org, table: Table, clock: Clock, zone: Callable[[], tzinfo]) -> None:
         self._connection = connection
         self._org = org
         self._clock = clock
+        self._zone = zone  # the org's, which costs a request and is only asked for where there are days
         self._event = table.name == "Event"
         self.form = Form(table, (*_COMMON, *(_OF_EVENT if self._event else _OF_TASK)))
         self.where = _own_rows(table)
@@ -89,15 +90,18 @@ class Activities:
         return _CHOSEN.get(self.form.get(row, "Type").strip().lower(), kind) if kind == "task" else kind
 
     def _task_time(self, row: Cells) -> tuple[datetime | None, bool]:
-        """Give a task's day, which has no time, or when it was completed, where that was not after that day.
+        """Give when a task's day begins in the org, or when it was completed, where that was not after that day.
 
-        One that was closed later is taken to have happened on its day, and was noted afterwards.
+        A day has no time. One that was closed later is taken to have happened on its day, and was noted afterwards.
         """
         get = self.form.get
-        closed = get(row, "IsClosed") == "true"
-        day, completed = (read_moment(text) if (text := get(row, name)) else None for name in _TASK_TIMES)
-        early = completed is not None and (day is None or (closed and completed - day < timedelta(days=1)))
-        return (completed if early else day), closed
+        closed, ticked = get(row, "IsClosed") == "true", get(row, "CompletedDateTime")
+        completed = read_moment(ticked) if ticked else None
+        if not get(row, "ActivityDate"):
+            return completed, closed
+        zone, day = self._zone(), day_of(get(row, "ActivityDate"))
+        early = closed and completed is not None and day_in(zone, completed) <= day
+        return (completed if early else beginning(zone, day)), closed
 
     def _event_time(self, row: Cells) -> tuple[datetime | None, bool]:
         """Give when an event begins, and whether it is over: nobody ticks it off."""

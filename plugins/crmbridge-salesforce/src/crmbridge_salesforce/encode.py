@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,8 @@ from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Position
-from crmbridge.model.values import Fields, Money, Value, is_empty
+from crmbridge.model.values import Fields, FieldType, Money, Value, is_empty
+from crmbridge_salesforce.days import day_in, time_of
 from crmbridge_salesforce.mapping import OBJECTS, Shape
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, MASTER, Column, Table
 from crmbridge_salesforce.setup import Setup
@@ -118,6 +119,8 @@ class Encoder:
             raise RefusedError(f"The org has no {where}, or the user may not see it")
         if not (column.createable if creating else column.updateable):
             raise RefusedError(f"{column.name} can't be written: the org computes it, or the user may only read it")
+        if type(value) is date and binding.type is FieldType.DATE and column.type == "datetime":
+            value = time_of(self._setup.zone(), value)
         row: Payload = {column.name: encode(column, value)}
         if isinstance(value, Money):
             row.update(self._currency(table, value))
@@ -161,12 +164,13 @@ class Encoder:
 
     def _task(self, change: Change) -> Payload:
         wanted = change.after
-        return {**self._activity(change, str(wanted.get("subject") or "Task")), **_when_and_whose(wanted)}
+        row = self._activity(change, str(wanted.get("subject") or "Task"))
+        return {**row, **_when_and_whose(wanted, self._setup.zone)}
 
     def amended(self, change: Change, task: str) -> Payload:
         """Write the row that changes a task: only what changes, and whether it is done."""
         after = change.after
-        row: Payload = {"attributes": {"type": "Task"}, "id": task, **_when_and_whose(after)}
+        row: Payload = {"attributes": {"type": "Task"}, "id": task, **_when_and_whose(after, self._setup.zone)}
         if "subject" in after:
             row["Subject"] = cut(str(after["subject"] or "Task"), LONGEST_SUBJECT)
         if "body" in after:
@@ -229,11 +233,11 @@ def figure_of(column: Column, cell: Any) -> Value:
     return number / 100 if column.type == "percent" else number
 
 
-def _when_and_whose(wanted: Fields) -> Payload:
-    """Write the day that a task is due on, and its owner, as far as it says."""
+def _when_and_whose(wanted: Fields, zone: Callable[[], tzinfo]) -> Payload:
+    """Write the day that a task is due on in the org's zone, and its owner, as far as it says."""
     row: Payload = {}
     if isinstance(due := wanted.get("due_at"), datetime):
-        row["ActivityDate"] = due.astimezone(UTC).date().isoformat()
+        row["ActivityDate"] = day_in(zone(), due).isoformat()
     if wanted.get("owner"):
         row["OwnerId"] = wanted["owner"]
     return row

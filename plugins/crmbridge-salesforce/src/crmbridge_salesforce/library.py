@@ -128,7 +128,7 @@ class Library:
     def _activities(self) -> Iterator[Source]:
         for name in ("Task", "Event"):
             if table := self._setup.table_if_there(name):
-                yield Activities(self._connection, self._org, table, self._clock)
+                yield Activities(self._connection, self._org, table, self._clock, self._setup.zone)
 
     def _notes(self) -> Iterator[Source]:
         for name in ("Task", "Note"):

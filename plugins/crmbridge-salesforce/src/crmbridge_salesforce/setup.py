@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from crmbridge.http import dump_json, load_json
 from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Clock, Pipeline
+from crmbridge_salesforce.days import zone_of
 from crmbridge_salesforce.judge import UnknownColumnError
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.schema import DEFAULT_PIPELINE, OrgStage, RecordType, Table, stage_of, stage_values
@@ -48,6 +49,7 @@ _TRACKED_NOW = (
     " WHERE EntityDefinitionId = 'Opportunity' AND IsFieldHistoryTracked = true"
 )
 _OLDEST = "CreatedDate"
+_ZONE = "SELECT TimeZoneSidKey FROM Organization LIMIT 1"
 _STATUSES = "SELECT ApiName FROM TaskStatus WHERE IsClosed = {} ORDER BY SortOrder"
 
 
@@ -105,6 +107,10 @@ class Setup:
             raise RefusedError(f"The org has no task status that counts as {'closed' if done else 'open'}")
         return str(names[0])
 
+    def zone(self) -> tzinfo:
+        """Give the org's own time zone, in which the days of tasks are meant; UTC where the user may not see it."""
+        return self._once("zone", lambda: [_plain(row) for row in _ask_if_there(self._org, _ZONE)], zone_of)
+
     def tracks_stages(self) -> bool:
         """Tell whether the org keeps a field history of stages, which is a choice of its people."""
         return self._once("tracked", lambda: [_plain(row) for row in _ask_if_there(self._org, _TRACKED)], bool)
@@ -132,16 +138,11 @@ class Setup:
         """Give one pipeline per record type, and the default one for deals without."""
         active = [stage for stage in self.stages().values() if stage.active]
         table = self.table("Opportunity")
-        found = [self._pipeline(kind, active) for kind in table.record_types]
+        found = [_pipeline(self._org, kind, active) for kind in table.record_types]
         if table.master_available or not found:
             everything = tuple(stage.native() for stage in active)
             found.insert(0, Pipeline(id=DEFAULT_PIPELINE, label="Opportunity", stages=everything))
         return tuple(found)
-
-    def _pipeline(self, kind: RecordType, active: Sequence[OrgStage]) -> Pipeline:
-        values = stage_values(self._org.get(f"sobjects/Opportunity/describe/layouts/{kind.id}"))
-        stages = tuple(stage.native() for stage in active if not values or stage.id in values)
-        return Pipeline(id=kind.id, label=kind.name, stages=stages)
 
     def _once(self, key: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> T:
         """Give what is known under a key, or read it; whoever asks for the same meanwhile waits for that."""
@@ -178,6 +179,12 @@ class Setup:
             return _shortened(self._org.get(f"sobjects/{name}/describe"))
         except UnknownColumnError:  # the object is not there
             return {}
+
+
+def _pipeline(org: Org, kind: RecordType, active: Sequence[OrgStage]) -> Pipeline:
+    values = stage_values(org.get(f"sobjects/Opportunity/describe/layouts/{kind.id}"))
+    stages = tuple(stage.native() for stage in active if not values or stage.id in values)
+    return Pipeline(id=kind.id, label=kind.name, stages=stages)
 
 
 def _parsed(what: str, read: Callable[[], Any], parse: Callable[[Any], T]) -> tuple[Any, T]:

@@ -79,14 +79,17 @@ def standing_moves(visits: Sequence[Visit], place: Place, process: Process) -> t
     return tuple(reversed(found))
 
 
-def came_as_allowed(visits: Sequence[Visit], place: Place, process: Process) -> bool:
-    """Tell whether a deal ever came to a place by a move that the process allows, or stood there from the start."""
+def came_as_allowed(visits: Sequence[Visit], place: Place, process: Process, before: datetime) -> bool:
+    """Tell whether a deal came to a place before a time: by a move that the process allows, or as it was made there."""
     for index, visit in enumerate(visits):
-        if index == 0 and visit.stage == place.stage:
+        if index == 0 and visit.stage == place.stage and visit.entered_at < before:
             return True
         target = visits[index + 1] if index + 1 < len(visits) else None
         there = target.stage == place.stage if target and place.stage else visit.to == place
-        if there and _move(visits[: index + 1], target if place.stage else None, place, process).illegal is None:
+        at = target.entered_at if target and place.stage else visit.left_at
+        if not there or at is None or at >= before:
+            continue
+        if _move(visits[: index + 1], target if place.stage else None, place, process).illegal is None:
             return True
     return False
 

@@ -83,9 +83,9 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
 
 
 def _judged(subject: Subject, moves: Sequence[LastMove]) -> list[LastMove]:
-    """Give moves with what is wrong with them; nothing is with a last one that only follows others."""
-    judged = [permitted(move, subject) for move in moves]
-    return [*judged[:-1], replace(judged[-1], illegal=None)] if subject.follows and judged else judged
+    """Give moves with what is wrong with them; a last one that only follows others takes no way of its own."""
+    asked = [*moves[:-1], replace(moves[-1], illegal=None)] if subject.follows and moves else moves
+    return [permitted(move, subject) for move in asked]
 
 
 def unjudged(subject: Subject, now: datetime, why: Exception) -> Evaluation:

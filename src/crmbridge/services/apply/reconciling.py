@@ -165,19 +165,34 @@ def _as_far_as_made(edit: FieldEdit, record: Record) -> FieldEdit:
 
 
 def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Change | None]:
-    target = change.target
-    names = None if change.kind is Kind.DEAL else {edit.name for edit in change.edits}  # a report's figures
-    records = workspace.adapter(change.connection).read([target], fields=names) if target else {}
-    record = records.get(target) if target else None
-    there = tuple(edit for edit in change.edits if record is not None and _holds(change, edit, record))
-    if there == change.edits and record is not None:
-        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=target, message="read back: it was done"), None
-    if not any(record is not None and _holds_just(change, edit, record) for edit in there):
+    """Look at what is there now, and at what the last pull brought: what it saw as it was sent has arrived."""
+    copies = _copies(workspace, change)
+    there = tuple(edit for edit in change.edits if any(_holds(change, edit, copy) for copy in copies))
+    if there == change.edits and copies:
+        done = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target, message="read back: it was done")
+        return done, None
+    if not any(_holds_just(change, edit, copy) for edit in there for copy in copies):
         there = ()  # what only looks like forms of what was sent, where the rest is missing, was entered by somebody
     said = ", ".join(edit.name for edit in there)
-    message = f"read back: only {said} is as it was sent" if there else "read back: it was not done"
-    receipt = Receipt(change=change.id, outcome=Outcome.FAILED, ref=target, message=message)
+    message = f"read back: only {said} is known to have arrived" if there else "read back: it was not done"
+    receipt = Receipt(change=change.id, outcome=Outcome.FAILED, ref=change.target, message=message)
     return receipt, replace(change, edits=there) if there else None
+
+
+def _copies(workspace: Workspace, change: Change) -> list[Record]:
+    """Give a record as it is now, and as it was pulled last: plans are made from that copy, and compare it with bases.
+
+    Somebody may have edited it in between. Of anything but a deal only a report's figures are written, which no pull
+    brings.
+    """
+    target = change.target
+    if target is None:
+        return []
+    is_deal = change.kind is Kind.DEAL
+    names = None if is_deal else {edit.name for edit in change.edits}
+    read = workspace.adapter(change.connection).read([target], fields=names)
+    pulled = workspace.store.records.get([target]) if is_deal else {}
+    return [found[target] for found in (read, pulled) if target in found]
 
 
 def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:

@@ -77,7 +77,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what is read back counts as done, there or not",
         RECONCILING,
-        "    there = tuple(edit for edit in change.edits if record is not None and _holds(change, edit, record))\n",
+        "    there = tuple(edit for edit in change.edits if any(_holds(change, edit, copy) for copy in copies))\n",
         "    there = change.edits\n",
     ),
     Bug(

@@ -23,7 +23,7 @@ LATE_BUGS: tuple[Bug, ...] = (
     Bug(
         "two moves that sync follows in one are taken back",
         "crmbridge.services.enforce.followed_moves",
-        "    return frozenset(ref for ref in agreed if _came_there(workspace, others[ref], places[ref]))\n",
+        "    return frozenset(ref for ref in agreed if _came_there(workspace, others[ref], moved[ref]))\n",
         "    return frozenset()\n",
     ),
     # ── Deletions that a CRM forgot ─────────────────────────────────────────────────────────────────────

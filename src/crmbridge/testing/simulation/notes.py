@@ -78,7 +78,7 @@ def judge_notes(seen: Witness, book: Notebook, notes: Mapping[str, list[Note]], 
         assert not doubled, f"P2: notes are doubled in {connection}: {doubled}"
     there = {pair for found in notes.values() for pair in hung(found)} | book.taken
     marker_of = {note.ref: marker for marker, note in origins.items()}
-    refused = {(item.deal, value) for item in plan.blocked if item.name == "body" for value in item.values.values()}
+    refused = {(i.deal, value) for i in plan.blocked if i.cause is Cause.REFUSED for value in i.values.values()}
     for note in notes[sources[-1]]:
         for deal in _owing(seen, note, plan) if note.ref in marker_of else ():
             arrived = (deal, marker_of[note.ref]) in there

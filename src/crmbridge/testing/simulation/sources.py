@@ -28,7 +28,9 @@ def check_sources(seen: Witness, change: Change) -> None:
         assert told, f"P4: {value!r} was written to {change.target} {name} of {change.link}; nobody set it"
         _check_policy(seen, change.target, name)
         if name == STAGE and not seen.left_out.has_any(seen.members[change.link], STAGE):
-            check_move(change, value, edits, seen.stages)
+            # A counterpart of a deal that is gone stands where it was made: what joins it then follows no move.
+            there = [e for e in edits if seen.deleted_at.get(e.ref, seen.began) >= seen.began]
+            check_move(change, value, there, seen.stages)
 
 
 def _check_policy(seen: Witness, target: Ref, name: str) -> None:

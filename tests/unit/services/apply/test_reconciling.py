@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 
@@ -22,10 +23,10 @@ from crmbridge.testing.workspaces import Bench, make_bench
 TWO = ("north", "south")
 
 
-def unclear(fault: str, **fields: Value) -> tuple[Bench, dict[str, str]]:
+def unclear(fault: str, *, conflict: str = "newest", **fields: Value) -> tuple[Bench, dict[str, str]]:
     """Link a deal, edit it in the north, and lose the reply to the write in the south; give the deals' ids."""
-    newest = [{"name": "main", "between": TWO, "fields": {"*": {"conflict": "newest"}}}]
-    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=newest)
+    entry = [{"name": "main", "between": TWO, "fields": {"*": {"conflict": conflict}}}]
+    bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=entry)
     ids = {name: bench.crms[name].create_deal("Rollout", stage="qualification", company="1").id for name in TWO}
     run_cycle(bench.workspace, "r1")
     bench.clock.sleep(600)
@@ -67,10 +68,64 @@ def test_a_part_that_arrived_is_nobodys_edit() -> None:
     cycle = run_cycle(bench.workspace, "r3")
     deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
 
-    assert ["read back: only bant.budget is as it was sent"] == [receipt.message for receipt in cycle.reconciled]
+    assert ["read back: only bant.budget is known to have arrived"] == [receipt.message for receipt in cycle.reconciled]
     assert {"north": ("Another", "no"), "south": ("Another", "no")} == {
         name: (fields["name"], fields["bant.budget"]) for name, fields in deals.items()
     }
+
+
+@pytest.mark.parametrize("order", list(permutations(("arrives", "pulled", "edited"))), ids=", ".join)
+def test_what_was_sent_is_nobodys_edit_whenever_it_arrives(order: tuple[str, ...]) -> None:
+    """The south wins, where somebody edits it; but what was sent there never goes back over a later edit in the north.
+
+    Before it is read back, what was sent arrives, the south is pulled, and somebody edits the south, in any order:
+
+    - arrives, pulled, edited: the copy holds what was sent, and what is read back something else. That it was seen in
+      the copy says that it arrived, so it is nobody's edit there; the one that was made since is for the next run.
+    - arrives, edited, pulled: the copy and what is read back hold the edit, which is somebody's.
+    - pulled, arrives, edited: the copy holds what was there before, so it says nothing.
+    - edited before it arrives: it went over the edit, and is read back. It was done, whatever the copy holds.
+    """
+    bench, ids = unclear("drop_before", conflict="prefer: south", name="Sent")
+    (sent,) = bench.workspace.store.journal.unsettled()
+    bench.crms["north"].edit_deal(ids["north"], name="Later")
+    for step in order:
+        bench.clock.sleep(60)
+        if step == "arrives":
+            bench.crms["south"].carry_out(sent.change)
+        elif step == "pulled":
+            pull(bench.workspace)
+        else:
+            bench.crms["south"].edit_deal(ids["south"], name="Edited")
+    reconcile(bench.workspace, "r3")
+    apply_plan(bench.workspace, make_plan(bench.workspace).plan, "r3")
+    for run in ("r4", "r5"):
+        bench.clock.sleep(600)
+        cycle = run_cycle(bench.workspace, run)
+    written = [e.change.after for e in bench.workspace.store.journal.entries() if e.change.connection == "north"]
+    stands = "Edited" if order.index("arrives") < order.index("edited") else "Later"
+
+    assert {"name": "Sent"} not in written
+    assert {stands} == {bench.crms[name].deal(number).fields["name"] for name, number in ids.items()}
+    assert cycle.plan is not None
+    assert () == cycle.plan.changes
+
+
+@pytest.mark.parametrize(
+    ("before", "outcome", "said"),
+    [
+        ({}, Outcome.APPLIED, "read back: it was done"),
+        ({"name": "Edited"}, Outcome.FAILED, "read back: only bant.budget is known to have arrived"),
+    ],
+)
+def test_what_was_pulled_as_it_was_sent_has_arrived(before: dict[str, Value], outcome: Outcome, said: str) -> None:
+    """Whatever somebody made of it since; of what was edited before it was pulled, nobody can tell."""
+    bench, ids = unclear("drop_after", name="Sent", bant__budget="yes")
+    bench.crms["south"].edit_deal(ids["south"], **before)
+    pull(bench.workspace)
+    bench.crms["south"].edit_deal(ids["south"], bant__budget="no")
+
+    assert [(outcome, said)] == [(each.outcome, each.message) for each in reconcile(bench.workspace, "r3")]
 
 
 def test_a_connection_that_was_left_out_is_left_alone() -> None:

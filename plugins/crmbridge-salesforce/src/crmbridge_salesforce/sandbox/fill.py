@@ -62,7 +62,7 @@ def _plant_user(state: State, name: str, email: str, at: datetime) -> str:
 
 
 def _plant_setup(state: State, at: datetime) -> None:
-    organization = {"Name": "Lumenworks", "OrganizationType": "Enterprise Edition"}
+    organization = {"Name": "Lumenworks", "OrganizationType": "Enterprise Edition", "TimeZoneSidKey": "GMT"}
     state.tables.plant("Organization", organization, created=at, changed=at)
     for order, stage in enumerate(STAGES, start=1):
         values = {

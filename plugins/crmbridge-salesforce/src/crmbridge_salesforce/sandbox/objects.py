@@ -262,6 +262,7 @@ _FIELD_HISTORY = (
 _ORGANIZATION = (
     _text("Name", 80, ""),
     _text("OrganizationType", 40, ""),
+    _text("TimeZoneSidKey", 40, ""),
     _flag("IsSandbox"),
 )
 _PERSON = (
