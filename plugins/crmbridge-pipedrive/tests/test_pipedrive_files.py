@@ -9,10 +9,13 @@ import pytest
 
 from crmbridge.errors import NotGrantedError
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Page
+from crmbridge.ports import Adapter, Page, names_all
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge_pipedrive.attached import file_record
+from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.sandbox import FilingState
+
+TOKENS = 20  # of one page
 
 
 def state_of(served: Served) -> FilingState:
@@ -98,6 +101,20 @@ def test_a_file_that_is_deleted_meanwhile_hides_no_other(
     found = set(files(pull(adapter, cursor)))
 
     assert set(ids[:-2]) <= found
+
+
+def test_files_on_no_deal_cost_as_much_as_others(
+    served: Served, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has many of them, say from e-mails, is asked for no more pages than the day's tokens have room for."""
+    for number in add(served, 450)[10:]:
+        state_of(served).tables.files[int(number)]["deal_id"] = None
+    monkeypatch.setattr(Limits, "few", 2 * TOKENS)
+    served.sandbox.log.clear()
+
+    assert names_all(adapter, Kind.FILE)
+    assert adapter.name_all(Kind.FILE) is None
+    assert 3 == len(served.sandbox.log.matching("GET", "/files"))
 
 
 def test_what_hangs_on_no_deal_is_none_of_ours(served: Served, adapter: Adapter, clock: VirtualClock) -> None:

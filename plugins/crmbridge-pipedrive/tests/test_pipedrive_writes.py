@@ -1,11 +1,12 @@
 """Writing several changes at a time, and making fields."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from crmbridge.errors import AuthenticationError
+from crmbridge.errors import AuthenticationError, RefusedError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType, Value
@@ -14,6 +15,7 @@ from crmbridge.ports import Adapter, FieldWish
 from crmbridge.sandbox import Served
 from crmbridge.testing.factories import make_change
 from crmbridge_pipedrive import plugin
+from crmbridge_pipedrive.bodies import Bodies
 
 Open = Callable[..., Adapter]
 
@@ -52,6 +54,28 @@ class TestWhatTheAccountHas:
 
         assert [Outcome.APPLIED, Outcome.REFUSED] == [receipt.outcome for receipt in receipts]
         assert 99 == state.tables.deals[1]["custom_fields"][field["field_code"]]
+
+    def test_all_that_go_out_side_by_side_are_looked_at_again(
+        self, opened: Open, state: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One has the account read anew; another was refused by what it was before as well."""
+        memory: dict[str, str] = {}
+        opened(memory=memory).read([Ref("pd", Kind.DEAL, "1")])
+        field = next(row for row in state.tables.fields.values() if row["field_name"] == "Region")
+        field["options"].append({"id": 99, "label": "The moon"})
+        both, make = threading.Barrier(2, timeout=10), Bodies.deal_body
+
+        def refuse_together(bodies: Bodies, change: Change) -> dict[str, Any]:
+            try:
+                return make(bodies, change)
+            except RefusedError:
+                both.wait()
+                raise
+
+        monkeypatch.setattr(Bodies, "deal_body", refuse_together)
+        receipts = opened(memory=memory).write([choose(deal, region="The moon") for deal in "12"])
+
+        assert [Outcome.APPLIED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
 
     def test_what_it_does_not_have_is_looked_for_once(self, opened: Open, served: Served) -> None:
         """However many changes ask for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,15 @@ from typing import Any
 import pytest
 from msgspec.structs import force_setattr
 
-from crmbridge.model.changes import FieldEdit
+from crmbridge.errors import RefusedError
+from crmbridge.model.changes import Change, FieldEdit
 from crmbridge.model.records import Kind, Position, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing.factories import make_change
 from crmbridge.threads import one_at_a_time
 from crmbridge_salesforce.adapter import SalesforceAdapter
+from crmbridge_salesforce.encode import Encoder, Payload
 from crmbridge_salesforce.sandbox import build_org
 
 from .orgs import Opener, asked, deals, settle, state_of
@@ -250,6 +253,38 @@ def test_nothing_is_refused_by_what_the_org_looked_like(
     wanted = make_change("c", connection="sf", target=deal, **{"edits": (), **change})
 
     assert ["applied"] == [receipt.outcome for receipt in open_adapter(org.url, org.token, memory).write([wanted])]
+
+
+def test_batches_side_by_side_are_looked_at_again(
+    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has the org looked at again; the other was refused by what it looked like before as well."""
+    memory: dict[str, str] = {}
+    list(open_adapter(org.url, org.token, memory).pull(Kind.DEAL, None))
+    clock.advance(timedelta(minutes=15))
+    kept = json.loads(memory["set-up 1: stages"])
+    _forget_stage(kept)
+    memory["set-up 1: stages"] = json.dumps(kept)
+    place = Position("default", "Negotiation/Review", Status.OPEN)
+    wanted = [
+        make_change(deal, connection="sf", target=Ref("sf", Kind.DEAL, deal), edits=(), position=place)
+        for deal in state_of(org).deal_ids()[:2]
+    ]
+    both, make = threading.Barrier(2, timeout=10), Encoder._row
+
+    def refuse_together(encoder: Encoder, change: Change) -> Payload:
+        try:
+            return make(encoder, change)
+        except RefusedError:
+            both.wait()
+            raise
+
+    monkeypatch.setattr(Encoder, "_row", refuse_together)
+    adapter = open_adapter(org.url, org.token, memory)
+    with ThreadPoolExecutor(2) as threads:
+        receipts = [each for made in threads.map(lambda change: adapter.write([change]), wanted) for each in made]
+
+    assert ["applied", "applied"] == [receipt.outcome for receipt in receipts]
 
 
 def test_what_an_org_does_not_have_is_looked_for_once(org: Served, open_adapter: Opener, clock: VirtualClock) -> None:

@@ -132,7 +132,6 @@ class HttpClient:
         self._signer = signer
         self._timeout = timeout
         self._base_url = base_url.rstrip("/") + "/"
-        self._host = httpx.URL(self._base_url).host
         said = {"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **(headers or {})}
         self._client = open_way(connection, base_url, headers=said, timeout=timeout)
 
@@ -297,7 +296,7 @@ class HttpClient:
                 return RefusedError(f"refused ({status}): {said}")
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
-        return unreachable(self.connection, self._host, error)
+        return unreachable(self.connection, self._base_url, error)
 
     def _asked(self, request: _Request) -> str:
         return strike(f"{self.connection}: the answer to {request.method} {request.path.partition('?')[0]}")

@@ -33,8 +33,7 @@ _SHUT_OUT = "Check the proxy that HTTPS_PROXY or ALL_PROXY names: its address, u
 def open_way(connection: str, base_url: str, *, headers: Mapping[str, str], timeout: float) -> httpx.Client:
     """Open what sends requests to a server; raises ConfigurationError where the environment names no way to it."""
     try:
-        return Cookieless(
-            headers=headers,
+        way = Cookieless(
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
             follow_redirects=False,  # a redirect would carry the token to another host
@@ -46,12 +45,14 @@ def open_way(connection: str, base_url: str, *, headers: Mapping[str, str], time
         raise ConfigurationError(
             f"{connection}: the proxy that the environment names can't be used", advice=_FITTING_PROXY
         ) from None
+    way.headers.update(headers)
+    return way
 
 
-def unreachable(connection: str, host: str, error: Exception) -> RetryLaterError:
+def unreachable(connection: str, base_url: str, error: Exception) -> RetryLaterError:
     """Make the error for a server that can't be reached, with what there is to do about it."""
-    why, advice = _reason(error, proxied=_is_proxied(host))
-    return RetryLaterError(f"{connection}: {host} can't be reached ({why})", advice=advice)
+    why, advice = _reason(error, proxied=_is_proxied(base_url))
+    return RetryLaterError(f"{connection}: {httpx.URL(base_url).host} can't be reached ({why})", advice=advice)
 
 
 def name_of(error: Exception) -> str:
@@ -59,8 +60,8 @@ def name_of(error: Exception) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
 
 
-def _is_proxied(host: str) -> bool:
-    return bool(getproxies().keys() & {"https", "http", "all"}) and not is_loopback(f"http://{host}")
+def _is_proxied(base_url: str) -> bool:
+    return bool(getproxies().keys() & {"https", "http", "all"}) and not is_loopback(base_url)
 
 
 def _reason(error: Exception, *, proxied: bool) -> tuple[str, str]:

@@ -7,7 +7,15 @@ from typing import Any
 
 from crmbridge.http.library import httpx
 
-parsed = functools.lru_cache(maxsize=512)(httpx.URL)  # the same few are asked again and again
+SHORT = 400  # characters of an address that may be asked again; a query with many ids is none
+
+
+def parsed(address: str) -> httpx.URL:
+    """Parse an address. The same few short ones are asked again and again."""
+    return _kept(address) if len(address) < SHORT else httpx.URL(address)
+
+
+_kept = functools.lru_cache(maxsize=512)(httpx.URL)
 
 
 class Cookieless(httpx.Client):

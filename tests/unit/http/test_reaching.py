@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from crmbridge.errors import ConfigurationError, RetryLaterError
 from crmbridge.http import Budget, Dialect, HttpClient, trust
+from crmbridge.http.reaching import open_way
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
 
@@ -82,6 +83,22 @@ def test_nobody_listening_is_told_as_that() -> None:
 
     assert error.message == "hs: 127.0.0.1 can't be reached (the connection is refused)"
     assert "base_url" in error.advice
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_a_proxy_is_not_named_where_none_is_asked(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """This machine is asked without one, however it is written."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        closed = taken.getsockname()[1]
+
+    assert "proxy" not in failure_of(f"http://{host}:{closed}").advice
+
+
+def test_a_header_that_cant_be_sent_is_no_matter_of_the_proxy() -> None:
+    """Whoever writes an adapter hears of the header."""
+    with pytest.raises(UnicodeEncodeError):
+        open_way("hs", URL, headers={"X-App": "não"}, timeout=5)
 
 
 def test_behind_a_proxy_that_one_is_named_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

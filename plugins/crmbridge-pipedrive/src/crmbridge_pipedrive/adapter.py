@@ -17,8 +17,8 @@ from crmbridge.model.values import FieldType
 from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
 from crmbridge_pipedrive.account import Account, DealFields
 from crmbridge_pipedrive.ahead import Lookout
-from crmbridge_pipedrive.api import IDS, LIMIT, Api
-from crmbridge_pipedrive.attached import A_PAGE, every_file, pull_files, read_files
+from crmbridge_pipedrive.api import IDS, Api
+from crmbridge_pipedrive.attached import every_file, pull_files, read_files
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.courses import Courses
 from crmbridge_pipedrive.deals import DealSource
@@ -174,10 +174,10 @@ class PipedriveAdapter:
 
     def name_all(self, kind: Kind) -> Collection[str] | None:
         """Give the ids of all of a kind, unless to list them costs more than a small part of the day's tokens."""
-        every, call, a_page = self._every(kind)
-        most = self._limits.few // PATHS[self._settings.api_version][call].tokens * a_page
-        found = {str(number) for number in islice(every, most + 1)}
-        return found if len(found) <= most else None
+        every, call = self._every(kind)
+        most = self._limits.few // PATHS[self._settings.api_version][call].tokens
+        pages = list(islice(every, most + 1))
+        return {str(number) for page in pages for number in page} if len(pages) <= most else None
 
     def field_history(self, deals: Sequence[Record], fields: Collection[str], since: datetime) -> Iterator[Course]:
         """Read what fields held from a moment on, by the changelog of each deal."""
@@ -235,15 +235,15 @@ class PipedriveAdapter:
             case _:
                 return read_list(self._api, kind, self._connection, ids)
 
-    def _every(self, kind: Kind) -> tuple[Iterator[int], str, int]:
-        """Give the ids of all of a kind, the call that lists them, and how many fit in one."""
+    def _every(self, kind: Kind) -> tuple[Iterator[list[int]], str]:
+        """Give the ids of all of a kind, page by page, and the call that lists them."""
         match kind:
             case Kind.NOTE:
-                return every_note(self._api), "notes", LIMIT
+                return every_note(self._api), "notes"
             case Kind.FILE:
-                return every_file(self._api), "files", A_PAGE
+                return every_file(self._api), "files"
             case _:
-                return every_listed(self._api, kind), LISTS[kind][0], LIMIT
+                return every_listed(self._api, kind), LISTS[kind][0]
 
     def _reader(self, fields: DealFields) -> DealReader:
         """Give what reads deals; it is made once for as long as the account's fields stay as they are."""

@@ -145,9 +145,9 @@ def _is_since(row: Row, since: datetime | None) -> bool:
     return at is None or since is None or at >= since
 
 
-def every_file(api: Api) -> Iterator[int]:
-    """Give the ids of all files on deals."""
-    return (row["id"] for page in in_order(api, CALL, {"limit": A_PAGE}, 0) for row in page if _hangs(row))
+def every_file(api: Api) -> Iterator[list[int]]:
+    """Give the ids of all files on deals, page by page."""
+    return ([row["id"] for row in page if _hangs(row)] for page in in_order(api, CALL, {"limit": A_PAGE}, 0))
 
 
 def _file(api: Api, number: int) -> Row | None:

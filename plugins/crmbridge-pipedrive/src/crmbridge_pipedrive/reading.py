@@ -10,7 +10,7 @@ from crmbridge.http import pages, together
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
-from crmbridge_pipedrive.api import Api, Params, Row, is_id
+from crmbridge_pipedrive.api import LIMIT, Api, Params, Row, is_id
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.engagements import activity_record, note_record
 from crmbridge_pipedrive.mapping import NEVER, organization_record, person_record, user_record
@@ -53,9 +53,10 @@ def pull_list(
     yield Page(cursor=walk.met.finished())
 
 
-def every_listed(api: Api, kind: Kind) -> Iterator[int]:
-    """Give the ids of all companies, contacts or activities."""
-    return (row["id"] for row in api.rows(LISTS[kind][0]) if is_id(row.get("id")) and not is_gone(row))
+def every_listed(api: Api, kind: Kind) -> Iterator[list[int]]:
+    """Give the ids of all companies, contacts or activities, page by page."""
+    walk = api.walk(LISTS[kind][0], {"limit": LIMIT})
+    return ([row["id"] for row in page if is_id(row.get("id")) and not is_gone(row)] for page, _ in walk)
 
 
 def read_list(api: Api, kind: Kind, connection: str, ids: Collection[int]) -> list[Record]:
@@ -114,9 +115,9 @@ def _newest_notes(api: Api, cursor: Cursor) -> tuple[list[Row], int | None]:
     return api.page_at("notes", {**times(cursor.asked_since, None), "sort": "update_time DESC"}, 0)
 
 
-def every_note(api: Api) -> Iterator[int]:
-    """Give the ids of all notes."""
-    return (row["id"] for page in in_order(api, "notes", {}, 0) for row in page if not is_gone(row))
+def every_note(api: Api) -> Iterator[list[int]]:
+    """Give the ids of all notes, page by page."""
+    return ([row["id"] for row in page if not is_gone(row)] for page in in_order(api, "notes", {}, 0))
 
 
 def in_order(api: Api, call: str, asked: Params, after: int) -> Iterator[Sequence[Row]]:

@@ -247,8 +247,7 @@ def _with_what_is_there(account: Account, make: Callable[[], Row]) -> Row:
     try:
         return make()
     except RefusedError:
-        if not account.renew():
-            raise
+        account.renew()  # unless another change has just done so
         return make()
 
 

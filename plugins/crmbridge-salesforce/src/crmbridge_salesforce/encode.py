@@ -57,8 +57,7 @@ class Encoder:
         try:
             return self._row(change)
         except RefusedError:
-            if not self._setup.renewed():
-                raise
+            self._setup.forget_old()  # unless another batch has just done so
             return self._row(change)
 
     def _row(self, change: Change) -> Payload:

@@ -77,13 +77,12 @@ class Setup:
             for key in [key for key in self._memory if key.startswith(PREFIX)]:
                 self._memory.pop(key, None)
 
-    def renewed(self) -> bool:
-        """Forget what was not read a moment ago; tell whether there was any. Whoever lacks something may look again."""
+    def forget_old(self) -> None:
+        """Forget what was not read a moment ago. Whoever lacks something may look again."""
         with self._lock:
             is_old = self._oldest is not None and self._clock.now() - self._oldest > A_MOMENT
         if is_old:
             self.forget()
-        return is_old
 
     def table(self, name: str) -> Table:
         """Describe an object; raises RefusedError when the org has none of that name."""
