@@ -24,7 +24,7 @@ from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record
 from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, load_plugins
-from crmbridge.ports import Adapter, AdapterContext
+from crmbridge.ports import Adapter, AdapterContext, Clock
 from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
 from crmbridge.services.projects.checking import digest_of
 from crmbridge.services.workspace import Project, field_bindings
@@ -84,8 +84,11 @@ def make_scene(
     wires |= {_url(name, behind=True): wire for name, wire in behinds.items()}
     state = state or house.state
     state.begin_anew()
+    project = make_project(settings or usual_settings(tuple(parts), lean=False))
+    for name, part in parts.items():
+        if (name, options.seed) not in house.seen:
+            _look(house, project, name, replace(options, part=part))
     with instead_of_network(wires), one_at_a_time():
-        project = make_project(settings or usual_settings(tuple(parts), lean=False))
         accounts = {name: _account(house, project, name, box, options.seed) for name, box in sandboxes.items()}
         yield Scene(
             accounts=accounts,
@@ -182,22 +185,33 @@ def _stages(spec: SandboxSpec) -> dict[str, Any]:
 
 def _account(house: _House, project: Project, name: str, sandbox: Sandbox, world: int) -> Account:
     entry = project.settings.connections[name]
-    spec = house.adapters[entry.adapter]
-    options = spec.settings.model_validate({**entry.options, "base_url": _url(name, behind=True)})
-    # People have a field, too, that the settings may name only later.
-    bound = field_bindings(project.process, {**entry.fields, LATER: native_field(name, LATER)})
-    if (name, world) not in house.seen:  # by an adapter of its own, as requests count, and only the first play looks
-        memory = dict(house.memories.get(name, {}))
-        looking = spec.open(options, AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory))
-        house.seen[name, world] = looking.describe().users, names_in(looking)
-        house.memories.setdefault(name, memory)
-    memory = dict(house.memories[name])
-    people = spec.open(options, AdapterContext(connection=name, clock=sandbox.clock, fields=bound, memory=memory))
+    people = _people(house, project, name, sandbox.clock, dict(house.memories[name]))
     users, names = house.seen[name, world]
     mapper = stage_mapper(name, project.process, project.settings.stages.get(name))
     viewer = Viewer(mapper=mapper, users=emails(users), ids=user_ids(users), fields=tuple(sorted(entry.fields)))
     around = () if entry.kinds else tuple(field for field in HANGING if _carried(project, field))
     return Account(sandbox, people, Sight(viewer, around, names), users)
+
+
+def _look(house: _House, project: Project, name: str, options: SandboxOptions) -> None:
+    """See who and what is in a world, in a sandbox of its own: only the first play looks, and requests count."""
+    clock, memory = VirtualClock(MONDAY), dict(house.memories.get(name, {}))
+    box = house.sandboxes[name].build(replace(options, clock=clock))
+    behind = {_url(name, behind=True): Wire(box.backstage, box, clock, None, house.loop)}
+    with instead_of_network(behind), one_at_a_time():
+        looking = _people(house, project, name, clock, memory)
+        house.seen[name, options.seed] = looking.describe().users, names_in(looking)
+    house.memories.setdefault(name, memory)
+
+
+def _people(house: _House, project: Project, name: str, clock: Clock, memory: dict[str, str]) -> Adapter:
+    """Open an adapter for those who look and act without being part of the traffic."""
+    entry = project.settings.connections[name]
+    spec = house.adapters[entry.adapter]
+    options = spec.settings.model_validate({**entry.options, "base_url": _url(name, behind=True)})
+    # People have a field, too, that the settings may name only later.
+    bound = field_bindings(project.process, {**entry.fields, LATER: native_field(name, LATER)})
+    return spec.open(options, AdapterContext(connection=name, clock=clock, fields=bound, memory=memory))
 
 
 def _carried(project: Project, field: str) -> bool:
