@@ -45,7 +45,7 @@ from crmbridge.testing.adapters.walks import WalkTests
 from crmbridge.testing.adapters.workbench import AdapterWorkbench, SuiteConfig
 from crmbridge.testing.adapters.writing import WritingTests
 
-LATENCY = 10  # ms; so long that requests which are sent side by side are seen side by side
+LATENCY = 30  # ms; so long that requests which are sent side by side are seen side by side
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 
