@@ -6,14 +6,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.certificates import make_certificate
 
 from crmbridge.errors import ConfigurationError, RetryLaterError
 from crmbridge.http import Budget, Dialect, HttpClient, trust
@@ -112,9 +108,9 @@ def test_behind_a_proxy_that_one_is_named_as_well(monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def speaker(tmp_path: Path) -> Iterator[socket.socket]:
     """Give a server that speaks TLS with a certificate that it signed itself."""
-    made = _self_signed(tmp_path)
+    make_certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(made)
+    context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -135,27 +131,6 @@ def speaker(tmp_path: Path) -> Iterator[socket.socket]:
     listening.shutdown(socket.SHUT_RDWR)
     thread.join()
     listening.close()
-
-
-def _self_signed(folder: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    written = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path = folder / "server.pem"
-    path.write_bytes(written + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 def test_a_certificate_of_an_unknown_authority_is_told_as_that(speaker: socket.socket) -> None:

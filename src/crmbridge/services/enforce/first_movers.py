@@ -12,9 +12,8 @@ from crmbridge.model.findings import Place
 from crmbridge.model.records import Kind, Move, Ref
 from crmbridge.services.workspace import Workspace
 
-First = Mapping[
-    str, str | None
-]  # by the ids of moves, the e-mail address of who made each first; None: nobody can tell
+# By the ids of moves, the e-mail address of who made each first; None where nobody can tell.
+First = Mapping[str, str | None]
 
 
 class _Arrival(NamedTuple):

@@ -43,7 +43,7 @@ class Afterwards:
         deals = self._seen.deals()
         for link, refs in sorted(self._seen.links().items()):
             for ref in (ref for ref in refs if ref in deals):
-                for name, now in sorted(self._seen.all_values(ref).items()):
+                for name, now in sorted(self._seen.view(ref).items()):
                     last = [one.value for one in self._seen.values_sent(link, name) if one.ref == ref][-1:]
                     if last == [now]:
                         yield ref, name, now

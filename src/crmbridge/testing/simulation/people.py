@@ -144,7 +144,7 @@ class People:
         others = [native for native in account.deal_ids() if native != winner.id]
         if not others:
             return None
-        loser, before = Ref(account.connection, Kind.DEAL, self._rng.choice(others)), self._seen.all_values(winner)
+        loser, before = Ref(account.connection, Kind.DEAL, self._rng.choice(others)), self._seen.view(winner)
         counterparts = [*self._seen.linked(winner), *self._seen.linked(loser)] if account.tells_of_merges else []
         left = account.merge(winner, loser)
         if left is None:
@@ -154,7 +154,7 @@ class People:
         if left != winner:
             self._seen.created(left)
             return left
-        for name, value in self._seen.all_values(winner).items():
+        for name, value in self._seen.view(winner).items():
             if value != before.get(name):
                 self._seen.edited(winner, name, before.get(name))
         return left

@@ -17,7 +17,7 @@ def judge_undo(seen: Witness, wrote: Sequence[JournalEntry], plan: Plan) -> None
     for change in plan.changes:
         if change.target not in deals:
             continue
-        written, now = _written(seen, wrote, change.target), seen.all_values(change.target)
+        written, now = _written(seen, wrote, change.target), seen.view(change.target)
         edits = [edit for edit in seen.edits if edit.ref == change.target]
         before = {edit.name: edit.before for edit in reversed(edits)}  # of the first edit of each field
         touched = {edit.name for edit in edits} & _reached(change, before)
@@ -44,7 +44,7 @@ def judge_undone(seen: Witness, wrote: Sequence[JournalEntry], plan: Plan, since
         target = change.target
         if change.action is not Action.UPDATE or target is None or target not in deals:
             continue
-        sight, now = seen.sights[change.connection], seen.all_values(target)
+        sight, now = seen.sights[change.connection], seen.view(target)
         for edit in change.edits:
             before = sight.shown(edit.name, edit.before)
             kept = not seen.untouched(target, edit.name, since)

@@ -130,10 +130,6 @@ class Witness:
         """Give what a field holds now, as sync sees it."""
         return self.view(ref).get(name)
 
-    def all_values(self, ref: Ref) -> Mapping[str, Value]:
-        """Give what a deal holds now, as sync sees it."""
-        return self.view(ref)
-
     def deleted(self, ref: Ref) -> None:
         """Note that a deal is about to be deleted."""
         self.count += 1
@@ -286,7 +282,7 @@ class Witness:
         return ref in self.crms[ref.connection].records
 
     def view(self, ref: Ref) -> Mapping[str, Value]:
-        """Give what a deal holds now."""
+        """Give what a deal holds now, as sync sees it."""
         return self.sights[ref.connection].view(self.crms[ref.connection].records[ref])
 
     def equal_fields(self, links: Mapping[str, Sequence[Ref]]) -> dict[tuple[str, str], Value]:
