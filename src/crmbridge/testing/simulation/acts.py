@@ -6,10 +6,11 @@ import copy
 from typing import TYPE_CHECKING
 
 from crmbridge.engine.views import CONTACTS, STAGE
-from crmbridge.model.changes import Plan
+from crmbridge.model.changes import Cause, Plan
 from crmbridge.testing.simulation.changing import Changing, edit_apart
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.resting import come_to_rest
+from crmbridge.testing.simulation.restoring import judge_put_back
 from crmbridge.testing.simulation.scene import LATER, make_project
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def go_through(play: Play) -> None:
         _take_moves_back(play)
     if play.forgetting.is_played:
         _forget(play)
+    elif play.restoring.is_played and not play.noting.is_played:  # notes may be copied once more
+        _put_back(play)
 
 
 def _begin(play: Play) -> None:
@@ -158,6 +161,25 @@ def _forget(play: Play) -> None:
         play.run()
     play.calm()
     _come_to_rest(play)
+
+
+def _put_back(play: Play) -> None:
+    """Let somebody put back a backup of the state after people and runs went on."""
+    play.seen.twins.clear()
+    play.end_process()
+    put_back = play.scene.state.keep()
+    for _ in range(play.restoring.rng.choice((1, 1, 2))):
+        play.restoring.work(play)
+        play.disturb()
+        play.run()
+    play.calm()
+    plan = _come_to_rest(play)
+    if any(item.cause is Cause.REFUSED for item in plan.blocked):
+        return  # that it was refused is not known afterwards, and it is sent once more
+    play.diary.note("a person", "puts back a backup of the state")
+    play.end_process()
+    put_back()
+    judge_put_back(play)
 
 
 def _come_to_rest(play: Play) -> Plan:

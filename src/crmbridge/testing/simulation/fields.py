@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from crmbridge.engine.sync.sameness import altered
 from crmbridge.engine.views import STAGE
+from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.settings import FieldSync
@@ -70,7 +71,7 @@ def _judge_entered(seen: Witness, link: str, name: str, *, blocked: bool) -> Non
     if name == STAGE:
         return
     mine = (edit for edit in seen.edits if edit.ref in seen.members[link] and edit.name == name)
-    if not any(edit.value is not None or not edit.fresh for edit in mine):
+    if not any(edit.value is not None or not edit.fresh for edit in mine) and not _was_edited_unfound(seen, link):
         sent = [one for one in seen.values_sent(link, name) if one.ref is not None and one.before is None]
         assert not sent, f"P4: nobody entered {link} {name}: {sent}"
         assert not blocked, f"P4: a person is asked about what nobody entered: {link} {name}"
@@ -164,6 +165,14 @@ def _were_given(seen: Witness, case: _Case) -> bool:
     touched, known = {edit.ref for edit in entered}, {edit.value for edit in entered if not edit.fresh}
     known.update(one.value for one in seen.values_sent(case.link, case.name))
     return all(value is None or (ref not in touched and value not in known) for ref, value in case.values.items())
+
+
+def _was_edited_unfound(seen: Witness, link: str) -> bool:
+    """Tell whether somebody edited a deal before it was known to be made: what its CRM gave it can't be told then."""
+    rows = [row for row in seen.journal.entries() if row.change.link == link and row.change.action is Action.CREATE]
+    unclear = {row.change.id for row in rows if row.outcome is Outcome.UNKNOWN}
+    found = {row.ref: row.at for row in rows if row.outcome is Outcome.APPLIED and row.change.id in unclear}
+    return any(edit.at is not None and edit.ref in found and edit.at < found[edit.ref] for edit in seen.edits)
 
 
 def _not_known_to_who_decided(seen: Witness, case: _Case) -> list[Value]:

@@ -37,6 +37,7 @@ from crmbridge.testing.simulation.noting import Noting
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
+from crmbridge.testing.simulation.restoring import Restoring
 from crmbridge.testing.simulation.reverting import Reverting
 from crmbridge.testing.simulation.scene import STAGES, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
@@ -90,6 +91,7 @@ class Play:
     meanings: Meanings = field(init=False)
     reverting: Reverting = field(init=False)
     forgetting: Forgetting = field(init=False)
+    restoring: Restoring = field(init=False)
     process: Process = field(init=False)  # the one that is at work
     beside: Beside = field(init=False)
     journal: bytes = b""
@@ -155,6 +157,12 @@ class Play:
         self._judge_run(cycle)
         self.oracle.end(plan)
         return plan
+
+    def run_unjudged(self) -> Cycle:
+        """Run one cycle, and let nobody judge what it did."""
+        self.runs += 1
+        self.diary.note("run", f"run{self.runs:03} begins, unjudged")
+        return self._run(f"run{self.runs:03}")
 
     def _judge_run(self, cycle: Cycle | None) -> None:
         if cycle is not None:
@@ -335,6 +343,7 @@ def _on_stage(play: Play, state: State | None) -> Iterator[None]:
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.noting, play.meanings = Noting(play.seed), Meanings(play.seed)
         play.reverting, play.forgetting = Reverting(play.seed), Forgetting(play.seed)
+        play.restoring = Restoring(play.seed)
         play.deleting = Deleting(scene.accounts, play.seen, scene.clock, play.diary, play.seed)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")

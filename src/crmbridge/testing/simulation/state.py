@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +26,9 @@ class Place(Protocol):
     def empty(self) -> None:
         """Let it hold what a state holds when nothing has ever happened."""
 
+    def keep(self) -> Callable[[], None]:
+        """Make a backup of what it holds now, and give what puts that back."""
+
     def watch(self) -> contextlib.AbstractContextManager[Watch]:
         """Look at it until the block ends."""
 
@@ -43,14 +47,18 @@ class File:
         self.url = f"sqlite:///{path}"
         self._path = path
         open_store(self.url).close()
-        self._kept = sqlite3.connect(":memory:")
-        with contextlib.closing(sqlite3.connect(path)) as made:
-            made.backup(self._kept)
+        self.empty = self.keep()
 
-    def empty(self) -> None:
-        """Put back what was in the file at first."""
+    def keep(self) -> Callable[[], None]:
+        """Copy the file into memory."""
+        kept = sqlite3.connect(":memory:")
         with contextlib.closing(sqlite3.connect(self._path)) as file:
-            self._kept.backup(file)
+            file.backup(kept)
+        return partial(self._put_back, kept)
+
+    def _put_back(self, kept: sqlite3.Connection) -> None:
+        with contextlib.closing(sqlite3.connect(self._path)) as file:
+            kept.backup(file)
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[Watch]:
@@ -77,11 +85,22 @@ class Server:
 
     def empty(self) -> None:
         """Go on with a new database, as nothing may be taken out of a journal."""
+        self._played = self._copy(self._server)
+
+    def keep(self) -> Callable[[], None]:
+        """Copy the database; what is put back is a copy of that, for the same reason."""
+        kept = self._copy(self._played)
+        return partial(self._put_back, kept)
+
+    def _put_back(self, kept: URL) -> None:
+        self._played = self._copy(kept)
+
+    def _copy(self, url: URL) -> URL:
         name = f"play_{next(self._numbers)}"
         engine = create_engine(self._server.set(database="template1"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with engine.connect() as connection:
-            connection.exec_driver_sql(f'CREATE DATABASE {name} TEMPLATE "{self._server.database}"')
-        self._played = self._server.set(database=name)
+            connection.exec_driver_sql(f'CREATE DATABASE {name} TEMPLATE "{url.database}"')
+        return self._server.set(database=name)
 
     @property
     def url(self) -> str:
@@ -140,6 +159,19 @@ class State:
         self.rates = LocalLedger()
         if before != self._place.url:  # else what is open is as good, and knows what it has compiled
             self.open()
+
+    def keep(self) -> Callable[[], None]:
+        """Make a backup of it, and give what puts that back; nothing of it may be at work then."""
+        self._store.close()  # or a server makes no copy
+        put_back = self._place.keep()
+        self.open()
+
+        def restore() -> None:
+            self._store.close()
+            put_back()
+            self.open()
+
+        return restore
 
     def watch(self) -> contextlib.AbstractContextManager[Watch]:
         """See whether anybody changes it, until the block ends."""
