@@ -174,8 +174,8 @@ def _put_back(play: Play) -> None:
         play.run()
     play.calm()
     plan = _come_to_rest(play)
-    if any(item.cause is Cause.REFUSED for item in plan.blocked):
-        return  # that it was refused is not known afterwards, and it is sent once more
+    if any(item.cause is not Cause.COUNTERPART for item in plan.blocked):
+        return  # what waits is not in step, and what was refused is not known afterwards
     play.diary.note("a person", "puts back a backup of the state")
     play.end_process()
     put_back()
