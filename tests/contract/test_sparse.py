@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import StateStore
 from crmbridge.store import open_store
-from crmbridge.store.sparse import FEW
+from crmbridge.store.sql.sparse import FEW
 from crmbridge.store.texts import storable
 
 # Orders that differ: by code point, by UTF-16, by a language's words; and what no database keeps.

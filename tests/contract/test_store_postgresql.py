@@ -13,11 +13,11 @@ from sqlalchemy import URL, Connection, create_engine
 
 from crmbridge.errors import StateError
 from crmbridge.ports import Rate, StateStore
-from crmbridge.store import fresh, open_store
-from crmbridge.store.database import next_mark
+from crmbridge.store import open_store
 from crmbridge.store.migrations import config, upgrade
-from crmbridge.store.records import _save_records
-from crmbridge.store.sql import SqlStore
+from crmbridge.store.sql import SqlStore, fresh
+from crmbridge.store.sql.database import next_mark
+from crmbridge.store.sql.records import _save_records
 from crmbridge.testing.stores.before import NOW_BASES, fill_as_before
 from crmbridge.testing.stores.hints import BURST, take_all
 from crmbridge.testing.stores.makers import START, make_page, make_record, make_ref, save

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from crmbridge.store import schema
+from crmbridge.store.sql import schema
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "state.md"
 

@@ -72,6 +72,7 @@ class TestCompaniesAndContacts:
         [
             ("domain:ACME.example", Kind.COMPANY, {"name": "Acme", "website": "https://www.Acme.example/en?x=1"}),
             ("name:  acme LTD ", Kind.COMPANY, {"name": "Acme Ltd"}),
+            ("name:caf\u00e9 ltd", Kind.COMPANY, {"name": "Cafe\u0301  Ltd"}),  # as plans have it
             ("email:ANN@acme.example", Kind.CONTACT, {"emails": [{"value": "ann@Acme.example", "primary": True}]}),
             (
                 "email:ann@home.example",

@@ -20,6 +20,7 @@ from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing.adapters.changes import make_company, make_create, make_update, open_deal, write_one
 from crmbridge.testing.adapters.workbench import CONNECTION, AdapterWorkbench, pull_all
 from crmbridge_tryton.mapping import position
+from crmbridge_tryton.server import Server
 from crmbridge_tryton_server.bench import tryton_workbench
 from crmbridge_tryton_server.hands import DEAL, TrytonHands
 from crmbridge_tryton_server.installing import USER
@@ -185,6 +186,28 @@ def test_reopening_with_edits_takes_both(adapter: Adapter, hands: TrytonHands) -
         assert Outcome.APPLIED == write_one(adapter, change).outcome
         after = adapter.read([deal.ref])[deal.ref]
         assert (position(state), name) == (after.position, after.fields["name"])
+
+
+def test_an_edit_between_the_click_and_ours_is_not_overwritten(
+    adapter: Adapter, hands: TrytonHands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The click was made, so the change is unclear; the same field, written by somebody else since, stays."""
+    deal = open_deal(adapter)
+    write_one(adapter, make_update(deal, position=position("lost")))
+    now = adapter.read([deal.ref])[deal.ref]
+    tell = Server.tell
+
+    def told(server: Server, model: str, method: str, *params: Any, **more: Any) -> Any:
+        done = tell(server, model, method, *params, **more)
+        if method == "lead":
+            hands.edit_deal(deal.ref.id, description="Theirs")
+        return done
+
+    monkeypatch.setattr(Server, "tell", told)
+    receipt = write_one(adapter, make_update(now, position=position("lead"), fields={"name": "Ours"}))
+
+    assert (Outcome.UNKNOWN, True) == (receipt.outcome, receipt.message.startswith("only a part was written"))
+    assert "Theirs" == adapter.read([deal.ref])[deal.ref].fields["name"]
 
 
 def test_a_lost_deal_gets_the_day_as_its_end(adapter: Adapter) -> None:

@@ -1,4 +1,4 @@
-"""What adapters compose beside `crmbridge.http`: walks, history, tables, keys, steps and receipts.
+"""What adapters compose beside `crmbridge.http`: walks, history, tables, keys and receipts.
 
 These are functions and small values.
 None of it knows a CRM, and none of it has to be used: an adapter takes the parts that fit.
@@ -30,15 +30,13 @@ from crmbridge.adapting.courses import course_of
 from crmbridge.adapting.currencies import turned_amounts
 from crmbridge.adapting.describing import flat, native_fields
 from crmbridge.adapting.history import History, moves_from_revisions, walk_with_history
-from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked, natural_key
+from crmbridge.adapting.keys import WEBSITE, domain_of, folded_key, has_marker, known_by, marked
 from crmbridge.adapting.markup import bare_text, text_of, unescaped
 from crmbridge.adapting.reading import read_in_lots
-from crmbridge.adapting.receipts import NotReadyError, outcome_of, partly, receipt_of
+from crmbridge.adapting.receipts import NotReadyError, outcome_of, partly, receipt_of, there_already
 from crmbridge.adapting.sending import one_by_one
-from crmbridge.adapting.steps import Step, in_steps
 from crmbridge.adapting.tables import Table
 from crmbridge.adapting.walking import Deletions, Place, walk_by_time
-from crmbridge.adapting.workflow import Button, Desk, Workflow
 from crmbridge.adapting.written import (
     KNOWN,
     WRITERS,
@@ -53,6 +51,7 @@ from crmbridge.adapting.written import (
     write_plain,
     write_texts,
 )
+from crmbridge.model.records import natural_key
 
 __all__ = [
     "FORMS",
@@ -60,10 +59,8 @@ __all__ = [
     "KNOWN",
     "WEBSITE",
     "WRITERS",
-    "Button",
     "Column",
     "Deletions",
-    "Desk",
     "Form",
     "FormOf",
     "History",
@@ -71,9 +68,7 @@ __all__ = [
     "Pieces",
     "Place",
     "Row",
-    "Step",
     "Table",
-    "Workflow",
     "amend_tasks",
     "apart",
     "bare_text",
@@ -84,7 +79,6 @@ __all__ = [
     "folded_key",
     "form",
     "has_marker",
-    "in_steps",
     "known_by",
     "marked",
     "money_form",
@@ -110,6 +104,7 @@ __all__ = [
     "spread",
     "standard_columns",
     "text_of",
+    "there_already",
     "turned_amounts",
     "unescaped",
     "walk_by_time",

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from crmbridge.adapting.columns import Form
-from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import Value
-
-KNOWN_BY: Mapping[Kind, tuple[str, ...]] = {Kind.COMPANY: ("domain", "name"), Kind.CONTACT: ("email",)}
-
-
-def natural_key(kind: Kind, fields: Mapping[str, Value]) -> str | None:
-    """Give what a company or contact with these fields is known by, as `Adapter.find` is asked for it.
-
-    A company with a domain is not known by its name. None where there is nothing to know it by. Case and spaces are
-    evened out, so that keys of the same thing are equal.
-    """
-    found = ((name, fields.get(name)) for name in KNOWN_BY[kind])
-    return next((folded_key(f"{name}:{value}") for name, value in found if value), None)
+from crmbridge.model.records import Record, Ref
+from crmbridge.model.values import Value, folded
 
 
 def folded_key(key: str) -> str:
     """Even out a natural key that comes from elsewhere, to be compared with what `natural_key` gives."""
     name, _, value = key.partition(":")
-    return f"{name}:{' '.join(value.split()).casefold()}"
+    return f"{name}:{folded(value)}"
 
 
 def known_by(key: str, records: Iterable[Record]) -> Ref | None:
@@ -35,7 +23,7 @@ def known_by(key: str, records: Iterable[Record]) -> Ref | None:
     For a CRM whose search finds what is like a key; what it found in excess is left out here.
     """
     wanted = folded_key(key)
-    return next((record.ref for record in records if natural_key(record.ref.kind, record.fields) == wanted), None)
+    return next((record.ref for record in records if record.natural_key == wanted), None)
 
 
 def marked(body: Value, marker: str | None) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from crmbridge.errors import CrmbridgeError, RefusedError, StaleError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
-from crmbridge.model.records import Ref
+from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
+from crmbridge.model.records import Kind, Ref
 
 
 class NotReadyError(RefusedError):
@@ -52,3 +52,31 @@ def partly(done: str) -> Iterator[None]:
         if not done:
             raise
         raise UnclearError(f"{done}: {error.message}") from error
+
+
+def there_already(
+    changes: Iterable[Change], key_of: Callable[[Change], str | None], find: Callable[[Kind, str], Ref | None]
+) -> dict[str, Receipt]:
+    """Look for what creations would make a second time, where a CRM does not keep that apart itself.
+
+    Gives the receipts of those that must not be sent. Of two with one key the second waits for the first. Nothing was
+    sent yet, so a `find` that can't say makes all of them wait; one that raises RefusedError refuses that change alone.
+    """
+    receipts: dict[str, Receipt] = {}
+    keys: set[str] = set()
+    for change in changes:
+        key = key_of(change)
+        if key is None:
+            continue
+        ref, outcome, message = None, Outcome.APPLIED, FOUND
+        if key.casefold() in keys:
+            outcome, message = Outcome.FAILED, f"another change of the batch makes {key}"
+        else:
+            try:
+                ref = find(change.creates, key)
+            except RefusedError as error:
+                outcome, message = Outcome.REFUSED, error.message
+        if ref or outcome is not Outcome.APPLIED:
+            receipts[change.id] = Receipt(change=change.id, outcome=outcome, ref=ref, message=message)
+        keys.add(key.casefold())
+    return receipts

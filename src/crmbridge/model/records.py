@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct, field
 
-from crmbridge.model.values import FieldType, Value
+from crmbridge.model.values import FieldType, Value, folded
 
 
 class Kind(StrEnum):
@@ -148,6 +148,11 @@ class Record(Struct, frozen=True, kw_only=True):
         """The fields that could not be read. They are missing from `fields`, and not empty."""
         return frozenset([each.field for each in self.problems if each.field]) if self.problems else _NONE
 
+    @property
+    def natural_key(self) -> str | None:
+        """What a company or contact is found by."""
+        return natural_key(self.ref.kind, self.fields)
+
 
 class Move(Struct, frozen=True, kw_only=True):
     """A deal's change of position. The first one of a deal has no `before`: it is the deal being created.
@@ -190,3 +195,16 @@ class Signature(NamedTuple):
 
     rule: str
     text: str
+
+
+KNOWN_BY: Final[Mapping[Kind, tuple[str, ...]]] = {Kind.COMPANY: ("domain", "name"), Kind.CONTACT: ("email",)}
+
+
+def natural_key(kind: Kind, fields: Mapping[str, Value]) -> str | None:
+    """Give what a company or contact is found by, as it has no external key; None for one with nothing of its own.
+
+    A company with a domain is not known by its name. Case and spaces are evened out, so that keys of the same thing are
+    equal.
+    """
+    found = ((name, folded(fields.get(name))) for name in KNOWN_BY.get(kind, ()))
+    return next((f"{name}:{text}" for name, text in found if text), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -267,6 +268,11 @@ def is_empty(value: Value) -> bool:
     if isinstance(value, str):
         return not value or value.isspace()
     return value is None or (isinstance(value, tuple) and not value)
+
+
+def folded(value: Value) -> str:
+    """Even a value out, so that it compares however it was typed; what is empty is no text."""
+    return "" if is_empty(value) else " ".join(unicodedata.normalize("NFC", show(value)).casefold().split())
 
 
 def iso(moment: datetime) -> str:

@@ -85,8 +85,12 @@ class Tile(Struct, frozen=True, kw_only=True):
     definition: str
     why: str
     line: Markup | None  # how it went
-    said: str  # the same in words
-    ends: tuple[str, str] = ("", "")  # the first and the last period of the line
+    history: tuple[tuple[str, str], ...]  # the same in words: periods with their figures, the last of them now
+
+    @property
+    def said(self) -> str:
+        """Say how it went until now."""
+        return "; ".join(f"{period}: {was}" for period, was in self.history[:-1])
 
 
 class Section(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,8 @@ def tiles(scorecard: Scorecard, words: Words) -> tuple[Tile, ...]:
 def _tile(each: IndicatorFigure, words: Words) -> Tile:
     figure = each.figure
     notes = [counted_from(figure, words), interval(figure, words)]
-    number, unit = _parted(value(figure, words))
+    now = value(figure, words)
+    number, unit = _parted(now)
     return Tile(
         name=each.name,
         where=where(each),
@@ -35,8 +36,7 @@ def _tile(each: IndicatorFigure, words: Words) -> Tile:
         definition=each.definition,
         why=each.why or "",
         line=spark([*(point.figure.value for point in each.trend), figure.value]),
-        said=_said(each, words),
-        ends=(each.trend[0].period, words("now")) if each.trend else ("", ""),
+        history=(*((point.period, value(point.figure, words)) for point in each.trend), (words("now"), now)),
     )
 
 
@@ -44,8 +44,3 @@ def _parted(text: str) -> tuple[str, str]:
     """Take the words of a unit from its number, as the number alone is written large: 4.0 and business days."""
     match = _NUMBER.fullmatch(text)
     return (match[1], match[2]) if match else (text, "")
-
-
-def _said(each: IndicatorFigure, words: Words) -> str:
-    """Say in words how it went, period by period."""
-    return "; ".join(f"{point.period}: {value(point.figure, words)}" for point in each.trend)

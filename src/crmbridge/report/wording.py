@@ -85,7 +85,7 @@ def _target_value(text: str, each: IndicatorFigure, words: Words) -> str:
         return f"{words.number(amount, 0 if amount == int(amount) else 1)}×"  # noqa: RUF001  the same
     if unit in {Unit.MONEY, Unit.MONEY_A_DAY, Unit.COUNT}:
         return words.amount(amount, unit, each.figure.currency)
-    return words(f"unit_{unit}", n=words.number(amount, 0 if amount == int(amount) else 1))
+    return words.length(words.number(amount, 0 if amount == int(amount) else 1), unit)
 
 
 def against_target(each: IndicatorFigure, words: Words) -> Cell:

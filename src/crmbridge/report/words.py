@@ -64,7 +64,11 @@ class Words(Struct, frozen=True):
                 text = self._signed(value, self.number(abs(value)), currency)
                 return text if unit == Unit.MONEY else self("a_day", n=text)
             case _:
-                return self(f"unit_{unit}", n=self.number(value, 0 if abs(value) >= 100 else 1))
+                return self.length(self.number(value, 0 if abs(value) >= 100 else 1), unit)
+
+    def length(self, number: str, unit: str) -> str:
+        """Write a length of time: 1 day, 1.0 days."""
+        return self(f"unit_{unit}_one" if number == "1" else f"unit_{unit}", n=number)
 
     def short(self, value: float, unit: str, currency: str | None = None) -> str:
         """Write a value for the edge of a chart: as short as can be, such as 1.2m."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from crmbridge.adapting import known_by
 from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Clock
@@ -70,12 +71,7 @@ class FakeRecords:
 
     def find_known(self, kind: Kind, key: str) -> Ref | None:
         """Find a company or contact by what it is known by, without case; one with a domain not by its name."""
-        name, _, value = key.partition(":")
-        for ref, record in sorted(self.records.items()):
-            known = str(record.fields.get(name) or "").casefold() == value.casefold() != ""
-            if ref.kind is kind and known and not (name == "name" and record.fields.get("domain")):
-                return ref
-        return None
+        return known_by(key, (record for ref, record in sorted(self.records.items()) if ref.kind is kind))
 
     def hang(self, kind: Kind, on: Ref, fields: Mapping[str, Value], marker: str) -> Ref:
         """Make a task, note or file that hangs on a record."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
+from crmbridge.model.records import Kind, Ref, natural_key
 from crmbridge.model.values import Value
 from crmbridge.testing.fake_records import STAGES, at
 
@@ -67,10 +67,10 @@ def _create_counterpart(crm: FakeCrm, change: Change) -> Receipt:
     if change.creates is Kind.FIGURE:
         crm.rows[change.key or ""] = change.after
         return receipt(change, Outcome.APPLIED, ref=crm.ref(Kind.FIGURE, change.key or ""))
-    after = change.after
-    key = next((f"{name}:{after[name]}" for name in ("domain", "email", "name") if after.get(name)), "")
-    ref = crm.find_known(change.creates, key) or crm.make(change.creates, after)
-    return receipt(change, Outcome.APPLIED, ref=ref)
+    key = natural_key(change.creates, change.after)
+    if key and (known := crm.find_known(change.creates, key)):
+        return receipt(change, Outcome.APPLIED, FOUND, ref=known)
+    return receipt(change, Outcome.APPLIED, ref=crm.make(change.creates, change.after))
 
 
 def _create(crm: FakeCrm, change: Change) -> Receipt:
@@ -80,7 +80,7 @@ def _create(crm: FakeCrm, change: Change) -> Receipt:
         return receipt(change, Outcome.REFUSED, lacking)
     known = [r for r in crm.records.values() if r.key and r.key == change.key]
     if known and crm.unique_keys:
-        return receipt(change, Outcome.APPLIED, ref=known[0].ref)
+        return receipt(change, Outcome.APPLIED, FOUND, ref=known[0].ref)
     position = change.position or at("prospecting")
     if position.stage not in STAGES:
         return receipt(change, Outcome.REFUSED, f"there is no stage {position.stage}")

@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from crmbridge.languages import LANGUAGES, base, catalogue, grouped, percent, tag
-from crmbridge.model.figures import Figure, Unit
+from crmbridge.languages import LANGUAGES, base, catalogue, grouped, tag
 from crmbridge.model.values import Money, Value, show
 
 NOTHING = "–"  # noqa: RUF001  the dash that stands where there is nothing
@@ -104,21 +103,6 @@ class Words(Struct, frozen=True):
                 return self.moment(value)
             case _:
                 return show(value)
-
-    def figure(self, figure: Figure) -> str:
-        """Write a figure in its unit."""
-        value, unit = figure.value, figure.unit
-        if value is None:
-            return self("no_data")
-        if unit is Unit.SHARE:
-            return percent(value)
-        if unit is Unit.COUNT:
-            return self.number(value)
-        if unit in {Unit.MONEY, Unit.MONEY_A_DAY}:
-            text = f"{self.number(value)} {figure.currency or ''}".rstrip()
-            return text if unit is Unit.MONEY else self("unit_a_day", n=text)
-        text = self.number(value, 0 if value >= 100 else 1)
-        return text if unit is Unit.RATIO else self(f"unit_{unit}", n=text)
 
 
 def words_of(language: str, zone: ZoneInfo) -> Words:

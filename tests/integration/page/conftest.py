@@ -22,6 +22,7 @@ from crmbridge.services.workspace import Progress, Workspace, silent
 from crmbridge.store import open_store
 from crmbridge.testing.workspaces import Bench, make_bench
 from crmbridge.web.access import Access, Key, Role, digest_of
+from crmbridge.web.board import Write
 from crmbridge.web.gate import hosts_of
 from crmbridge.web.opening import serving
 from crmbridge.web.receiver import Reception, webhook_app
@@ -70,7 +71,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Give a way to serve the page of a bench on a free port."""
     with contextlib.ExitStack() as stack:
 
-        def start(deals: int = 0, fill: Callable[[Bench], None] = lambda _: None, **settings: Any) -> Served:
+        def start(
+            deals: int = 0, fill: Callable[[Bench], None] = lambda _: None, write: Write = dict, **settings: Any
+        ) -> Served:
             url = f"sqlite:///{tmp_path / 'state.db'}"
             bench = make_bench(deals=deals, store=open_store(url), folder=tmp_path, store_url=url, **settings)
             fill(bench)
@@ -89,7 +92,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 )
 
             hosts = hosts_of("127.0.0.1", None, [])
-            site = stack.enter_context(serving(bench.workspace, opens, access, hosts, write=dict))
+            site = stack.enter_context(serving(bench.workspace, opens, access, hosts, write=write))
             app = site_app(site, webhook_app(Reception(bench.workspace, {}, "http://127.0.0.1")))
             listener = stack.enter_context(contextlib.closing(listen("127.0.0.1", 0)))
             server = make_server(app)

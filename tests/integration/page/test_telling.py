@@ -18,9 +18,11 @@ from crmbridge.model.changes import Blocked, Cause, FieldEdit
 from crmbridge.model.findings import Waiver
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Document
+from crmbridge.report import render
 from crmbridge.services.answers.held_deals import held_deals
 from crmbridge.services.runs.running import run_pull, run_steps
 from crmbridge.testing.factories import make_change, make_evaluation, make_finding, make_process, make_stage
+from crmbridge.testing.figures import make_indicator_figure, make_scorecard
 from crmbridge.testing.workspaces import Bench, make_bench
 
 HOSTILE = "<script>alert(1)</script>\u202e\x1b]52;c;aGk=\x07"
@@ -47,6 +49,28 @@ def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
     assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
     # The page says once which zone its times are in, so no finding may have its own.
     assert not any(re.search(r"\d UTC", text) for texts in said.values() for text in texts)
+
+
+def test_the_pages_show_indicators_as_the_report_does(serve: Serve) -> None:
+    """In the same words and figures; beside that, how each moved since its last period."""
+    documents = {
+        language: render(make_scorecard(indicators=(make_indicator_figure(name="Deals <b>won"),)), None, "R", language)
+        for language in ("en", "pt")
+    }
+    served = serve(write=lambda: documents)
+    served.site.board.refresh()
+    with served.visitor() as visitor:
+        start, tiles = (visitor.get(path).text for path in ("/", "/indicators"))
+        visitor.get("/language/pt")
+        azulejos = visitor.get("/indicators").text
+
+    for text in (start, tiles):
+        assert '<h3>Deals &lt;b&gt;won</h3>\n<p class="value">22%</p>' in text
+        assert 'Target ≥ 25% · <b class="bad">✗ missed</b><br>down · from 28% in 2026-05' in text
+        assert 'aria-label="Trend: 2026-03: 22%; 2026-04: 25%; 2026-05: 28%"><svg' in text
+    assert ("9 of 40 · 12% – 38%" in tiles, "9 of 40" in start) == (True, False)  # noqa: RUF001  the dash of a range
+    assert re.search(r"<tr><th scope=\"row\">Now</th><td class=\"figure\">22%</td></tr>", tiles)
+    assert 'Meta ≥ 25% · <b class="bad">✗ não cumprida</b>' in azulejos
 
 
 def test_a_browser_that_prefers_none_of_the_languages_gets_that_of_the_settings(serve: Serve) -> None:

@@ -108,6 +108,8 @@ def test_numbers_stand_with_definition_denominator_and_target() -> None:
         ("win_rate", make_share(3, 10), "15%", True, "≥ 15%"),
         ("activities", make_count(9), "5", True, "≥ 5"),
         ("open_findings", make_count(9), "5", False, "≤ 5"),
+        ("time_in_stage", make_days(4.2), "1d", False, "≤ 1 day"),
+        ("time_in_stage", make_days(4.2), "5d", True, "≤ 5 days"),
     ],
 )
 def test_target_points_the_way_it_is_judged(measure: str, figure: Figure, target: str, met: bool, shown: str) -> None:  # noqa: FBT001  a parameter of the test

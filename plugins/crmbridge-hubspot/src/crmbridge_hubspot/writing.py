@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from crmbridge.adapting import one_by_one, outcome_of
+from crmbridge.adapting import one_by_one, outcome_of, there_already
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.associating import Associating
@@ -47,7 +47,8 @@ class Writer(Struct, frozen=True, kw_only=True):
                 receipts[change.id] = _receipt(change, outcome_of(change, error), error.message)
         for change, why in turning(self.api, self.terms, [change for change in changes if change.id in inputs]):
             receipts[change.id] = _receipt(change, Outcome.REFUSED, why)
-        receipts |= self._there_already([change for change in changes if change.id not in receipts])
+        companies = [change for change in changes if change.creates is Kind.COMPANY and change.id not in receipts]
+        receipts |= there_already(companies, natural_key, self.lookup.find)  # which HubSpot does not keep apart
         sendable = [change for change in changes if change.id not in receipts]
         for kind in dict.fromkeys(change.kind for change in sendable):
             group = [change for change in sendable if change.kind is kind]
@@ -86,33 +87,6 @@ class Writer(Struct, frozen=True, kw_only=True):
                 ref = change.target if outcome is Outcome.APPLIED else None
                 found[change.id] = _receipt(change, outcome, said, ref)
         return found
-
-    def _there_already(self, changes: Sequence[Change]) -> dict[str, Receipt]:
-        """Look for companies before they are made: HubSpot does not keep them apart by itself.
-
-        Nothing has been sent yet, so a search that can't say makes all of them wait. Of two with one key the second
-        waits for the first.
-        """
-        receipts: dict[str, Receipt] = {}
-        keys: set[str] = set()
-        for change in changes:
-            key = natural_key(change) if change.action is Action.CREATE and change.creates is Kind.COMPANY else None
-            if key is None:
-                continue
-            if key.casefold() in keys:
-                receipts[change.id] = _receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
-            elif (found := self._there(change, key)) is not None:
-                receipts[change.id] = found
-            keys.add(key.casefold())
-        return receipts
-
-    def _there(self, change: Change, key: str) -> Receipt | None:
-        """Give the receipt of a company that is there, or of which that can't be told; None for a new one."""
-        try:
-            ref = self.lookup.find(Kind.COMPANY, key)
-        except RefusedError as error:
-            return _receipt(change, Outcome.REFUSED, error.message)
-        return _receipt(change, Outcome.APPLIED, "it was there already", ref) if ref else None
 
     def _together(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
         rest = "/batch/update" if changes[0].action is Action.UPDATE else "/batch/create"
@@ -209,7 +183,7 @@ class Writer(Struct, frozen=True, kw_only=True):
             ref = self._taken_by(change, said)
         except CrmbridgeError as error:
             return _receipt(change, Outcome.UNKNOWN, error.message)
-        return _receipt(change, Outcome.APPLIED, "it was there already", ref=ref) if ref else None
+        return _receipt(change, Outcome.APPLIED, FOUND, ref=ref) if ref else None
 
     def _taken_by(self, change: Change, said: str) -> Ref | None:
         """Give the record that has what must be unique: a deal its key, a contact its e-mail."""

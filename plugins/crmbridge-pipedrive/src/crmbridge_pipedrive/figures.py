@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct
 
 from crmbridge.errors import RefusedError, UnclearError
-from crmbridge.model.changes import Change, Outcome, Receipt
+from crmbridge.model.changes import FOUND, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
@@ -70,7 +70,7 @@ class Figures(Struct, frozen=True, kw_only=True):
             if why_not := differs(found, change):
                 raise RefusedError(f"{self.connection}: {why_not}", advice="Rename that field, or name another one.")
             ref = Ref(self.connection, Kind.FIELD, found.code)
-            return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message="it was there already")
+            return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=FOUND)
         code = self.api.write("organizationFields.create", body).get("field_code")
         if not isinstance(code, str):
             raise UnclearError("the answer does not name the field that was made")

@@ -5,15 +5,13 @@ Never through search: it indexes late, by an unknown delay, and does not look in
 
 from __future__ import annotations
 
-import itertools
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from crmbridge.adapting import unescaped
+from crmbridge.adapting import folded_key, natural_key, unescaped
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
-from crmbridge.model.values import Value
 from crmbridge_pipedrive.account import Account
 from crmbridge_pipedrive.api import Api, Row, is_id
 from crmbridge_pipedrive.keys import KeyBook, KeyList
@@ -35,7 +33,7 @@ class Books:
 
         Where the account has no field for crmbridge's key, no deal carries one.
         """
-        asked = {folded(key): key for key in keys} if kind is not Kind.DEAL else dict(zip(keys, keys, strict=True))
+        asked = {folded_key(key): key for key in keys} if kind is not Kind.DEAL else dict(zip(keys, keys, strict=True))
         field = self._account.deal_fields.key if kind is Kind.DEAL else None
         if not asked or (kind is Kind.DEAL and field is None):
             return {}
@@ -58,8 +56,7 @@ def key_of(change: Change) -> str | None:
         return None
     if change.creates is Kind.DEAL:
         return change.key
-    names = ("domain", "name") if change.creates is Kind.COMPANY else ("email",)
-    return next((natural_key(name, value) for name in names if (value := change.after.get(name))), None)
+    return natural_key(change.creates, change.after)
 
 
 def deal_book(api: Api, key_field: FieldDefinition) -> KeyBook:
@@ -80,9 +77,8 @@ def company_book(api: Api) -> KeyBook:
     """Give what finds companies by `domain:`, or by `name:` where they have none."""
 
     def keys_of(row: Row) -> Iterator[str]:
-        fields = organization_record(row, "").fields
-        keys = (natural_key(name, value) for name in ("domain", "name") if (value := fields.get(name)))
-        return itertools.islice(keys, 1)
+        key = natural_key(Kind.COMPANY, organization_record(row, "").fields)
+        return iter([key] if key else [])
 
     return KeyBook(api, (KeyList(call="organizations", params={}),), keys_of)
 
@@ -94,23 +90,12 @@ def contact_book(api: Api) -> KeyBook:
         emails = row.get("emails")
         items = emails if isinstance(emails, list) else []
         values = {item.get("value") for item in items if isinstance(item, dict)}
-        return (natural_key("email", value) for value in values if isinstance(value, str) and value)
+        return (folded_key(f"email:{value}") for value in values if isinstance(value, str) and value)
 
     return KeyBook(api, (KeyList(call="persons", params={}),), keys_of)
 
 
 _BOOKS: Mapping[Kind, Callable[[Api], KeyBook]] = {Kind.COMPANY: company_book, Kind.CONTACT: contact_book}
-
-
-def natural_key(name: str, value: Value) -> str:
-    """Write a natural key so that it compares without case."""
-    return f"{name}:{str(value).strip().casefold()}"
-
-
-def folded(key: str) -> str:
-    """Write a natural key that came from elsewhere in the same way."""
-    name, _, value = key.partition(":")
-    return natural_key(name, value)
 
 
 def find_marked(api: Api, kind: Kind, marker: str, near: Ref) -> int | None:

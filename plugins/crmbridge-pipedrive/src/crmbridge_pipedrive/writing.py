@@ -11,7 +11,7 @@ from msgspec import Struct
 from crmbridge.adapting import outcome_of, partly
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge_pipedrive.account import Account
@@ -111,8 +111,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         return made
 
     def _there(self, change: Change, ref: Ref) -> Receipt:
-        message = f"a {change.creates} with this key is there already; nothing was sent"
-        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=message)
+        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=f"{FOUND}; nothing was sent")
 
     def _again(self, change: Change, first: Receipt | None) -> Receipt | None:
         """Answer for a creation after another one of the same key, unless that one certainly made nothing."""
@@ -202,7 +201,7 @@ class Writer(Struct, frozen=True, kw_only=True):
             if why_not:
                 raise RefusedError(f"{self.connection}: {why_not}", advice="Rename that field, or bind another one.")
             ref = Ref(self.connection, Kind.FIELD, found.code)
-            return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message="it was there already")
+            return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=FOUND)
         made = self.api.write("fields.create", body)
         code = made.get("field_code")
         if not isinstance(code, str):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from crmbridge.adapting import domain_of
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.records import KNOWN_BY, Kind, Ref
 from crmbridge_salesforce.encode import has_marker
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS
@@ -18,9 +18,9 @@ from crmbridge_salesforce.soql import containing, select, text
 
 def natural_key(change: Change) -> str | None:
     """Give what a company or contact to be made is known by; None where nobody could tell it from another."""
-    names = {Kind.COMPANY: ("domain", "name"), Kind.CONTACT: ("email",)}.get(change.creates, ())
     if change.action is not Action.CREATE:
         return None
+    names = KNOWN_BY.get(change.creates, ())
     return next((f"{name}:{value}" for name in names if (value := change.after.get(name))), None)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from crmbridge.adapting import outcome_of
+from crmbridge.adapting import outcome_of, there_already
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
@@ -74,7 +75,9 @@ class Writer:
         """
         turning = self._currencies.turning(changes)
         receipts = {change.id: receipt(change, Outcome.REFUSED, why) for change, why in turning}
-        receipts.update(self._there_already([change for change in changes if change.id not in receipts]))
+        rest = [change for change in changes if change.id not in receipts]
+        # Without a duplicate rule an org takes the same company or contact twice.
+        receipts |= there_already(rest, natural_key, partial(self._finder.find, near=None))
         groups: dict[_Route, list[Item]] = {}
         for change in changes:
             if change.id in receipts:
@@ -100,32 +103,6 @@ class Writer:
             raise UnclearError(answer.message)
         if answer.outcome is not Outcome.APPLIED:
             raise RetryLaterError(answer.message)
-
-    def _there_already(self, changes: Sequence[Change]) -> dict[str, Receipt]:
-        """Look for companies and contacts before they are made: without a duplicate rule an org takes the same twice.
-
-        Of two with one key the second waits for the first.
-        """
-        receipts: dict[str, Receipt] = {}
-        keys: set[str] = set()
-        for change in changes:
-            key = natural_key(change)
-            if key is None:
-                continue
-            if key.casefold() in keys:
-                receipts[change.id] = receipt(change, Outcome.FAILED, f"another change of the batch makes {key}")
-            elif (found := self._there(change, key)) is not None:
-                receipts[change.id] = found
-            keys.add(key.casefold())
-        return receipts
-
-    def _there(self, change: Change, key: str) -> Receipt | None:
-        """Give the receipt of one that is there, or of which that can't be asked; None for a new one."""
-        try:
-            ref = self._finder.find(change.creates, key, None)
-        except RefusedError as error:  # a name that is longer than a query may be, say
-            return receipt(change, Outcome.REFUSED, error.message)
-        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref, message=EXISTED) if ref else None
 
     def _route(self, item: Item) -> _Route:
         change = item.change

@@ -13,7 +13,7 @@ from crmbridge.model.records import Kind, Position, Record, Ref
 from crmbridge_tryton.mapping import DEALS, PIPELINE, position
 from crmbridge_tryton.server import Server
 from crmbridge_tryton.settings import TrytonSettings
-from crmbridge_tryton.writing import WORKFLOW, Writer
+from crmbridge_tryton.writing import Writer
 
 ACTIONS = {Action.CREATE, Action.UPDATE, Action.NOTE}  # the modules of opportunities have no tasks
 IDS, PAGE = 500, 100
@@ -86,7 +86,12 @@ class TrytonAdapter:
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Make changes, one call each; raises what means that nothing was sent."""
-        return [adapting.receipt_of(change, partial(WORKFLOW.make, desk=self._writer)) for change in changes]
+        there = adapting.there_already(
+            changes,
+            key_of=lambda change: adapting.natural_key(change.creates, change.after),
+            find=partial(self._writer.find, near=None),
+        )
+        return [there.get(change.id) or adapting.receipt_of(change, self._writer.make) for change in changes]
 
     def close(self) -> None:
         """Give back connections."""

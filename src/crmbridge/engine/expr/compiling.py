@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from crmbridge.engine.expr import runtime, terms
 from crmbridge.engine.expr.limits import LONGEST_TEXT
 from crmbridge.engine.expr.writing import Writer
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.values import Fields, Money, Value, untagged
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from crmbridge.engine.expr.limits import DIGITS, LONGEST_LIST, LONGEST_MATCHED, LONGEST_TEXT
 from crmbridge.engine.expr.patterns import Pattern
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.values import Money, Value
 
 # Nothing is trapped: what can't be calculated comes out as not finite, and is unknown then.

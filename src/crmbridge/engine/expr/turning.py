@@ -23,7 +23,7 @@ from crmbridge.engine.expr.terms import (
     parts,
     within,
 )
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.values import Fields
 
 HOUR = timedelta(hours=1)

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from crmbridge.engine.text import plain
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.findings import Judgement, Visit
 from crmbridge.model.process import Process, Stage
 from crmbridge.model.records import Record

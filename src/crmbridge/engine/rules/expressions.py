@@ -15,7 +15,7 @@ from crmbridge.engine.expr.writing import Writer
 from crmbridge.engine.rules.case import NOTHING_SEEN, Answer, Case
 from crmbridge.engine.rules.words import undecided
 from crmbridge.engine.text import plain
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.findings import Judgement
 
 _answer = partial(tuple.__new__, Answer)  # its parts in their order: the usual way takes twice as long

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
@@ -13,7 +12,7 @@ from msgspec import Struct, field
 from crmbridge.engine.pacing import EPOCH
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Problem, Record, Ref, Signature
-from crmbridge.model.values import Fields, Value, is_empty, show
+from crmbridge.model.values import Fields, Value, folded, is_empty
 
 EXTERNAL_KEY = "external_key"
 PREFIX = "crmbridge:"  # begins the keys that we write
@@ -77,16 +76,9 @@ def link_of_key(key: str) -> str:
     return key.removeprefix(PREFIX).partition(".")[0] if key.startswith(PREFIX) else ""
 
 
-def natural_key(record: Record) -> str | None:
-    """Give what a company or contact is found by where it has no external key; None when it has nothing of its own."""
-    names = ("email",) if record.ref.kind is Kind.CONTACT else ("domain", "name")
-    found = ((name, _folded(record.fields.get(name))) for name in names)
-    return next((f"{name}:{text}" for name, text in found if text), None)
-
-
 def goes_by(record: Record) -> Signature | None:
     """Give the signature that companies, or contacts, of one natural key have; None for one that has no key."""
-    name, _, text = (natural_key(record) or "").partition(":")
+    name, _, text = (record.natural_key or "").partition(":")
     return Signature(rule_name(record.ref.kind, name), text) if text else None
 
 
@@ -129,7 +121,7 @@ def _unread(record: Record, company: Record | None, rules: Iterable[Rule], field
         names = () if rule == EXTERNAL_KEY else _names(rule)
         lost = [name in hidden or (name.startswith(_COMPANY) and "company" in hidden) for name in names]
         each = zip(names, lost, strict=True)
-        texts = [_UNKNOWN if unknown else _folded(_look_up(fields, company, name)) for name, unknown in each]
+        texts = [_UNKNOWN if unknown else folded(_look_up(fields, company, name)) for name, unknown in each]
         if any(lost) and all(texts):  # a rule that asks for what is empty fits nothing anyway
             found.append(Signature(f"{rule_name(record.ref.kind, rule)} {UNREAD}", "\x1f".join(texts)))
     yield from (*found, MARKED) if found else ()
@@ -154,7 +146,7 @@ def may_be_alike(one: Signature, unread: Signature) -> bool:
 
 def namesake(record: Record, other: Ref) -> Blocked:
     """Ask about a company that goes by the same as another one of its CRM: both would be given one counterpart."""
-    name = (natural_key(record) or "").partition(":")[0]
+    name = (record.natural_key or "").partition(":")[0]
     return Blocked(
         link=link_id(record.ref),
         deal=record.ref,
@@ -225,12 +217,8 @@ def _names(rule: Rule) -> tuple[str, ...]:
 
 def _signature(fields: Fields, company: Record | None, names: tuple[str, ...]) -> str | None:
     """Give what a rule compares: without case, accents composed, spaces folded; None if any part is empty."""
-    texts = [_folded(_look_up(fields, company, name)) for name in names]
+    texts = [folded(_look_up(fields, company, name)) for name in names]
     return "\x1f".join(texts) if all(texts) else None
-
-
-def _folded(value: Value) -> str:
-    return "" if is_empty(value) else " ".join(unicodedata.normalize("NFC", show(value)).casefold().split())
 
 
 def _look_up(fields: Fields, company: Record | None, name: str) -> Value:

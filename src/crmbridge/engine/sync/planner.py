@@ -9,7 +9,7 @@ from sys import intern
 from types import MappingProxyType
 
 from crmbridge.engine.sync.forms import was_refused
-from crmbridge.engine.sync.matching import PREFIX, external_key, link_id, natural_key
+from crmbridge.engine.sync.matching import PREFIX, external_key, link_id
 from crmbridge.engine.sync.merge import Merged
 from crmbridge.engine.views import AROUND, COMPANY, OWNER, SHARED, STAGE, Viewer
 from crmbridge.model.changes import (
@@ -158,7 +158,7 @@ def create_around(record: Record, *, link: str, connection: str, company: str | 
 
     `company` is the link of a contact's company.
     """
-    key = natural_key(record)
+    key = record.natural_key
     if key is None:
         return None
     kind = record.ref.kind

@@ -20,7 +20,6 @@ from crmbridge.engine.sync.matching import (
     match,
     may_be_alike,
     namesake,
-    natural_key,
 )
 from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.errors import CrmbridgeError
@@ -198,7 +197,7 @@ def matched_since(
 
 def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:
     others = [name for name in entry.between if name != record.ref.connection]
-    return natural_key(record) is not None and all(may_make(workspace, entry, name, record.ref.kind) for name in others)
+    return record.natural_key is not None and all(may_make(workspace, entry, name, record.ref.kind) for name in others)
 
 
 def is_another(workspace: Workspace, record: Record, connection: str) -> bool:
@@ -206,7 +205,7 @@ def is_another(workspace: Workspace, record: Record, connection: str) -> bool:
     told = apart(workspace, [record.ref]).get(record.ref, frozenset())
     names = [ref for text in told if (ref := ref_of(workspace, text)) is not None and ref.connection == connection]
     others = workspace.store.records.get(names).values() if names else ()
-    return any(natural_key(other) == natural_key(record) for other in others)
+    return any(other.natural_key == record.natural_key for other in others)
 
 
 def may_make(workspace: Workspace, entry: Sync, connection: str, kind: Kind) -> bool:

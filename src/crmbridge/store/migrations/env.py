@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from crmbridge.store.schema import metadata
+from crmbridge.store.sql.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
 with context.begin_transaction():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from crmbridge.model.changes import Action, Change, Outcome
+from crmbridge.model.changes import FOUND, Action, Change, Outcome
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
@@ -125,7 +125,10 @@ class CounterpartTests:
 
     @BOTH
     def test_what_is_there_already_is_not_made_again(self, adapter: Adapter, kind: Kind) -> None:
-        """A second creation with the same natural key, in other capitals, gives the first one or is refused."""
+        """A second creation with the same natural key, in other capitals, gives the first one or is refused.
+
+        One that gives it says so: undoing that takes nothing away.
+        """
         _needs(adapter, kind)
         before = len(pull_all(adapter, kind).records)
         name = "domain" if kind is Kind.COMPANY else "email"
@@ -135,6 +138,7 @@ class CounterpartTests:
 
         assert Outcome.APPLIED == first.outcome
         assert (second.outcome, second.ref) in {(Outcome.APPLIED, first.ref), (Outcome.REFUSED, None)}
+        assert (second.outcome is Outcome.APPLIED) is second.message.startswith(FOUND)
         assert before + 1 == len(pull_all(adapter, kind).records)
 
     @BOTH

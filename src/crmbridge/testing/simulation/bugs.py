@@ -10,7 +10,7 @@ __all__ = ["BUGS", "Bug"]
 APPLYING, RECONCILING = "crmbridge.services.apply.applying", "crmbridge.services.apply.reconciling"
 MERGE, PLANNING = "crmbridge.engine.sync.merge", "crmbridge.services.runs.planning"
 UNDOING = "crmbridge.services.by_hand.undoing"
-JOURNAL, RECORDS = "crmbridge.store.journal", "crmbridge.store.records"
+JOURNAL, RECORDS = "crmbridge.store.sql.journal", "crmbridge.store.sql.records"
 
 BUGS: tuple[Bug, ...] = (
     # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────
@@ -95,13 +95,13 @@ BUGS: tuple[Bug, ...] = (
     # ── Two runs at once ────────────────────────────────────────────────────────────────────────────────
     Bug(
         "a second run begins though another one holds the state",
-        "crmbridge.store.quiet_runs",
+        "crmbridge.store.quiet.runs",
         '    "WHERE lease.expires_at <= ?"\n',
         '    "WHERE lease.expires_at > ?"\n',
     ),
     Bug(
         "a run that another one took over from goes on",
-        "crmbridge.store.database",
+        "crmbridge.store.sql.database",
         "        if done.rowcount == 0:\n",
         "        if False:\n",
     ),

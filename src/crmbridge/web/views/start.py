@@ -9,24 +9,25 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from crmbridge.model.aims import must_reach
-from crmbridge.model.figures import IndicatorFigure, Unit
+from crmbridge.model.figures import IndicatorFigure, Scorecard
 from crmbridge.model.records import Status
 from crmbridge.model.values import Money
 from crmbridge.ports import Run
-from crmbridge.report.sections import where
+from crmbridge.report.parts import Tile
+from crmbridge.report.tiles import tiles
+from crmbridge.report.wording import value
+from crmbridge.report.words import Words as ReportWords
+from crmbridge.report.words import words_of
 from crmbridge.services.answers.held_deals import HeldDeal, by_rule
 from crmbridge.services.answers.overview import Overview, look_over, newest_runs, outcomes_of, under_way
-from crmbridge.web.charts import Line, spark
 from crmbridge.web.rendering import with_query
 from crmbridge.web.site import Asked, Site, page
-from crmbridge.web.views.deals import NONE, OVER, SOON, length_in_words, rows_of, rule_name, stage_name
+from crmbridge.web.views.deals import NONE, OVER, SOON, rows_of, rule_name, stage_name
 from crmbridge.web.words import Words
 
 RUNS, URGENT, RULES = 6, 6, 8  # lines that are shown
 DAY = 86_400
 JUDGING = {"plan", "cycle", "enforce"}  # the runs that find something; others know nothing of findings
-FEW = 10  # shares of fewer cases are marked
 
 
 class Card(NamedTuple):
@@ -60,21 +61,6 @@ class Ran(NamedTuple):
     findings: str
 
 
-class Tile(NamedTuple):
-    """An indicator: its figure beside its target, and how it went before."""
-
-    of: IndicatorFigure
-    where: str
-    value: str
-    counted: str
-    tone: str
-    verdict: str
-    target: str
-    line: Line | None
-    change: str
-    history: Sequence[tuple[str, str]]
-
-
 def overview(site: Site, asked: Asked) -> Response:
     """Show the start page."""
     t, seen, held = asked.words, look_over(site.workspace), site.board.held()
@@ -91,7 +77,7 @@ def overview(site: Site, asked: Asked) -> Response:
         rules=_by_rule(site, now, t),
         urgent=rows_of(site, now[:URGENT], seen.now, t),
         held=len(now),
-        tiles=[tile(one, t) for one in card.indicators] if card else None,
+        tiles=_tiles(card, t) if card else None,
         runs=ran(site, newest_runs(site.workspace, RUNS), t),
         counted=t("all_times", zone=site.zone.key, when=t.moment(held.at)),
     )
@@ -109,7 +95,7 @@ def indicators(site: Site, asked: Asked) -> Response:
         title=t("indicators"),
         counting=counting,
         card=card,
-        tiles=[tile(one, t) for one in card.indicators] if card else [],
+        tiles=_tiles(card, t) if card else [],
         counted=t("all_times", zone=site.zone.key, when=t.moment(card.as_of)) if card else "",
     )
 
@@ -218,55 +204,16 @@ def _share(part: int, whole: int) -> float:
     return round(100 * part / whole, 1) if whole else 0.0
 
 
-def tile(one: IndicatorFigure, t: Words) -> Tile:
-    """Write an indicator."""
-    figure = one.figure
-    line = spark([*(point.figure.value for point in one.trend), figure.value])
-    few = figure.unit is Unit.SHARE and 0 < figure.n < FEW
-    tone, verdict = _verdict(one, t)
-    return Tile(
-        of=one,
-        where=where(one),
-        value=t.figure(figure),
-        counted=_counted(one, t) + (f" · {t('small_n')}" if few else ""),
-        tone=tone,
-        verdict=verdict,
-        target=t("target", target=_aim(one, one.target, t)) if one.target else "",
-        line=line,
-        change=_change(one, t),
-        history=[*((point.period, t.figure(point.figure)) for point in one.trend), (t("now"), t.figure(figure))],
-    )
+def _tiles(card: Scorecard, t: Words) -> list[tuple[Tile, str]]:
+    """Give the tiles of the report, each with how its figure moved since the newest earlier period that has one."""
+    told = words_of(t.language)
+    return [(tile, _change(one, t, told)) for tile, one in zip(tiles(card, told), card.indicators, strict=True)]
 
 
-def _verdict(one: IndicatorFigure, t: Words) -> tuple[str, str]:
-    """Say whether a target is met, as a tone and in words; nothing where there is none."""
-    if one.met is None:
-        return "plain", ""
-    if not one.met:
-        return "bad", t("missed")
-    return ("warn", t("near")) if one.near else ("good", t("met"))
-
-
-def _aim(one: IndicatorFigure, target: str, t: Words) -> str:
-    """Write a target with whether it is a least or a most; one that can't be compared as it stands in the file."""
-    said = length_in_words(target, t)
-    if not one.comparable or target.strip() == "0":
-        return said
-    return t("at_least" if must_reach(one.measure, one.figure.unit) else "at_most", x=said)
-
-
-def _counted(one: IndicatorFigure, t: Words) -> str:
-    figure = one.figure
-    if figure.numerator is not None and figure.denominator is not None and figure.unit is Unit.SHARE:
-        return t("n_of", numerator=t.number(figure.numerator), denominator=t.number(figure.denominator))
-    return "" if figure.unit is Unit.COUNT else t("n_cases", n=t.number(figure.n))
-
-
-def _change(one: IndicatorFigure, t: Words) -> str:
-    """Say how the figure moved since the newest earlier period that has one."""
+def _change(one: IndicatorFigure, t: Words, told: ReportWords) -> str:
     before = next((point for point in reversed(one.trend) if point.figure.value is not None), None)
     if before is None or before.figure.value is None or one.figure.value is None:
         return ""
     moved = one.figure.value - before.figure.value
     way = t("flat") if abs(moved) < 1e-9 else t("up") if moved > 0 else t("down")
-    return f"{way} · {t('against', before=t.figure(before.figure), period=before.period)}"
+    return f"{way} · {t('against', before=value(before.figure, told), period=before.period)}"

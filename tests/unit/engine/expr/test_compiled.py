@@ -12,7 +12,7 @@ import pytest
 from crmbridge.engine.deals.checks import Case, judge, judge_stage
 from crmbridge.engine.expr.checking import checked
 from crmbridge.engine.expr.compiling import compiled
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.findings import Judgement
 from crmbridge.model.process import ExitRule, Process
 from crmbridge.model.values import Fields, Money, Value, fields_from_text, fields_to_text

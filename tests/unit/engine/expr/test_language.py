@@ -8,7 +8,7 @@ import pytest
 
 from crmbridge.engine.expr.checking import checked
 from crmbridge.engine.expr.compiling import compiled
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.values import Fields, FieldType, Money, Value
 
 NOW = datetime(2026, 6, 10, 1, tzinfo=UTC)  # still the 9th in São Paulo

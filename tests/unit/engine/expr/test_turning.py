@@ -9,7 +9,7 @@ import pytest
 from crmbridge.engine.expr.checking import checked
 from crmbridge.engine.expr.compiling import compiled
 from crmbridge.engine.expr.turning import turning_of
-from crmbridge.engine.time.moment import Moment
+from crmbridge.engine.time.moments import Moment
 from crmbridge.model.values import Fields
 from crmbridge.testing.rule_cases import FIELDS, NOW, draw_deal, draw_expression
 

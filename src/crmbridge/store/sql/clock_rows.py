@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Select, and_, select
 from crmbridge.model.business_time import Duration
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Ref, Status
-from crmbridge.store import schema
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.typed import typed_among
 from crmbridge.store.texts import moment_text
-from crmbridge.store.typed import typed_among
 
 _visits, _clocks = schema.visits, schema.sla_clocks
 

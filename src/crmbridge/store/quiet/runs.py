@@ -13,7 +13,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.ports import Run
 from crmbridge.store.holding import new_lease
 from crmbridge.store.plain import PlainState
-from crmbridge.store.quiet_parts import Part, first
+from crmbridge.store.quiet.parts import Part, first
 from crmbridge.store.texts import json_text, moment_text, storable
 
 

@@ -12,12 +12,12 @@ from crmbridge.model.findings import Evaluation, Severity, SlaClock, Visit
 from crmbridge.model.lives import FindingEvent, Known, Turn, event, events_of, next_life
 from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.ports import FindingQuery, StoredFinding
-from crmbridge.store import clock_rows, finding_rows, schema
-from crmbridge.store.database import Database, upsert, upsert_written
-from crmbridge.store.finding_search import narrowed, ranked
 from crmbridge.store.refs import by_kind
-from crmbridge.store.sparse import near_any
-from crmbridge.store.straight import delete_among
+from crmbridge.store.sql import clock_rows, finding_rows, schema
+from crmbridge.store.sql.database import Database, upsert, upsert_written
+from crmbridge.store.sql.finding_search import narrowed, ranked
+from crmbridge.store.sql.sparse import near_any
+from crmbridge.store.sql.straight import delete_among
 from crmbridge.store.texts import moment_text, storable
 
 _STREAM = 1000  # rows read at a time

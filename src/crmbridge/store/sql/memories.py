@@ -7,8 +7,8 @@ from collections.abc import Iterator, MutableMapping
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select
 
 from crmbridge.clock import SystemClock
-from crmbridge.store import schema
-from crmbridge.store.database import Database, upsert
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, upsert
 
 _memory = schema.memory
 _VALUE = select(_memory.c.value).where(_memory.c.connection == bindparam("of"), _memory.c.name == bindparam("called"))

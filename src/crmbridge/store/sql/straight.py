@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Table
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from crmbridge.store import schema
+from crmbridge.store.sql import schema
 from crmbridge.store.texts import all_storable
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, cast
 from crmbridge.store import sqlite
 from crmbridge.store.holding import Hold
 from crmbridge.store.plain import PlainState
-from crmbridge.store.quiet_parts import (
+from crmbridge.store.quiet.parts import (
     QuietBacklog,
     QuietFindings,
     QuietHints,
@@ -25,7 +25,7 @@ from crmbridge.store.quiet_parts import (
     QuietRecords,
     QuietWaiting,
 )
-from crmbridge.store.quiet_runs import QuietMemory, QuietRuns
+from crmbridge.store.quiet.runs import QuietMemory, QuietRuns
 from crmbridge.store.rates import RateFile
 
 if TYPE_CHECKING:

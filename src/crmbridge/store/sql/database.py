@@ -34,10 +34,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, StateError
-from crmbridge.store import fresh, postgresql, schema, sqlite
+from crmbridge.store import sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
 from crmbridge.store.plain import AT_ONCE
-from crmbridge.store.straight import place, run
+from crmbridge.store.sql import fresh, postgresql, schema
+from crmbridge.store.sql.straight import place, run
 from crmbridge.store.texts import moment_text
 from crmbridge.store.version import VERSION
 

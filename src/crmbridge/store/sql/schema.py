@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-from crmbridge.store.written import Json, Moment, RefText, Words
+from crmbridge.store.sql.written import Json, Moment, RefText, Words
 
 _EMPTY = {"fields": "{}", "problems": "[]"}  # what a row that names none of them has
 

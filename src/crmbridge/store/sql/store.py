@@ -6,20 +6,20 @@ from collections.abc import MutableMapping
 from typing import Self
 
 from crmbridge.ports import RateLedger
-from crmbridge.store.backlog import SqlBacklog, SqlMatches, SqlWaiting
-from crmbridge.store.courses import SqlCourses
-from crmbridge.store.database import Database
-from crmbridge.store.findings import SqlFindings
-from crmbridge.store.hints import SqlHints
 from crmbridge.store.holding import Hold
-from crmbridge.store.journal import SqlJournal
-from crmbridge.store.links import SqlLinks
-from crmbridge.store.memories import SqlMemory
 from crmbridge.store.rates import RateFile
-from crmbridge.store.rates_postgresql import rates_in
-from crmbridge.store.records import SqlRecords
-from crmbridge.store.runs import SqlRuns
-from crmbridge.store.waivers import SqlWaivers
+from crmbridge.store.sql.backlog import SqlBacklog, SqlMatches, SqlWaiting
+from crmbridge.store.sql.courses import SqlCourses
+from crmbridge.store.sql.database import Database
+from crmbridge.store.sql.findings import SqlFindings
+from crmbridge.store.sql.hints import SqlHints
+from crmbridge.store.sql.journal import SqlJournal
+from crmbridge.store.sql.links import SqlLinks
+from crmbridge.store.sql.memories import SqlMemory
+from crmbridge.store.sql.rates_postgresql import rates_in
+from crmbridge.store.sql.records import SqlRecords
+from crmbridge.store.sql.runs import SqlRuns
+from crmbridge.store.sql.waivers import SqlWaivers
 
 
 class SqlStore:

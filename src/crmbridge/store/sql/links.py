@@ -12,13 +12,13 @@ from sqlalchemy import Connection, select
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import StoredFields, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
-from crmbridge.store import schema
-from crmbridge.store.database import Database, upsert_written
 from crmbridge.store.record_rows import READ_NAMES, record_at
 from crmbridge.store.refs import by_kind, ref_of
-from crmbridge.store.schema import as_written
-from crmbridge.store.sparse import near_any
-from crmbridge.store.straight import Rows, chunks, delete_among, in_utf8, rows_among, run_among
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, upsert_written
+from crmbridge.store.sql.schema import as_written
+from crmbridge.store.sql.sparse import near_any
+from crmbridge.store.sql.straight import Rows, chunks, delete_among, in_utf8, rows_among, run_among
 from crmbridge.store.texts import storable
 
 _links, _bases = schema.links, schema.bases

@@ -15,11 +15,11 @@ from crmbridge.model.changes import Blocked
 from crmbridge.model.codec import blocked_from_json, blocked_to_json
 from crmbridge.model.records import Kind, Ref, Signature
 from crmbridge.ports import Waiting
-from crmbridge.store import schema
-from crmbridge.store.database import Database, insert_written, next_mark, upsert, upsert_written
 from crmbridge.store.refs import by_kind, ref_of
-from crmbridge.store.schema import as_written
-from crmbridge.store.straight import Fixed, among, chunks, delete_among, place, rows_among, run
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, insert_written, next_mark, upsert, upsert_written
+from crmbridge.store.sql.schema import as_written
+from crmbridge.store.sql.straight import Fixed, among, chunks, delete_among, place, rows_among, run
 from crmbridge.store.texts import all_storable, json_text, storable
 from crmbridge.store.waiting_rows import in_order
 

@@ -13,15 +13,15 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.ports import Page
-from crmbridge.store import schema
-from crmbridge.store.database import Database, Marked, next_mark, upsert, upsert_written
-from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
 from crmbridge.store.record_writing import moves_rows, record_rows, tombstone_row
 from crmbridge.store.refs import KINDS, by_kind
-from crmbridge.store.schema import as_written
-from crmbridge.store.sparse import near_any
-from crmbridge.store.straight import among, chunks, rows_among, run_among
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, Marked, next_mark, upsert, upsert_written
+from crmbridge.store.sql.edits import edits_for, note_edits
+from crmbridge.store.sql.schema import as_written
+from crmbridge.store.sql.sparse import near_any
+from crmbridge.store.sql.straight import among, chunks, rows_among, run_among
 from crmbridge.store.texts import read_ref, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time

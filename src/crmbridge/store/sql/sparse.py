@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, Table
 
-from crmbridge.store.straight import Fixed, chunks, place, run
+from crmbridge.store.sql.straight import Fixed, chunks, place, run
 from crmbridge.store.texts import all_storable
 
 FEW = 20  # values that are looked up as fast as anything else is asked

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, false, func, or_, select, true, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from crmbridge.store import schema
-from crmbridge.store.database import Database, add_to
 from crmbridge.store.rates import Amount, SharedLedger, Slots, SteadyLedger, Window
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, add_to
 
 _rates = schema.rates
 

@@ -11,9 +11,9 @@ from crmbridge.model.findings import Finding, FindingKind, Severity, Waived
 from crmbridge.model.lives import FindingEvent, Known, Life, Turn
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import fields_from_json, fields_to_json
-from crmbridge.store import schema
 from crmbridge.store.refs import by_kind
-from crmbridge.store.typed import typed_among
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.typed import typed_among
 
 _findings, _events = schema.findings, schema.finding_events
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from crmbridge.store.sparse import near_any
-from crmbridge.store.straight import Fixed, rows_among
-from crmbridge.store.written import Json, Moment
+from crmbridge.store.sql.sparse import near_any
+from crmbridge.store.sql.straight import Fixed, rows_among
+from crmbridge.store.sql.written import Json, Moment
 
 
 def typed_among(connection: Connection, table: Table, column: str, values: Iterable[str], of: Fixed) -> Iterator[Any]:

@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 from crmbridge.model.edits import edits_between
 from crmbridge.model.records import Edit, Kind, Position, Record, Ref, Status
 from crmbridge.model.values import fields_from_text, fields_to_text, read_at_once
-from crmbridge.store import schema
-from crmbridge.store.database import Database, upsert_written
-from crmbridge.store.schema import as_written
-from crmbridge.store.sparse import near_any
-from crmbridge.store.straight import rows_among
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, upsert_written
+from crmbridge.store.sql.schema import as_written
+from crmbridge.store.sql.sparse import near_any
+from crmbridge.store.sql.straight import rows_among
 from crmbridge.store.texts import moment_text, storable
 
 _edits = schema.edits

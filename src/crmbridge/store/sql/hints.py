@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, bindparam, delete, select
 
 from crmbridge.model.records import Kind, Ref
-from crmbridge.store import schema
-from crmbridge.store.database import Database, insert_new, upsert
-from crmbridge.store.written import Moment
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, insert_new, upsert
+from crmbridge.store.sql.written import Moment
 
 _hints, _deliveries = schema.hints, schema.deliveries
 _PENDING = (

@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 from crmbridge.model.courses import Course, Held, joined
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import from_json, iso, to_json
-from crmbridge.store import schema
-from crmbridge.store.database import Database, upsert_written
 from crmbridge.store.refs import by_kind
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, upsert_written
+from crmbridge.store.sql.typed import typed_among
 from crmbridge.store.texts import moment_text, storable
-from crmbridge.store.typed import typed_among
 
 
 class SqlCourses:

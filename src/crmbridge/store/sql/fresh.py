@@ -6,7 +6,8 @@ from typing import Final
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table
 
-from crmbridge.store import schema, sqlite
+from crmbridge.store import sqlite
+from crmbridge.store.sql import schema
 from crmbridge.store.version import VERSION
 
 # alembic's own table: which steps were taken.

@@ -15,8 +15,8 @@ from crmbridge.model.findings import Severity
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Page, Waiting
-from crmbridge.store.brought import Brought
 from crmbridge.store.plain import FEW, PlainState, marks
+from crmbridge.store.quiet.brought import Brought
 from crmbridge.store.record_rows import READ_NAMES, record_of
 from crmbridge.store.refs import KINDS, by_kind, ref_of
 from crmbridge.store.texts import all_storable, moment_text, storable

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, or_
 from crmbridge.model.findings import Severity
 from crmbridge.model.lives import RANK
 from crmbridge.ports import FindingQuery
-from crmbridge.store import schema
+from crmbridge.store.sql import schema
 
 _findings = schema.findings
 _IS = {

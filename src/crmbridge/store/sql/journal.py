@@ -13,10 +13,10 @@ from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
 from crmbridge.model.codec import change_from_json, change_to_json
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
-from crmbridge.store import schema
-from crmbridge.store.database import Database
-from crmbridge.store.links import write_bases
-from crmbridge.store.straight import among, delete_among, rows_among
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database
+from crmbridge.store.sql.links import write_bases
+from crmbridge.store.sql.straight import among, delete_among, rows_among
 from crmbridge.store.texts import json_text
 
 INTENT, OUTCOME = "intent", "outcome"

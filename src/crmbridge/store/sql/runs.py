@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from crmbridge.errors import CrmbridgeError, StateError
 from crmbridge.ports import Run
-from crmbridge.store import schema
-from crmbridge.store.database import Database, upsert
 from crmbridge.store.holding import HeldLease, is_left_behind, new_lease, taken, taken_over
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, upsert
 
 _runs, _lease = schema.runs, schema.lease
 

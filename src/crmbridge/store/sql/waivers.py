@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 from crmbridge.model.findings import Waiver
 from crmbridge.model.lives import Known, Turn, accepted, event
 from crmbridge.model.records import Kind, Ref
-from crmbridge.store import schema
-from crmbridge.store.database import Database, upsert
-from crmbridge.store.finding_rows import known_findings, note_events
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.database import Database, upsert
+from crmbridge.store.sql.finding_rows import known_findings, note_events
 
 _findings, _places, _waivers, _past = schema.findings, schema.places, schema.waivers, schema.past_waivers
 _ORDER = ("connection", "deal", "rule", "at")
