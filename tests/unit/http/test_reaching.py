@@ -186,7 +186,7 @@ def test_who_does_not_take_a_call_is_given_up_sooner_than_who_is_slow_to_answer(
 def encrypting(reason: str | None) -> ssl.SSLError:
     """Make the error of a connection that was to be encrypted."""
     error = ssl.SSLError(1, "words of a library")
-    error.reason = reason  # type: ignore[assignment]  # Python says None where OpenSSL gave none
+    error.reason = reason  # None where OpenSSL gave none
     return error
 
 
