@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from crmbridge.http import side_by_side, slices
+from crmbridge.http import side_by_side, slices, together
 
 
 def part(*items: int) -> Callable[[], Iterator[int]]:
@@ -233,3 +233,38 @@ def test_who_is_no_reader_does_not_wait() -> None:
         slices.wait_for_room()
 
     assert slices.LONGEST_WAIT > time.monotonic() - begun
+
+
+def test_jobs_are_done_together_and_answer_in_their_order() -> None:
+    """Two that wait for each other both end, and the one that ends first does not come first."""
+    both, later = threading.Barrier(2, timeout=60), threading.Event()
+
+    def slow() -> str:
+        both.wait()
+        later.wait(60)
+        return "slow"
+
+    def quick() -> str:
+        both.wait()
+        later.set()
+        return "quick"
+
+    assert ["slow", "quick"] == together([slow, quick])
+    assert list(range(20)) == together([lambda n=n: n for n in range(20)], workers=3)
+
+
+def test_a_single_job_needs_no_thread() -> None:
+    """And none gives nothing."""
+    assert [threading.get_ident()] == together([threading.get_ident])
+    assert [] == together([])
+
+
+def test_the_first_job_that_fails_ends_it() -> None:
+    """Its error is raised, whatever the others give."""
+
+    def fails() -> int:
+        raise ValueError("no")
+
+    for jobs in ([fails], [fails, lambda: 1], [lambda: 1, lambda: 2, fails]):
+        with pytest.raises(ValueError, match="no"):
+            together(jobs)
