@@ -109,7 +109,9 @@ def test_the_next_walk_begins_at_the_newest_change(stamps: list[int], heard: Hea
     """By Pipedrive's own times, and where this walk ends it is the one that counts."""
     rows: list[dict[str, Any]] = [{"update_time": (NOON + hours * HOUR).isoformat()} for hours in stamps]
     rows.append({"update_time": "noon"})
-    begun = Cursor(since=NOON - 9 * HOUR, apart=7, owed=frozenset({1}), puts_off=True).begun(rows, heard)
+    cursor = Cursor(since=NOON - 9 * HOUR, apart=7, owed=frozenset({1}), parts=(Part(),), puts_off=True)
+    begun = cursor.begun(rows, heard)
 
     assert (begins, 7 if heard is None else 0) == (begun.next, begun.apart)
-    assert Cursor(since=begins, apart=begun.apart) == begun.finished()
+    assert Cursor(since=begins, apart=begun.apart) == begun.finished() == begun.finished().finished()
+    assert None is Cursor().begun([], heard).next
