@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge.errors import ConfigurationError
@@ -46,6 +46,7 @@ CURSORS = st.builds(
 )
 
 
+@example(Cursor(apart=0), Cursor())
 @given(CURSORS, CURSORS)
 def test_what_is_written_is_read_back(one: Cursor, two: Cursor) -> None:
     """Of a kind that is one object type, and of one that is several."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge_pipedrive.api import Heard
@@ -39,6 +39,7 @@ CURSORS = st.builds(
 )
 
 
+@example(Cursor(apart=0))
 @given(CURSORS)
 def test_what_is_written_is_read_back(cursor: Cursor) -> None:
     """A pull goes on where the one before it was cut short."""

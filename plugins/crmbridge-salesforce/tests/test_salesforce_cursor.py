@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge.errors import ConfigurationError
@@ -30,6 +30,7 @@ CURSORS = st.builds(
 )
 
 
+@example(Cursor(apart=0), Cursor())
 @given(CURSORS, CURSORS)
 def test_what_is_written_is_read_back(one: Cursor, two: Cursor) -> None:
     """Of a kind that lies in one object, and of one that lies in several."""

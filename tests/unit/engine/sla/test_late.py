@@ -111,3 +111,29 @@ def test_any_other_clock_is_told_apart_by_when_it_began() -> None:
 
     assert said(subject, clock).parts != said(subject, again(clock)).parts
     assert said(subject, clock).parts == said(subject, replace(again(clock, number=2), started_at=MONDAY)).parts
+
+
+def test_each_kind_of_clock_says_what_is_missing_and_what_to_do() -> None:
+    """By the names that the process has in the language of whoever reads it; without types, any activity will do."""
+    name = {"en": "Watch", "pt": "Vigia"}
+    watched = {kind: {**WATCH, "kind": kind, "name": name} for kind in ("first_touch", "no_activity", "next_activity")}
+    for types, what in (([], "activity"), (["call"], "call"), (["call", "meeting"], "call or meeting")):
+        for kind, words in (
+            ("first_touch", f"Vigia: no {what} done since 2026-06-08 09:00 UTC; that was due by "),
+            ("no_activity", f"Vigia: no {what} done since 2026-06-08 09:00 UTC; one was due by "),
+            (
+                "next_activity",
+                f"Vigia: since 2026-06-08 09:00 UTC no {what} is still to come; one was due to be planned by ",
+            ),
+        ):
+            subject = replace(subject_of(slas=[{**watched[kind], "types": types}]), language="pt")
+
+            assert said(subject, clock_of(subject, 9 * DAY)).message.startswith(words)
+
+
+def test_a_goal_that_no_open_day_will_bring_is_said_to_be_none() -> None:
+    """The calendar has no open day ahead: there is no moment by which it was due."""
+    subject = in_stage()
+    clock = replace(clock_of(subject, 24 * HOUR), due_at=None)
+
+    assert "it is due to leave by a day when the calendar is open (" in said(subject, clock).message
