@@ -50,9 +50,12 @@ def test_every_deal_is_read_before_or_lies_in_one_part(seconds_ago: list[int], s
     assert {row["id"] for row in deals} == read.union(*asked)
     assert sum(map(len, asked)) == len(set().union(*asked))
     assert (None, None) == (made.parts[0].since, made.parts[-1].until)
+    for number, part in enumerate(made.parts):
+        assert ids_in(deals[::step], part.since, part.until) == set(made.marks.get(number, ()))
     if made.newest is not None:
         part = made.parts[made.newest.number]
         assert ids_in(deals, part.since, part.until) <= read
+        assert not read & set().union(*asked[:-1])  # but for the overlap, nothing is read twice
         assert [row["id"] for row in made.newest.rows] == sorted(read)
         assert max(map(at, page)) - OVERLAP == made.parts[-1].since  # so much of it is asked for again
 
@@ -63,6 +66,27 @@ def test_a_page_in_another_order_is_taken_for_nothing() -> None:
 
     assert cut_of(deals, deals[::-1][:PAGE]).newest is not None
     assert cut_of(deals, deals[:PAGE]).newest is None
+    assert cut_of(deals, [*deals[:-3:-1], *deals[:3]]).newest is None
+
+
+def test_parts_hold_about_as_many_deals() -> None:
+    """However unevenly their changes lie in time."""
+    deals = rows([number**2 for number in range(100, 0, -1)])
+    made = cut(deals, deals[::-1][:PAGE], most=4, rows=1_000, page=PAGE)
+    sizes = [len(made.marks[number]) for number in range(4)]
+
+    assert 100 - PAGE - 1 <= sum(sizes)
+    assert 1 >= max(sizes) - min(sizes)
+
+
+def test_what_has_no_time_or_no_id_is_no_help() -> None:
+    """It is read where the list has it, and cuts nothing."""
+    deals = rows([900, 600, 300, 200, 100, 0])
+    odd: list[dict[str, Any]] = [{"id": 8}, {"id": 9, "update_time": "noon"}]
+    nameless = {"id": None, "update_time": deals[-1]["update_time"]}
+    page = deals[::-1][:PAGE]
+
+    assert cut_of(deals, page, 1) == cut(deals + odd, [nameless, *page, *odd], most=4, rows=len(deals), page=PAGE)
 
 
 def test_few_pages_are_not_cut_in_more_parts_than_they_are() -> None:

@@ -415,6 +415,21 @@ def test_an_org_that_gets_to_nothing_ends_it(stubbed: SalesforceAdapter, router:
     assert 1 == route.call_count
 
 
+@pytest.mark.parametrize("odd", [{}, {"id": None}, {"success": True}, None, []])
+def test_a_deal_that_was_there_is_brought_up_to_date_whatever_is_said_of_its_contacts(
+    stubbed: SalesforceAdapter, router: respx.MockRouter, odd: Any
+) -> None:
+    """A role without an id is one that nobody can take off again; it is seen by people only."""
+    there = make_node({"id": DEAL, "success": True, "errors": [], "created": False}, 200)
+    answer = {"graphs": [make_graph(0, there, make_node(odd), fine=True), make_graph(1, MADE, ROLE, fine=True)]}
+    router.post(f"{BASE}/composite/graph").respond(json=answer)
+    router.get(url__regex=r"/query\?q=.*OpportunityContactRole").respond(json={"done": True, "records": []})
+    receipts = stubbed.write([make_create(number, contacts=(ANN,)) for number in range(2)])
+
+    assert [Outcome.APPLIED] * 2 == [receipt.outcome for receipt in receipts]
+    assert "was there already" in receipts[0].message
+
+
 UNCLEAR: dict[str, Any] = {
     "late": httpx.ReadTimeout("late"),
     "broken": httpx.Response(503),

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import force_setattr
 
 from crmbridge.engine.sync.sameness import same
@@ -17,6 +19,7 @@ from crmbridge.ports import FieldBinding
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
+from crmbridge_salesforce.days import beginning, day_in, time_of
 
 from .orgs import Opener, asked, state_of
 
@@ -188,3 +191,34 @@ def test_a_day_in_a_field_of_times_is_its_midnight_in_utc(org: Served, open_adap
 
     assert datetime(2026, 6, 20, tzinfo=UTC) == held
     assert same(day, read)
+
+
+ZONES = (
+    *("UTC", LOS_ANGELES, BERLIN, AUCKLAND, "America/Havana", "Asia/Kolkata"),
+    *("Pacific/Tongatapu", "Pacific/Pago_Pago", "Etc/GMT-14", "Etc/GMT+12"),
+)
+DAYS = st.dates(date(1900, 1, 1)) | st.sampled_from([date.min, date.max])
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@given(day=DAYS)
+def test_a_day_that_becomes_a_moment_is_that_day_for_everybody(zone: str, day: date) -> None:
+    """In UTC, in which it is read back, and for the people of the org, wherever on Earth that is."""
+    moment = time_of(ZoneInfo(zone), day)
+
+    assert day == moment.astimezone(UTC).date()
+    if date.min < day < date.max:
+        assert day == day_in(ZoneInfo(zone), moment)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@given(day=DAYS)
+def test_a_day_begins_where_the_one_before_ended(zone: str, day: date) -> None:
+    """Also where clocks are changed at midnight; at the ends of the calendar it is the day in UTC."""
+    begun = beginning(ZoneInfo(zone), day)
+
+    assert UTC is begun.tzinfo
+    if date.min + timedelta(days=2) < day < date.max - timedelta(days=2):
+        assert day == day_in(ZoneInfo(zone), begun)
+        assert day == day_in(ZoneInfo(zone), begun - timedelta(microseconds=1)) + timedelta(days=1)
+    assert abs(begun - datetime.combine(day, time(), UTC)) <= timedelta(hours=16)

@@ -54,5 +54,5 @@ def _wait(state: tenacity.RetryCallState) -> float:
     """Wait as long as the CRM asked, else twice as long each time; with jitter, so that workers spread out."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.after if isinstance(error, RetryLaterError) else None
-    seconds = asked.total_seconds() if asked is not None else min(0.5 * 2 ** (state.attempt_number - 1), 15.0)
+    seconds = asked.total_seconds() if asked is not None else 0.5 * 2 ** (state.attempt_number - 1)
     return seconds + random.uniform(0, 0.1 + seconds / 10)  # noqa: S311  jitter is no secret

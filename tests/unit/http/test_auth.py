@@ -353,6 +353,32 @@ def test_a_refused_grant_says_why_and_what_to_do(endpoint: TokenEndpoint, status
 
 
 @respx.mock
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            httpx.Response(400, json={"message": "missing\nrefresh token"}),
+            "(400): missing refresh token",
+        ),
+        (httpx.Response(400, json={"error": 7}), "(400): 7"),
+        (httpx.Response(400, json={"error": {"code": 7}}), "(400): {'code': 7}"),
+        (httpx.Response(401, text="no\tclient"), "(401): no client"),
+        (httpx.Response(403, json=["no client"]), '(403): ["no client"]'),
+    ],
+    ids=str,
+)
+def test_a_refusal_in_another_form_is_shown_as_it_is(
+    endpoint: TokenEndpoint, answer: httpx.Response, words: str
+) -> None:
+    """In one line; whatever it is, what was sent is wrong."""
+    respx.post(f"{URL}/oauth/token").mock(return_value=answer)
+
+    with pytest.raises(AuthenticationError) as caught:
+        endpoint.exchange({"grant_type": "refresh_token"})
+    assert f"hs: /oauth/token: signing in was refused {words}" == caught.value.message
+
+
+@respx.mock
 def test_a_secret_that_a_refusal_repeats_goes_no_further(endpoint: TokenEndpoint) -> None:
     """Not even as it stands in the header."""
     respx.post(f"{URL}/oauth/token").respond(401, json={"error": "no client bWU6czpjcmV0"})
@@ -367,12 +393,15 @@ def test_a_secret_that_a_refusal_repeats_goes_no_further(endpoint: TokenEndpoint
     "answer",
     [
         httpx.Response(503),
+        httpx.Response(500, json={"error": "invalid_grant"}),
         httpx.Response(429),
         httpx.Response(302, headers={"location": "https://status.example/maintenance"}),
         httpx.Response(408, html="<html>too slow</html>"),
         httpx.Response(200, html="<html>wait</html>"),
         httpx.Response(200, json={"token_type": "bearer"}),
         httpx.Response(200, json={"access_token": ""}),
+        httpx.Response(200, json={"access_token": 7}),
+        httpx.Response(200, json=["new"]),
         httpx.Response(400, json={"error": "temporarily_unavailable"}),
         httpx.Response(400, json={"error": "unknown_error", "error_description": "retry your request"}),
         httpx.ReadTimeout("slow"),

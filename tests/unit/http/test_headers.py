@@ -27,10 +27,12 @@ WAITS = {
     "Wed, 10 Jun 2026 12:00:30 GMT": 30,
     "Wednesday, 10-Jun-26 12:00:30 GMT": 30,  # the older forms of RFC 9110
     "Wed Jun 10 12:00:30 2026": 30,
+    "Wed, 10 Jun 2026 14:00:30 +0200": 30,  # not as it should be written, but plain enough
     "Wed, 10 Jun 2026 11:59:00 GMT": 0,  # over already
     "Fri, 31 Dec 9999 23:59:59 GMT": 86_400,
 }
 NO_WAITS = ["", "-5", "soon", "1e3", "nan", "inf", "٣", "0x10", "12 s", "Wed, 99 Jun 2026 12:00:00 GMT", "2026-06-10"]
+NO_WAITS += ["Wed, 10 Jun 2026 12:00:30 +" + "9" * 30]  # Python raises another error for this one
 
 
 @pytest.mark.parametrize(("said", "seconds"), WAITS.items())

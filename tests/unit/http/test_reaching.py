@@ -8,12 +8,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.certificates import make_certificate
 
 from crmbridge.errors import ConfigurationError, RetryLaterError
 from crmbridge.http import Budget, Dialect, HttpClient, trust
-from crmbridge.http.reaching import open_way
+from crmbridge.http.reaching import open_way, unreachable
 from crmbridge.sandbox.clock import VirtualClock
 from crmbridge.testing.factories import NOON
 
@@ -171,3 +172,60 @@ def _refuse_all(listening: socket.socket) -> None:
         with asking:
             asking.recv(65_536)
             asking.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize("seconds", [5.0, 60.0])
+def test_who_does_not_take_a_call_is_given_up_sooner_than_who_is_slow_to_answer(seconds: float) -> None:
+    """After ten seconds at most. For a connection that another thread of ours has, any time is waited."""
+    with open_way("hs", URL, headers={}, timeout=seconds) as way:
+        said = (way.timeout.connect, way.timeout.read, way.timeout.write, way.timeout.pool)
+
+    assert (min(10.0, seconds), seconds, seconds, None) == said
+
+
+def encrypting(reason: str | None) -> ssl.SSLError:
+    """Make the error of a connection that was to be encrypted."""
+    error = ssl.SSLError(1, "words of a library")
+    error.reason = reason  # None where OpenSSL gave none
+    return error
+
+
+@pytest.mark.parametrize(
+    ("cause", "why"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "its name is not known"),
+        (ConnectionRefusedError(111, "refused"), "the connection is refused"),
+        (encrypting("UNSUPPORTED_PROTOCOL"), "no encrypted connection comes about: unsupported protocol"),
+        (encrypting(None), "no encrypted connection comes about: it does not say why"),
+        (OSError("odd"), "connect error"),
+        (None, "connect error"),
+    ],
+)
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_why_nobody_is_reached_is_told_in_plain_words(cause: OSError | None, why: str, link: str) -> None:
+    """By what lies beneath the error, whether it was named as its cause or was only at work when it came up."""
+    error = httpx.ConnectError("words of a library")
+    setattr(error, link, cause)
+    told = unreachable("hs", f"{URL}/api", error)
+
+    assert f"hs: crm.example can't be reached ({why})" == told.message
+    assert "base_url" in (told.advice or "")
+
+
+def test_what_a_proxy_says_is_told_in_one_line_that_is_not_too_long() -> None:
+    """However much it says."""
+    told = unreachable("hs", URL, httpx.ProxyError("407\n  Who are you? " + "x" * 500)).message
+
+    assert told.startswith("hs: crm.example can't be reached (the proxy does not let us through: 407 Who are you? xxx")
+    assert len(told) < 200
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", None])
+def test_a_proxy_is_named_where_the_environment_names_one(monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
+    """It may be what does not answer."""
+    if name:
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    told = unreachable("hs", URL, httpx.ConnectTimeout("late"))
+
+    assert (name is not None) == ("the proxy that the environment names" in (told.advice or ""))
+    assert "(connect timeout)" in told.message

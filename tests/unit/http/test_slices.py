@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from crmbridge.http import side_by_side, slices
+from crmbridge.http import side_by_side, slices, together
 
 
 def part(*items: int) -> Callable[[], Iterator[int]]:
@@ -145,6 +145,49 @@ def test_a_reader_that_waits_long_holds_no_error_back(monkeypatch: pytest.Monkey
     assert 30 > time.monotonic() - started
 
 
+def test_an_error_is_told_although_another_reader_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a moment for what the others are at. The first error is the one that counts."""
+    monkeypatch.setattr(slices, "PATIENCE", 0.5)
+    first, turn = threading.Event(), threading.Event()
+
+    def failing() -> Iterator[int]:
+        first.set()
+        raise ValueError("first")
+        yield
+
+    def failing_later() -> Iterator[int]:
+        first.wait(60)
+        time.sleep(0.2)
+        raise ValueError("second")
+        yield
+
+    def waiting() -> Iterator[int]:
+        turn.wait(60)
+        yield 1
+
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="first"):
+        list(side_by_side([failing, failing_later, waiting], workers=3))
+    turn.set()
+
+    assert 30 > time.monotonic() - started
+
+
+def test_an_error_is_told_at_once_when_nobody_else_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to wait for."""
+    monkeypatch.setattr(slices, "PATIENCE", 60.0)
+
+    def failing() -> Iterator[int]:
+        raise ValueError("no")
+        yield
+
+    started = time.monotonic()
+    with pytest.raises(ValueError, match="no"):
+        list(side_by_side([failing, failing], workers=2))
+
+    assert 30 > time.monotonic() - started
+
+
 def test_few_answers_lie_unpacked_at_a_time() -> None:
     """Eight readers have their answer; while nobody takes what the first ones unpacked, the others wait with theirs."""
     unpacked: list[int] = []
@@ -207,6 +250,28 @@ def test_readers_that_hold_room_without_giving_anything_stop_nobody(monkeypatch:
     assert [1] * slices.ROOM + [2] == sorted(item for _, item in side_by_side(parts, workers=len(parts)))
 
 
+def test_a_reader_that_ends_gives_its_room_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its answer held nothing."""
+    monkeypatch.setattr(slices, "LONGEST_WAIT", 60.0)
+    holding = threading.Barrier(slices.ROOM + 1, timeout=60)
+
+    def empty() -> Iterator[int]:
+        slices.wait_for_room()
+        holding.wait()
+        yield from ()
+
+    def full() -> Iterator[int]:
+        holding.wait()
+        slices.wait_for_room()
+        yield 1
+
+    parts = [empty] * slices.ROOM + [full]
+    begun = time.monotonic()
+
+    assert [(slices.ROOM, 1)] == list(side_by_side(parts, workers=len(parts)))
+    assert 30 > time.monotonic() - begun
+
+
 def test_readers_wait_for_room_as_long_as_items_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow that goes: a machine that is busy with other things must not fill its memory with answers."""
     now, unpacked, ahead = [0.0], [0], list[int]()
@@ -233,3 +298,38 @@ def test_who_is_no_reader_does_not_wait() -> None:
         slices.wait_for_room()
 
     assert slices.LONGEST_WAIT > time.monotonic() - begun
+
+
+def test_jobs_are_done_together_and_answer_in_their_order() -> None:
+    """Two that wait for each other both end, and the one that ends first does not come first."""
+    both, later = threading.Barrier(2, timeout=60), threading.Event()
+
+    def slow() -> str:
+        both.wait()
+        later.wait(60)
+        return "slow"
+
+    def quick() -> str:
+        both.wait()
+        later.set()
+        return "quick"
+
+    assert ["slow", "quick"] == together([slow, quick])
+    assert list(range(20)) == together([lambda n=n: n for n in range(20)], workers=3)
+
+
+def test_a_single_job_needs_no_thread() -> None:
+    """And none gives nothing."""
+    assert [threading.get_ident()] == together([threading.get_ident])
+    assert [] == together([])
+
+
+def test_the_first_job_that_fails_ends_it() -> None:
+    """Its error is raised, whatever the others give."""
+
+    def fails() -> int:
+        raise ValueError("no")
+
+    for jobs in ([fails], [fails, lambda: 1], [lambda: 1, lambda: 2, fails]):
+        with pytest.raises(ValueError, match="no"):
+            together(jobs)

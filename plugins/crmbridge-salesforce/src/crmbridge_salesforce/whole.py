@@ -102,14 +102,13 @@ class WholeDeals:
             return Answered(receipt(item.change, Outcome.UNKNOWN, _UNSAID))
         if not graph["isSuccessful"]:
             return self._failed(item, nodes)
-        body = nodes[0].get("body")
-        if not isinstance(body, Mapping) or not body.get("id"):
+        made, *roles = map(_id_in, nodes)
+        if not made:
             return Answered(receipt(item.change, Outcome.UNKNOWN, _UNSAID))
-        deal = to_18(str(body["id"]))
-        existed = body.get("created") is False
+        deal = to_18(made)
+        existed = nodes[0]["body"].get("created") is False
         if existed:  # its contacts may have been there as well
-            roles = [node["body"]["id"] for node in nodes[1:] if isinstance(node.get("body"), Mapping)]
-            drop_doubles(self._org, deal, roles)
+            drop_doubles(self._org, deal, [role for role in roles if role])
         ref = Ref(self._org.connection, Kind.DEAL, deal)
         words = EXISTED if existed else ""
         return Answered(Receipt(change=item.change.id, outcome=Outcome.APPLIED, ref=ref, message=words))
@@ -158,6 +157,11 @@ def _nodes_in(graph: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     response = (graph or {}).get("graphResponse")
     nodes = response.get("compositeResponse") if isinstance(response, Mapping) else None
     return [node for node in nodes if isinstance(node, Mapping)] if isinstance(nodes, list) else []
+
+
+def _id_in(node: Mapping[str, Any]) -> str:
+    body = node.get("body")
+    return str(body.get("id") or "") if isinstance(body, Mapping) else ""
 
 
 def _errors(body: Any) -> list[Any]:

@@ -19,7 +19,6 @@ from crmbridge.engine.rules.compiled import compiled_rule
 from crmbridge.engine.sla.clocks import clocks
 from crmbridge.model.findings import Judgement, SlaClock, SlaState, Visit
 from crmbridge.model.process import OnUnknown
-from crmbridge.model.records import Status
 from crmbridge.model.replacing import replace
 
 
@@ -70,11 +69,15 @@ def replay(subject: Subject, since: datetime, now: datetime) -> Replay:
 
 def _played(subject: Subject, visits: tuple[Visit, ...], since: datetime, now: datetime) -> Replay:
     steps = tuple(_steps(subject, since, now))
-    if not steps and subject.place.status is not Status.OPEN:  # nothing of it lies in this time
-        return Replay(steps=(), clocks=(), visits=visits)
+    if not any(_lasted(visit, since) for visit in visits):  # of most deals that ended before, at no cost
+        return Replay(steps=steps, clocks=(), visits=visits)
     measured = clocks(replace(subject, judged_before=()), visits, now)  # what was decided is not what is asked here
-    ran = tuple(c for c in measured.clocks if c.visit.left_at is None or c.visit.left_at >= since)
+    ran = tuple(clock for clock in measured.clocks if _lasted(clock.visit, since))
     return Replay(steps=steps, clocks=ran, visits=visits)
+
+
+def _lasted(visit: Visit, since: datetime) -> bool:
+    return visit.left_at is None or visit.left_at >= since
 
 
 def _steps(subject: Subject, since: datetime, now: datetime) -> Iterator[Step]:

@@ -85,8 +85,8 @@ def altered(written: Value, seen: Value) -> bool:
 
 
 def _rounded(written: Any, seen: Any) -> bool:
-    if isinstance(written, bool) or isinstance(seen, bool):
-        return False
+    if isinstance(seen, bool):
+        return False  # nobody rounds to a yes or a no
     before, after = Decimal(written), Decimal(seen)
     if not (before.is_finite() and after.is_finite()):
         return False

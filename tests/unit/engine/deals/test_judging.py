@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.evaluate import evaluate
 from crmbridge.engine.rules.case import Beside
+from crmbridge.model.courses import Course, Held, untold
 from crmbridge.model.findings import Evaluation, FindingKind, Judgement
 from crmbridge.model.process import Process
 from crmbridge.model.records import Edit, Kind
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.testing.factories import (
     NOON,
@@ -118,6 +120,28 @@ def test_what_is_still_as_broken_as_it_was_is_judged_by_then() -> None:
         assert "judged by what it held then" in evaluation.findings[0].message
 
 
+def test_whence_the_values_are_known_is_told() -> None:
+    """That a CRM recorded them only where it recorded all of them; that it can't tell them where one is missing."""
+    process = process_of(qualification={"exit": [{"id": "rule", "check": {"required": ["source", "lost_reason"]}}]})
+    edited = journey("qualification", "proposal", process=process)
+    watched, ref = make_moved(edited), edited.deal.ref
+    source, reason = (
+        Course(deal=ref, field=name, until=NOON, held=(Held(at=MONDAY, value=None),))
+        for name in ("source", "lost_reason")
+    )
+    lost = untold(edited.deal, "lost_reason", "it keeps no history")
+
+    def whence(subject: Subject, *courses: Course) -> str:
+        known = replace(subject, courses={course.field: course for course in courses})
+        (finding,) = evaluate(known, NOON).findings
+        return finding.message.partition(" UTC, judged by what it ")[2].partition(".")[0]
+
+    assert "held then, as north recorded it" == whence(edited, source, reason)
+    assert "held then" == whence(watched) == whence(watched, source)
+    assert "holds now, as north can't tell what it was" == whence(edited, source, lost)
+    assert "holds now" == whence(edited, source) == whence(edited)
+
+
 def test_an_edit_that_may_have_come_before_or_after_the_move_proves_nothing() -> None:
     """Both were made between two looks, so the values of now count."""
     process = process_of(qualification={"exit": [DISCOUNT]})
@@ -194,7 +218,9 @@ def test_an_entry_rule_is_judged_when_a_deal_comes_in() -> None:
     assert ("proposal.rule", FindingKind.ENTRY_RULE, "proposal") == (finding.rule, finding.kind, finding.stage)
     assert (MONDAY + HOUR, 1) == (finding.since, finding.visit)
     assert "The deal came into Proposal on 2026-06-08 10:00 UTC" in finding.message
+    assert {"source": None} == dict(finding.seen)
     assert [] == [verdict.rule for verdict in evaluation.readiness]
+    assert () == evaluate(journey("qualification", "proposal", process=process, fields={"source": "x"}), NOON).findings
 
 
 def test_an_entry_rule_is_judged_of_the_running_visit_only() -> None:

@@ -136,6 +136,17 @@ def test_an_illegal_move_is_a_finding() -> None:
         "It stands in Closing since 2026-06-08 10:00 UTC. "
         "Move it to where it belongs; it was in Qualification before."
     ) == finding.message
+    assert (1, MONDAY + HOUR) == (finding.visit, finding.since)
+
+
+def test_a_way_that_is_gone_a_second_time_is_another_finding() -> None:
+    """What was accepted of the first one says nothing of it; nor does it where the deal is won instead."""
+    skipping = ("qualification", "closing")
+    ways = (skipping, skipping * 2, ("qualification", "won"))
+    found = [only(evaluate(journey(*way, fields=BANT), NOON)) for way in ways]
+
+    assert [("closing", 1), ("closing", 2), ("care", 1)] == [(finding.stage, finding.visit) for finding in found]
+    assert 3 == len({finding.id for finding in found})
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,17 @@ def test_a_reason_that_can_not_be_read_is_not_missing() -> None:
     hidden = replace(subject.deal, problems=(Problem("why_x", "is hidden", "why"),))
 
     assert [] == wrong(replace(subject, deal=hidden))
+
+
+def test_a_last_move_that_follows_another_deals_took_no_way_of_its_own() -> None:
+    """What it skipped is asked where it was made. By whom it was made, and those before it, is asked all the same."""
+    skipping = journey("qualification", "closing", by="8", moves={})
+    by_another = [
+        journey("qualification", *stages, by="7", moves={"who": {"proposal": ["leader"]}})
+        for stages in (("proposal",), ("proposal", "closing"))
+    ]
+    unmoved = journey("qualification", by="8", moves={})
+
+    assert [1, 0] == [len(wrong(replace(skipping, follows=follows))) for follows in (False, True)]
+    assert [1, 1] == [len(wrong(replace(moved, follows=True))) for moved in by_another]
+    assert [] == wrong(replace(unmoved, follows=True))

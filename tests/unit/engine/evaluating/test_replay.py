@@ -13,8 +13,9 @@ from crmbridge.engine.evaluating.hindsight import rewind
 from crmbridge.engine.evaluating.replay import Replay, replay
 from crmbridge.files.reading import read_process
 from crmbridge.files.shipped import shipped_folder
-from crmbridge.model.findings import FindingKind, Judgement
+from crmbridge.model.findings import FindingKind, Judgement, SlaState
 from crmbridge.model.records import Edit
+from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import (
     NOON,
     make_deal,
@@ -94,11 +95,13 @@ def test_where_the_values_of_then_are_not_known_it_is_said() -> None:
 
 
 def test_only_what_lies_in_the_time_counts() -> None:
-    """Moves before it are not judged; visits that ended before it are not measured."""
+    """Moves before it are not judged; visits that ended before it are not measured. Its first moment lies in it."""
     one = subject((40, "qualification"), (20, "proposal"), (1, "qualification"))
 
     assert [NOON - DAY] == [step.at for step in played(one, days=10).steps]
     assert [1] == [clock.visit.number for clock in played(one, days=30).clocks][:1]
+    assert [NOON - 20 * DAY, NOON - DAY] == [step.at for step in played(one, days=20).steps]
+    assert [1] == [clock.visit.number for clock in played(one, days=20).clocks][:1]
     assert [2] == [clock.visit.number for clock in played(one, days=10).clocks]
 
 
@@ -107,6 +110,46 @@ def test_a_deal_that_ended_before_is_nothing_to_play() -> None:
     one = played(subject((40, "qualification"), (20, "lost")), days=10)
 
     assert ((), ()) == (one.steps, one.clocks)
+
+
+def test_a_deal_that_was_won_before_still_has_the_clock_of_its_stage() -> None:
+    """What `findings` says of it is what a replay says, whether it came there in this time or before."""
+    care = make_stage("care", status="won", sla={"goal": "5bd", "calendar": "office"})
+    process = make_process(stages=[make_stage("qualification"), care])
+    for days in (20, 5):
+        one = subject((60, "qualification"), (40, "care"), process=process)
+        found = {finding.rule for finding in evaluate(one, NOON).findings}
+
+        assert "care.sla" in found & played(one, days=days).flagged, days
+
+
+def test_a_deal_that_never_moved_is_measured() -> None:
+    """It stands where it was made."""
+    process = make_process(stages=[make_stage("qualification", sla={"goal": "2bd", "calendar": "office"})])
+    one = make_subject(deal=make_deal(stage="qualification", created_at=NOON - 20 * DAY), process=process)
+
+    assert ((), {"qualification.sla"}) == (played(one).steps, played(one).flagged)
+
+
+def test_moves_may_come_in_any_order() -> None:
+    """They are judged in the order in which they were made."""
+    whole = subject((9, "qualification"), (4, "closing"), (1, "qualification"))
+    mixed = make_subject(*reversed(whole.moves), deal=whole.deal)
+
+    assert played(whole) == played(mixed)
+
+
+def test_what_was_decided_before_is_asked_anew() -> None:
+    """A process that is tried has its own limits, whatever the one before it said of a visit that is over."""
+
+    def of(days: int) -> Subject:
+        stages = [make_stage("qualification", sla={"goal": f"{days}bd", "calendar": "office"}), make_stage("proposal")]
+        return subject((20, "qualification"), (1, "proposal"), process=make_process(stages=stages))
+
+    judged = replace(of(2), judged_before=evaluate(of(30), NOON).clocks)
+
+    assert [SlaState.ON_TIME] == [clock.state for clock in evaluate(judged, NOON).clocks]
+    assert {"qualification.sla"} <= played(judged).flagged
 
 
 def test_moves_that_are_not_allowed_are_flagged_where_they_were_made() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.hookspecs import hookimpl
+from crmbridge.model.replacing import replace
 from crmbridge.plugins import AdapterSpec
 from crmbridge.ports import Adapter, AdapterContext, GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.services.enforce.guard_rails import export_rules, write_files
@@ -29,6 +30,7 @@ def guards(request: GuardRequest) -> Guards:
         "fields": {field.name: field.native for field in request.fields},
         "account": request.account.account if request.account else None,
         "language": request.language,
+        "pipeline": request.pipeline,
     }
     return Guards(
         files={"rules/all.json": json.dumps(says)},
@@ -83,7 +85,7 @@ def test_an_export_starts_from_the_files_alone(workspace: Workspace, plugin: Gua
     made = export_rules(workspace, "north")
     says = json.loads(made.files["rules/all.json"])
 
-    assert (0, None, "en") == (plugin.opened, says["account"], says["language"])
+    assert (0, None, "en", "sales") == (plugin.opened, says["account"], says["language"], says["pipeline"])
     assert ["qualification"] == says["stages"]["qualification"]
     assert "bant.budget" == says["fields"]["bant.budget"]
     assert ("qualification.bant",) == made.covered
@@ -116,6 +118,20 @@ def test_what_cannot_be_exported_says_why(workspace: Workspace, connection: str,
     assert caught.value.advice
 
 
+def test_it_says_what_to_choose_from_and_what_to_map(workspace: Workspace) -> None:
+    """The languages that the process is written in; the stages, without which no rule has a place."""
+    process = workspace.project.process
+    written = process.model_copy(update={"languages": ("en", "zh")})
+    unmapped = workspace.project.settings.model_copy(update={"stages": {}})
+
+    with pytest.raises(ConfigurationError) as caught:
+        export_rules(replace(workspace, project=replace(workspace.project, process=written)), "north", language="pt")
+    assert "Choose one of: en, zh." == caught.value.advice
+    with pytest.raises(ConfigurationError, match="stages of 'north' are not mapped") as caught:
+        export_rules(replace(workspace, project=replace(workspace.project, settings=unmapped)), "north")
+    assert "Add stages: north:" in caught.value.advice
+
+
 def test_files_are_written_into_the_folder(tmp_path: Path) -> None:
     """Folders are made; the same export again changes nothing, and needs no force."""
     files = {"a/b.xml": "<ä>\r\n", "c.md": "c"}
@@ -140,18 +156,34 @@ def test_a_file_that_differs_is_replaced_only_by_force(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_said(tmp_path: Path) -> None:
     """As whatever else keeps a file from being written."""
     (tmp_path / "rules.xml").symlink_to(tmp_path / "rules.xml")
+    (tmp_path / "taken").write_text("no folder")
 
     with pytest.raises(ConfigurationError, match="The rules can't be written to"):
         write_files({"rules.xml": "x"}, tmp_path, force=True)
+    with pytest.raises(ConfigurationError, match=r"can't be written to .*: (File exists|Not a directory)$"):
+        write_files({"taken/rules.xml": "x"}, tmp_path, force=True)
 
 
-@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "..", "a\\..\\x", "c:x", "link/x"])
+def test_files_that_differ_are_counted(tmp_path: Path) -> None:
+    """The first is named."""
+    names = ["a", "b", "c"]
+    write_files(dict.fromkeys(names, "old"), tmp_path)
+
+    for count, ending in ((1, "differs"), (2, "differs, and 1 more"), (3, "differs, and 2 more")):
+        with pytest.raises(ConfigurationError) as caught:
+            write_files(dict.fromkeys(names[:count], "new"), tmp_path)
+        assert f"{tmp_path / 'a'} is there already and {ending}" == caught.value.message
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/x", "a/../../x", "", "..", "a\\..\\x", "c:x", "link/x", "a/../x", "{folder}/x", "a\x00b"]
+)
 def test_nothing_is_written_outside(tmp_path: Path, name: str) -> None:
     """By no name, and through no link; what else the export has is not written then."""
     folder = tmp_path / "rules"
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path)
     with pytest.raises(ConfigurationError, match="is not in"):
-        write_files({"good": "1", name: "2"}, folder, force=True)
+        write_files({"good": "1", name.format(folder=folder): "2"}, folder, force=True)
 
     assert [["rules"], ["link"]] == [[path.name for path in place.iterdir()] for place in (tmp_path, folder)]
