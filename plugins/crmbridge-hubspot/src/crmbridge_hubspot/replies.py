@@ -22,6 +22,7 @@ WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the a
 # The network in front of HubSpot does not get through to it, or not safely: no smaller page helps, nor trying at once.
 UNREACHED, BROKEN = frozenset({522, 525, 526}), timedelta(minutes=5)
 VALUES = "Property values were not valid: "  # what follows is a list of its own, in JSON
+UNIQUE = "CONFLICTING_UNIQUE_VALUE"
 RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access token mends
 
 
@@ -30,7 +31,7 @@ class AbsentError(RefusedError):
 
 
 class TakenError(RefusedError):
-    """HubSpot answered 409: a unique value is taken. Never leaves this package."""
+    """A value that must be unique is taken. Never leaves this package."""
 
 
 class NotAllowedError(AuthenticationError):
@@ -61,6 +62,16 @@ def worded(message: str) -> str:
     return tidy(VALUES + said if said else message)
 
 
+def is_taken(error: Mapping[str, Any]) -> bool:
+    """Tell whether an error says that a value which must be unique is taken.
+
+    It is a conflict of its own (409), or one of the values that are not valid (400), in the words or by its code.
+    """
+    within = [each for each in error.get("errors") or () if isinstance(each, dict)]
+    said = [str(each.get(name) or "") for each in (error, *within) for name in ("message", "code", "subCategory")]
+    return error.get("category") == "CONFLICT" or any(UNIQUE in each for each in said)
+
+
 def named_by(error: Mapping[str, Any], *names: str) -> set[str]:
     """Give what an error of a batch names in its context, under these names or under any."""
     context = error.get("context")
@@ -85,7 +96,7 @@ def judge(reply: Reply) -> CrmbridgeError | None:
         error = later(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
     elif status == 404:
         error = AbsentError(f"not there (404): {said}")
-    elif status == 409:
+    elif status == 409 or (status == 400 and is_taken(body)):
         error = TakenError(f"HubSpot refused it ({status}): {said}")
     elif 400 <= status < 500 and status != 408:
         error = RefusedError(f"HubSpot refused it ({status}): {said}")
