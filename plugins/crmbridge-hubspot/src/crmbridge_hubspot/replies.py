@@ -67,9 +67,14 @@ def is_taken(error: Mapping[str, Any]) -> bool:
 
     It is a conflict of its own (409), or one of the values that are not valid (400), in the words or by its code.
     """
-    within = [each for each in error.get("errors") or () if isinstance(each, dict)]
-    said = [str(each.get(name) or "") for each in (error, *within) for name in ("message", "code", "subCategory")]
+    said = [str(each.get(name) or "") for each in _with_its_own(error) for name in ("message", "code", "subCategory")]
     return error.get("category") == "CONFLICT" or any(UNIQUE in each for each in said)
+
+
+def _with_its_own(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give an error, and the ones that it lists; any part of it may be missing, or be something else."""
+    listed = error.get("errors")
+    return [error, *(each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict))]
 
 
 def named_by(error: Mapping[str, Any], *names: str) -> set[str]:
@@ -135,9 +140,7 @@ def _body(reply: Reply) -> Mapping[str, Any]:
 
 
 def _not_allowed(body: Mapping[str, Any], said: str) -> NotAllowedError:
-    contexts = [each.get("context") or {} for each in body.get("errors") or () if isinstance(each, dict)]
-    contexts.append(body.get("context") or {})
-    scopes = sorted({str(s) for context in contexts for s in context.get("requiredGranularScopes") or ()})
+    scopes = sorted({s for each in _with_its_own(body) for s in named_by(each, "requiredGranularScopes")})
     lacking = tidy(", ".join(scopes))
     advice = f"Give the token these scopes: {lacking}." if lacking else "Give the token the scopes that it lacks."
     return NotAllowedError(f"HubSpot does not allow this (403): {said}", advice=advice)
