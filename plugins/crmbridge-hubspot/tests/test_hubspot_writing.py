@@ -17,7 +17,7 @@ from crmbridge.ports import FieldBinding
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot.bodies import has_marker, to_html
 
-from .accounts import DEALS, Opener
+from .accounts import DEALS, PROPERTIES, Answer, Opener, make_property
 
 CHOICES = FieldBinding(name="tags", native="note_to_self", type=FieldType.CHOICES)
 
@@ -395,6 +395,34 @@ def test_what_cannot_be_written_is_refused_unsent(
 
     assert Outcome.REFUSED == receipt.outcome
     assert why in receipt.message
+
+
+DROPDOWN = make_property("answered", "enumeration", fieldType="select")
+
+
+@pytest.mark.parametrize(
+    ("options", "sent_as"),
+    [(["Yes", "No"], ["Yes", "No", ""]), (["sim", "não", "?"], ["sim", "não", ""]), (["Good", "Bad"], None)],
+)
+def test_a_yes_or_no_goes_into_a_dropdown_as_its_option(
+    hubspot: respx.MockRouter, open_adapter: Opener, answer_account: Answer, options: list[str], sent_as: Any
+) -> None:
+    """HubSpot refuses `true` there; where no option says yes or no, that is said before anything is sent."""
+    known = {**DROPDOWN, "options": [{"value": each, "label": each} for each in options]}
+    answer_account(hubspot, properties={"results": [*PROPERTIES, known]})
+    route = hubspot.post(path=f"{DEALS}/batch/update")
+    route.side_effect = lambda request: httpx.Response(
+        200, json=done(*(int(each["id"]) for each in json.loads(request.content)["inputs"]))
+    )
+    adapter = open_adapter((FieldBinding(name="asked", native="answered", type=FieldType.BOOL),))
+    receipts = adapter.write([make_update(n, None, asked=value) for n, value in enumerate([True, False, None], 1)])
+    bodies = [each["properties"]["answered"] for each in sent(route)]
+
+    if sent_as is None:
+        assert [Outcome.REFUSED, Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+        assert "no option says yes" in receipts[0].message
+    else:
+        assert ([Outcome.APPLIED] * 3, sent_as) == ([receipt.outcome for receipt in receipts], bodies)
 
 
 def test_without_a_key_property_nothing_is_created(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
