@@ -11,6 +11,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http import Reply, Usage
 from crmbridge.http.client import tidy
 from crmbridge.http.headers import count_in, wait_in
+from crmbridge_hubspot.shapes import NOT_THERE
 
 BURST, DAY = "burst", "day"  # names of rates
 WINDOW = "10000"  # milliseconds of the burst limit
@@ -28,6 +29,10 @@ RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access toke
 
 class AbsentError(RefusedError):
     """HubSpot answered 404. Never leaves this package."""
+
+
+class NoneFoundError(AbsentError):
+    """HubSpot answered 404, and said that it is about what was asked for: the place itself is there."""
 
 
 class TakenError(RefusedError):
@@ -100,12 +105,23 @@ def judge(reply: Reply) -> CrmbridgeError | None:
         later = HeldError if status == 423 else RetryLaterError
         error = later(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
     elif status == 404:
-        error = AbsentError(f"not there (404): {said}")
+        error = _absent(reply, said)
     elif status == 409 or (status == 400 and is_taken(body)):
         error = TakenError(f"HubSpot refused it ({status}): {said}")
     elif 400 <= status < 500 and status != 408:
         error = RefusedError(f"HubSpot refused it ({status}): {said}")
     return error
+
+
+def _absent(reply: Reply, said: str) -> CrmbridgeError:
+    """Tell what is not there. A page comes from in front of HubSpot, or for a place that is no more: it says nothing.
+
+    Taken for an answer, what was asked for would be gone, or hang on nothing.
+    """
+    if not isinstance(reply.body, dict):
+        return RetryLaterError(f"the answer (404) is none of HubSpot's own: {said}")
+    found_none = reply.body.get("category") == NOT_THERE
+    return (NoneFoundError if found_none else AbsentError)(f"not there (404): {said}")
 
 
 def judge_read(reply: Reply) -> CrmbridgeError | None:
