@@ -122,6 +122,8 @@ def test_an_answer_that_says_there_is_more_and_not_where_is_no_whole_one(
         (400, [{"errorCode": "INVALID_QUERY_LOCATOR", "message": "invalid query locator"}], RetryLaterError),
         (400, [{"errorCode": "MALFORMED_QUERY", "message": "\nSELECT\n  ^\nno"}], RefusedError),
         (400, {"error": "invalid_grant", "error_description": "expired"}, RefusedError),
+        (404, [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}], RefusedError),
+        (404, None, RetryLaterError),  # a page that says what is being mended (airbyte, rate_limiting.py)
         (410, None, ConfigurationError),
         (420, None, RetryLaterError),
     ],

@@ -31,7 +31,7 @@ _LATER = {
     "REQUEST_LIMIT_EXCEEDED",
 }
 _NOT_ALLOWED = ("INSUFFICIENT_ACCESS", "API_DISABLED")  # how codes begin that tell of a permission
-_TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up
+_TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up; a 404 may come so, too
 _SESSION_CODES = {"INVALID_SESSION_ID", "InvalidSessionId", "INVALID_AUTH_HEADER"}
 _USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
 EXPIRED = "Session expired or invalid"
@@ -90,7 +90,7 @@ def judge(reply: Reply) -> CrmbridgeError | None:
             f"this API version is no longer served ({reply.status})",
             advice=f'Set api_version: "{DEFAULT_VERSION}" in the connection, or another that GET /services/data lists.',
         )
-    if reply.status in _TRANSIENT:
+    if reply.status in _TRANSIENT or (reply.status == 404 and not errors):
         return RetryLaterError(f"the org is not ready ({reply.status})")
     if reply.status in {414, 431} and not errors:
         return RefusedError(f"the request is too long for the org ({reply.status})")
