@@ -196,6 +196,7 @@ class TestWire:
             (404, {"status": False, "error": "Unknown method ."}, RetryLaterError),
             (405, {"success": False, "error": "Method not allowed"}, RefusedError),
             (410, {"success": True, "data": {"id": 33}}, RefusedError),
+            (410, {"error": "This version has ended"}, RetryLaterError),
             (415, {"success": False, "error": "Feature is not enabled"}, RefusedError),
             (422, {"status": "error", "success": False, "errors": {"name": ["Required"]}}, RefusedError),
             (500, {"success": False, "error": "oops"}, RetryLaterError),

@@ -20,6 +20,11 @@ ASK_RIGHTS = (
     "scopes that `crmbridge connections` names."
 )
 
+ASK_WHERE = (
+    "Check base_url and v1_root of the connection, if they are set; else Pipedrive may have ended this call, and a newer "
+    "crmbridge does without it. Nothing was lost."
+)
+
 
 class ForbiddenError(AuthenticationError):
     """The token is good, but its user may not see or change this one thing."""
@@ -69,8 +74,8 @@ def _not_of_a_record(reply: Reply) -> RetryLaterError | None:
     """
     if reply.status == 403 and reply.body is NOT_JSON:
         return _shut_out()
-    if reply.status == 404 and not (isinstance(reply.body, dict) and "success" in reply.body):
-        return NoRouteError(f"there is no such call (404): {words(reply)}")
+    if reply.status in {404, 410} and not (isinstance(reply.body, dict) and "success" in reply.body):
+        return NoRouteError(f"there is no such call ({reply.status}): {words(reply)}", advice=ASK_WHERE)
     return None
 
 
