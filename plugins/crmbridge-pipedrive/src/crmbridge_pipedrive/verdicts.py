@@ -21,8 +21,8 @@ ASK_RIGHTS = (
 )
 
 ASK_WHERE = (
-    "Check base_url and v1_root of the connection, if they are set; else Pipedrive may have ended this call, and a newer "
-    "crmbridge does without it. Nothing was lost."
+    "Check base_url and v1_root of the connection, if they are set; else Pipedrive may have ended this call, and a "
+    "newer crmbridge does without it. Nothing was lost."
 )
 
 
