@@ -10,9 +10,10 @@ import pytest
 import respx
 
 from crmbridge.errors import AuthenticationError, RefusedError, RetryLaterError
+from crmbridge.model.changes import Action
 from crmbridge.model.records import Kind, Ref
 from crmbridge.sandbox import VirtualClock
-from crmbridge.testing.factories import NOON
+from crmbridge.testing.factories import NOON, make_change
 
 from .accounts import LINKS, OBJECTS, Answer, Opener
 
@@ -142,6 +143,39 @@ def test_all_missing_may_come_as_404(hubspot: respx.MockRouter, open_adapter: Op
     hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, json={"status": "error", "message": "none"})
 
     assert {} == dict(open_adapter().read([Ref("hs", Kind.DEAL, "1")]))
+
+
+PAGE = {"html": "<!doctype html><title>404 Not Found</title>", "headers": {"content-type": "text/html"}}
+
+
+def test_a_page_instead_of_an_answer_says_nothing_of_records(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Not every 404 means "none found" (ingestr#1203, review): what stands before HubSpot answers so, too."""
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, **PAGE)
+
+    with pytest.raises(RetryLaterError, match="none of HubSpot's own"):
+        open_adapter().read([Ref("hs", Kind.DEAL, "1")])
+
+
+def test_a_page_instead_of_an_answer_archives_nothing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Taken for "gone already", the deal would stay there, and be counted as archived."""
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json={"results": [make_deal(1)]})
+    hubspot.post(path=f"{OBJECTS}/deals/batch/archive").respond(404, **PAGE)
+    change = make_change(1, connection="hs", action=Action.ARCHIVE, target=Ref("hs", Kind.DEAL, "1"), expects=None)
+
+    with pytest.raises(RetryLaterError, match="none of HubSpot's own"):
+        open_adapter().write([change])
+
+
+@pytest.mark.parametrize("answer", [{"json": {"status": "error", "message": "resource not found"}}, PAGE])
+def test_a_path_that_is_gone_does_not_take_all_contacts_off_all_deals(
+    hubspot: respx.MockRouter, open_adapter: Opener, answer: dict[str, Any]
+) -> None:
+    """v4's associations end before the rest ("Legacy APIs": 30 March 2027); contacts would go in every other CRM."""
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json={"results": [make_deal(1)]})
+    hubspot.post(path__regex=rf"{LINKS}/\w+/batch/read").respond(404, **answer)
+
+    with pytest.raises((RefusedError, RetryLaterError), match="404"):
+        open_adapter().read([Ref("hs", Kind.DEAL, "1")])
 
 
 def test_a_deal_is_read_with_its_problems(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
@@ -367,7 +401,7 @@ def test_what_changed_comes_with_its_links_and_its_moves(hubspot: respx.MockRout
     hubspot.get(path=f"{OBJECTS}/deals").respond(json={"results": []})
     contact = {"from": {"id": "1"}, "to": [{"toObjectId": 77, "associationTypes": [{"typeId": 3}]}]}
     hubspot.post(path=f"{LINKS}/contacts/batch/read").respond(json={"results": [contact]})
-    hubspot.post(path=f"{LINKS}/companies/batch/read").respond(404, json={"message": "none"})
+    hubspot.post(path=f"{LINKS}/companies/batch/read").respond(404, json={"category": "OBJECT_NOT_FOUND"})
     (page, _) = open_adapter().pull(Kind.DEAL, '{"v":1,"at":1780000000000}')
 
     assert [("77",)] == [record.fields["contacts"] for record in page.records]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import respx
 
-from crmbridge.errors import CrmbridgeError, RetryLaterError
+from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterError
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import Adapter, FieldBinding
@@ -154,3 +154,15 @@ def test_stages_without_a_name_or_place_are_told_apart_by_their_ids(
     (pipeline,) = open_adapter().describe().pipelines
 
     assert (("7", "7"), ["first"]) == ((pipeline.id, pipeline.label), [stage.label for stage in pipeline.stages])
+
+
+@pytest.mark.parametrize("part", ["errors", "context"])
+@pytest.mark.parametrize("odd", [7, "none", ["x"], {"x": 1}, [{"context": ["x"]}], True])
+def test_a_refusal_in_another_shape_is_the_same_refusal(
+    hubspot: respx.MockRouter, open_adapter: Opener, part: str, odd: Any
+) -> None:
+    """Every part of an error is optional ("Error handling"); what stands in its place breaks nothing off."""
+    hubspot.post(path=READ).respond(403, json={"message": "no", part: odd})
+
+    with pytest.raises(AuthenticationError, match="does not allow"):
+        open_adapter().read([Ref("hs", Kind.DEAL, "1")], fields=["name"])

@@ -29,6 +29,8 @@ def decode(text: str, kind: FieldType) -> Value:
         ("1500.50", FieldType.MONEY, Money(Decimal("1500.50"), "EUR")),
         ("1.2000000000000002", FieldType.NUMBER, Decimal("1.2000000000000002")),
         ("true", FieldType.BOOL, True),
+        ("No", FieldType.BOOL, False),  # of a dropdown, which people make as a checkbox can't say "not asked yet"
+        ("Sim", FieldType.BOOL, True),
         ("2024-02-29", FieldType.DATE, date(2024, 2, 29)),
         ("2023-01-15T05:00:00Z", FieldType.DATETIME, datetime(2023, 1, 15, 5, tzinfo=UTC)),
         ("2023-01-15T05:00:00.123Z", FieldType.DATETIME, datetime(2023, 1, 15, 5, 0, 0, 123000, tzinfo=UTC)),
@@ -47,7 +49,7 @@ def test_the_text_false_is_false() -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("1,5", FieldType.MONEY), ("NaN", FieldType.NUMBER), ("yes", FieldType.BOOL), ("soon", FieldType.DATE)],
+    [("1,5", FieldType.MONEY), ("NaN", FieldType.NUMBER), ("perhaps", FieldType.BOOL), ("soon", FieldType.DATE)],
 )
 def test_what_cannot_be_read_is_said(text: str, kind: FieldType) -> None:
     """A value that makes no sense is an error of that value."""

@@ -17,7 +17,7 @@ from crmbridge.ports import FieldBinding
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot.bodies import has_marker, to_html
 
-from .accounts import DEALS, Opener
+from .accounts import DEALS, PROPERTIES, Answer, Opener, make_property
 
 CHOICES = FieldBinding(name="tags", native="note_to_self", type=FieldType.CHOICES)
 
@@ -315,6 +315,42 @@ def test_a_key_that_is_taken_may_be_said_of_the_whole_request(hubspot: respx.Moc
     assert (Outcome.APPLIED, Ref("hs", Kind.DEAL, "9")) == (receipt.outcome, receipt.ref)
 
 
+TAKEN = (
+    'Property values were not valid: [{"isValid":false,"message":"k1 is already in use",'
+    '"error":"CONFLICTING_UNIQUE_VALUE","name":"crmbridge_key"}]'
+)
+
+
+@pytest.mark.parametrize("status", [207, 400])
+@pytest.mark.parametrize("said", ["in the words", "in the code"])
+def test_a_key_that_is_taken_may_be_said_as_a_wrong_value(
+    hubspot: respx.MockRouter, open_adapter: Opener, status: int, said: str
+) -> None:
+    """Of properties that an account made unique itself, integrations in public repositories meet it as a 400.
+
+    Refused for good, a deal that is there would wait for a person, and never be linked.
+    """
+    change = make_creation("k1")
+    error = {"category": "VALIDATION_ERROR", "context": {"objectWriteTraceId": [change.id]}}
+    error |= {"message": TAKEN} if said == "in the words" else {"message": "not valid"}
+    error |= {} if said == "in the words" else {"errors": [{"message": "in use", "code": "CONFLICTING_UNIQUE_VALUE"}]}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(status, json=done(errors=[error]) if status == 207 else error)
+    there = {"id": "9", "properties": {"crmbridge_key": "k1"}}
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json={"results": [there]})
+    (receipt,) = open_adapter().write([change])
+
+    assert (Outcome.APPLIED, Ref("hs", Kind.DEAL, "9")) == (receipt.outcome, receipt.ref)
+
+
+def test_another_unique_value_that_is_taken_is_refused(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """No deal has the key, so it is a property of the account's own that a person has to look at."""
+    hubspot.post(path=f"{DEALS}/batch/create").respond(400, json={"category": "VALIDATION_ERROR", "message": TAKEN})
+    hubspot.post(path=f"{DEALS}/batch/read").respond(json={"results": []})
+    (receipt,) = open_adapter().write([make_creation("k1")])
+
+    assert (Outcome.REFUSED, True) == (receipt.outcome, "already in use" in receipt.message)
+
+
 def test_a_key_that_is_taken_by_what_can_not_be_read_is_unknown(
     hubspot: respx.MockRouter, open_adapter: Opener
 ) -> None:
@@ -359,6 +395,34 @@ def test_what_cannot_be_written_is_refused_unsent(
 
     assert Outcome.REFUSED == receipt.outcome
     assert why in receipt.message
+
+
+DROPDOWN = make_property("answered", "enumeration", fieldType="select")
+
+
+@pytest.mark.parametrize(
+    ("options", "sent_as"),
+    [(["Yes", "No"], ["Yes", "No", ""]), (["sim", "não", "?"], ["sim", "não", ""]), (["Good", "Bad"], None)],
+)
+def test_a_yes_or_no_goes_into_a_dropdown_as_its_option(
+    hubspot: respx.MockRouter, open_adapter: Opener, answer_account: Answer, options: list[str], sent_as: Any
+) -> None:
+    """HubSpot refuses `true` there; where no option says yes or no, that is said before anything is sent."""
+    known = {**DROPDOWN, "options": [{"value": each, "label": each} for each in options]}
+    answer_account(hubspot, properties={"results": [*PROPERTIES, known]})
+    route = hubspot.post(path=f"{DEALS}/batch/update")
+    route.side_effect = lambda request: httpx.Response(
+        200, json=done(*(int(each["id"]) for each in json.loads(request.content)["inputs"]))
+    )
+    adapter = open_adapter((FieldBinding(name="asked", native="answered", type=FieldType.BOOL),))
+    receipts = adapter.write([make_update(n, None, asked=value) for n, value in enumerate([True, False, None], 1)])
+    bodies = [each["properties"]["answered"] for each in sent(route)]
+
+    if sent_as is None:
+        assert [Outcome.REFUSED, Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+        assert "no option says yes" in receipts[0].message
+    else:
+        assert ([Outcome.APPLIED] * 3, sent_as) == ([receipt.outcome for receipt in receipts], bodies)
 
 
 def test_without_a_key_property_nothing_is_created(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

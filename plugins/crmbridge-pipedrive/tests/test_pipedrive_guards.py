@@ -192,3 +192,12 @@ def test_the_file_is_what_pipedrive_takes(served: Served) -> None:
 
     assert [200, 200] == [answer.status_code for answer in answers]
     assert {CODES["pains"], CODES["discount"]} == {f["field_code"] for f in listed if f["required_fields"]["enabled"]}
+
+
+def test_a_name_that_would_end_a_cell_stays_in_it() -> None:
+    """Labels are people's own: one with a bar in it would push what is required to win under another heading."""
+    bound = (FieldBinding(name="pains", native="Pains | needs", type=FieldType.TEXT),)
+    page = guards(request(rule({"required": ["pains"]}), fields=bound)).files[STEPS]
+    (row,) = [line for line in page.splitlines() if line.startswith("| Pains")]
+
+    assert r"| Pains \| needs | 3, 4, 5 | yes | by hand |" == row

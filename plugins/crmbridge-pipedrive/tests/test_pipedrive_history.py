@@ -13,7 +13,7 @@ from crmbridge.model.records import Kind, Move, Position, Record, Ref, Status
 from crmbridge_pipedrive.api import Api
 from crmbridge_pipedrive.changelogs import ChangeLogs
 from crmbridge_pipedrive.history import History, may_have_moved
-from crmbridge_pipedrive.verdicts import ForbiddenError
+from crmbridge_pipedrive.verdicts import ForbiddenError, NoRouteError
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 PIPELINES = {"1": "1", "2": "1", "3": "1", "7": "2"}
@@ -124,8 +124,8 @@ def test_being_deleted_is_no_move() -> None:
 
 @pytest.mark.parametrize(
     "changelog",
-    [[], [change(3, "stage_id", "1", "2")], RefusedError("410"), ForbiddenError("403")],
-    ids=["empty", "too short", "gone", "forbidden"],
+    [[], [change(3, "stage_id", "1", "2")], RefusedError("410"), ForbiddenError("403"), NoRouteError("404")],
+    ids=["empty", "too short", "gone", "forbidden", "no such call"],
 )
 def test_the_flow_is_asked_where_the_changelog_does_not_explain(changelog: list[Row] | Exception) -> None:
     """How far back the changelog goes is not documented; the flow costs twice as much and is the second choice."""
@@ -159,6 +159,12 @@ def test_without_any_history_the_last_known_time_counts() -> None:
     found = moves(feeds, "3", stage_change_time=9)
 
     assert [(NOON + timedelta(minutes=9), None, "3")] == [(m.at, m.before, m.after.stage) for m in found]
+
+
+def test_calls_that_are_no_more_take_no_history_away() -> None:
+    """Taken for a deal that is gone, all moves that are known of every deal would be replaced by its last one."""
+    with pytest.raises(NoRouteError):
+        moves(Feeds(NoRouteError("404"), NoRouteError("404")), "3", stage_change_time=9)
 
 
 def test_history_that_lags_is_brought_up_to_the_record() -> None:

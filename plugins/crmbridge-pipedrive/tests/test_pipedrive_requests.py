@@ -286,8 +286,8 @@ class TestRequests:
         [
             ({"id": 7, "title": "Fine", "custom_fields": {SCORE: 2.50}}, Outcome.APPLIED),
             ({"id": 7, "title": " Fine ", "custom_fields": {SCORE: "2.5"}}, Outcome.APPLIED),
-            ({"id": 7, "title": "Other", "custom_fields": {SCORE: 2.50}}, Outcome.UNKNOWN),
-            ({"id": 7, "title": "Fine", "custom_fields": {SCORE: None}}, Outcome.UNKNOWN),
+            ({"id": 7, "title": "Other", "custom_fields": {SCORE: 2.50}}, Outcome.REFUSED),
+            ({"id": 7, "title": "Fine", "custom_fields": {SCORE: None}}, Outcome.REFUSED),
             ({"title": "Fine"}, Outcome.UNKNOWN),
             (None, Outcome.UNKNOWN),
         ],
@@ -295,16 +295,30 @@ class TestRequests:
     def test_the_answer_is_compared_with_what_was_sent(
         self, vendor: respx.MockRouter, adapter: Adapter, answer: Any, outcome: Outcome
     ) -> None:
-        """A 200 whose deal holds something else is no success (client-nodejs #626)."""
+        """A 200 whose deal holds something else is no success (client-nodejs #626).
+
+        Such as the value of a deal with products: called unclear, it would be sent again by every run.
+        """
         vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": answer})
+        vendor.get("/api/v2/deals/7").respond(json={"success": True, "data": answer})
 
         assert outcome is adapter.write([update(name="Fine", score=Decimal("2.5"))])[0].outcome
+
+    def test_what_the_answer_shows_otherwise_may_be_there_by_now(
+        self, vendor: respx.MockRouter, adapter: Adapter
+    ) -> None:
+        """Only what the deal itself does not hold was not kept."""
+        data = {"id": 7, "title": "Before"}
+        vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": data})
+        vendor.get("/api/v2/deals/7").respond(json={"success": True, "data": {**data, "title": "Fine"}})
+
+        assert Outcome.APPLIED == adapter.write([update(name="Fine")])[0].outcome
 
     @pytest.mark.parametrize(
         ("there", "outcome"),
         [
             (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 2.5}}}), "applied"),
-            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 9}}}), "unknown"),
+            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 9}}}), "refused"),
             (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": None}}), "unknown"),
             (httpx.Response(404, json={"success": False, "error": "Deal not found"}), "unknown"),
         ],

@@ -11,7 +11,7 @@ from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType, Value
 from crmbridge.plugins import AdapterSpec
-from crmbridge.ports import Adapter, FieldWish
+from crmbridge.ports import Adapter, FieldBinding, FieldWish
 from crmbridge.sandbox import Served
 from crmbridge.testing.factories import make_change
 from crmbridge_pipedrive import plugin
@@ -237,3 +237,47 @@ class TestFields:
         said = " ".join(spec.steps(FieldWish(name="BANT budget", label="BANT budget", type=FieldType.BOOL)))
 
         assert all(word in said for word in ("Data fields", "BANT budget", "Single option", "Yes, No"))
+
+
+class TestLabels:
+    """The one option list that every account has is no custom field, and is written in another way than these."""
+
+    def test_labels_are_set_and_taken_off(self, opened: Open, state: Any) -> None:
+        """The list replaces the one that is there; null, which clears a custom field, is refused for it."""
+        adapter = opened(fields=(FieldBinding(name="labels", native="Label", type=FieldType.CHOICES),))
+        ref = Ref("pd", Kind.DEAL, "1")
+        held = []
+        for labels in (("Cold", "Hot"), ("Cold",), ()):
+            assert Outcome.APPLIED == adapter.write([choose("1", labels=labels)])[0].outcome
+            held.append((state.tables.deals[1]["label_ids"], adapter.read([ref])[ref].fields["labels"]))
+
+        assert [([3, 1], ("Cold", "Hot")), ([3], ("Cold",)), ([], ())] == held
+
+
+class TestWhereTasksAndNotesHang:
+    """On a deal, a company or a contact, by fields of their own: ids of each are numbers, and are alike."""
+
+    @pytest.mark.parametrize("kind", [Kind.DEAL, Kind.COMPANY, Kind.CONTACT])
+    @pytest.mark.parametrize("action", [Action.TASK, Action.NOTE])
+    def test_they_hang_where_the_change_says(self, adapter: Adapter, state: Any, action: Action, kind: Kind) -> None:
+        """A note for contact 3 would tell everybody who sees deal 3; and it is found again where it hangs."""
+        near, key = Ref("pd", kind, "3"), "mark-77"
+        edits = (FieldEdit("body", None, "Call back"),)
+        change = make_change(id="t", connection="pd", action=action, target=near, key=key, edits=edits)
+        (receipt,) = adapter.write([change])
+        rows = state.tables.activities if action is Action.TASK else state.tables.notes
+        assert receipt.ref is not None
+        row = rows[int(receipt.ref.id)]
+        names = {Kind.DEAL: "deal_id", Kind.COMPANY: "org_id", Kind.CONTACT: "person_id"}
+
+        assert {names[kind]: 3} == {name: row[name] for name in names.values() if row[name] is not None}
+        assert receipt.ref == adapter.find(receipt.ref.kind, key, near)
+
+    def test_nothing_hangs_on_anything_else(self, adapter: Adapter) -> None:
+        """A user has no timeline in Pipedrive."""
+        near = Ref("pd", Kind.USER, "3")
+        edits = (FieldEdit("body", None, "Call back"),)
+        change = make_change(id="t", connection="pd", action=Action.NOTE, target=near, key="k", edits=edits)
+
+        assert Outcome.REFUSED == adapter.write([change])[0].outcome
+        assert None is adapter.find(Kind.NOTE, "k", near)

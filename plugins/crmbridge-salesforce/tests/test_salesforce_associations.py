@@ -325,7 +325,7 @@ def router() -> Iterator[respx.MockRouter]:
     fields += [
         _field("CloseDate", "date"),
         _field("AccountId", "reference"),
-        _field("CrmBridge_Key__c", externalId=True),
+        _field("CrmBridge_Key__c", externalId=True, unique=True),
     ]
     stage = {"ApiName": "Prospecting", "MasterLabel": "P", "IsActive": True, "IsClosed": False, "IsWon": False}
     with respx.mock(assert_all_called=False) as found:

@@ -41,6 +41,11 @@ def make_describe(*extra: Mapping[str, Any], **overrides: Any) -> dict[str, Any]
     return {"name": "Opportunity", "fields": [*fields, *extra], "recordTypeInfos": [], **overrides}
 
 
+def make_key(**marks: bool) -> dict[str, Any]:
+    """Make the field for the key."""
+    return make_field("CrmBridge_Key__c", externalId=True, **marks)
+
+
 def make_rows(*rows: Mapping[str, Any], **overrides: Any) -> dict[str, Any]:
     """Make the answer of a query."""
     return {"totalSize": len(rows), "done": True, "records": list(rows), **overrides}
@@ -117,6 +122,8 @@ def test_an_answer_that_says_there_is_more_and_not_where_is_no_whole_one(
         (400, [{"errorCode": "INVALID_QUERY_LOCATOR", "message": "invalid query locator"}], RetryLaterError),
         (400, [{"errorCode": "MALFORMED_QUERY", "message": "\nSELECT\n  ^\nno"}], RefusedError),
         (400, {"error": "invalid_grant", "error_description": "expired"}, RefusedError),
+        (404, [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}], RefusedError),
+        (404, None, RetryLaterError),  # a page that says what is being mended (airbyte, rate_limiting.py)
         (410, None, ConfigurationError),
         (420, None, RetryLaterError),
     ],
@@ -184,6 +191,39 @@ def test_results_belong_to_their_changes(stubbed: SalesforceAdapter, routes: res
 
     assert [Outcome.REFUSED, Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
     assert "Say why first (StageName) [FIELD_CUSTOM_VALIDATION_EXCEPTION]" == receipts[0].message
+
+
+@pytest.mark.parametrize(("answers", "outcome"), [(2, Outcome.APPLIED), (9, Outcome.REFUSED)])
+def test_a_key_that_is_taken_meanwhile_is_written_once_more(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, answers: int, outcome: Outcome
+) -> None:
+    """Of two who create with one new key at once, one is told DUPLICATE_VALUE; the same request then finds the deal.
+
+    What stays taken is another unique field of the org's: that waits for a person.
+    """
+    words = f"duplicate value found: CrmBridge_Key__c duplicates value on record with id: {DEAL}"
+    taken = {"success": False, "errors": [{"statusCode": "DUPLICATE_VALUE", "message": words, "fields": []}]}
+    found = {"id": DEAL, "success": True, "errors": [], "created": False}
+    routes.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=make_describe(make_key(unique=True)))
+    route = routes.patch(f"{BASE}/composite/sobjects/Opportunity/CrmBridge_Key__c")
+    route.side_effect = lambda _request, route: httpx.Response(
+        200, json=[found if route.call_count + 1 >= answers else taken]
+    )
+    edits = (FieldEdit("name", None, "N"),)
+    receipt = stubbed.write([make_change("n", action=Action.CREATE, target=None, key="k-1", edits=edits)])[0]
+
+    assert (outcome, min(answers, 3)) == (receipt.outcome, route.call_count)
+    assert outcome is Outcome.REFUSED or Ref("sf", Kind.DEAL, DEAL) == receipt.ref
+
+
+def test_a_row_that_met_the_daily_limit_can_be_written_later(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter
+) -> None:
+    """The allowance may run out within a request: then it waits for the next run, and not for a person."""
+    error = {"statusCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded.", "fields": []}
+    routes.patch(f"{BASE}/composite/sobjects").respond(json=[{"success": False, "errors": [error]}])
+
+    assert Outcome.FAILED == stubbed.write([make_update(name="N")])[0].outcome
 
 
 def test_who_may_not_make_records_can_be_given_that(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
@@ -264,6 +304,15 @@ def test_the_key_field_is_needed_to_create(stubbed: SalesforceAdapter, routes: r
 
     assert Outcome.FAILED == stubbed.write([change])[0].outcome
     assert None is stubbed.find(Kind.DEAL, "k", None)
+
+
+def test_a_key_field_must_be_unique_to_create(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """Two who create with one key at once would make two deals ("sObject Rows by External ID"): an admin is told."""
+    routes.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=make_describe(make_key(unique=False)))
+    change = make_change(action=Action.CREATE, target=None, key="k", edits=(FieldEdit("name", None, "N"),))
+    receipt = stubbed.write([change])[0]
+
+    assert (Outcome.FAILED, True) == (receipt.outcome, "unique" in receipt.message)
 
 
 def test_record_types_are_pipelines(open_adapter: Callable[..., SalesforceAdapter], routes: respx.MockRouter) -> None:

@@ -14,7 +14,17 @@ from crmbridge.http.client import unusable
 from crmbridge.http.headers import said_at
 from crmbridge.ports import AdapterContext
 from crmbridge_hubspot.paths import PATHS
-from crmbridge_hubspot.replies import BURST, DAY, AbsentError, TooMuchError, expired, judge, judge_read, meter
+from crmbridge_hubspot.replies import (
+    BURST,
+    DAY,
+    AbsentError,
+    NoneFoundError,
+    TooMuchError,
+    expired,
+    judge,
+    judge_read,
+    meter,
+)
 from crmbridge_hubspot.settings import HubSpotSettings
 from crmbridge_hubspot.shapes import ShapeError, id_in, next_of, object_in, objects_in, records_in, results_of
 
@@ -146,7 +156,7 @@ class HubSpotApi:
             inputs = [{"id": each} for each in ids] if token is None else load_json(token)
             try:
                 return self._asked("POST", self.paths.links(start, end), None, _linked, {"inputs": inputs})
-            except AbsentError:
+            except NoneFoundError:  # any other 404 is about the path: nothing would seem to hang on anything
                 return [], None
 
         return fetch

@@ -18,7 +18,7 @@ from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.counterparts import KNOWN_BY, made_properties
 from crmbridge_hubspot.mapping import Terms
 from crmbridge_hubspot.objects import LINKED
-from crmbridge_hubspot.values import SAY_CURRENCY
+from crmbridge_hubspot.values import SAY_CURRENCY, flag_option
 
 # HUBSPOT_DEFINED association types ("Associate records"): of a deal with its primary company and its contacts, of a
 # contact with its primary company, and of tasks and notes with what they hang on.
@@ -93,6 +93,8 @@ class Bodies(Struct, frozen=True, kw_only=True):
             raise RefusedError(f"the account has no deal property {native!r}")
         if not known.writable:
             raise RefusedError(f"the deal property {native!r} is read-only")
+        if isinstance(value, bool) and known.options:
+            return {native: flag_option(value, known)}
         written = {native: self.terms.codec.encode(value, self.terms.account.native_types.get(native, ""))}
         return {**written, **self._currency(value)} if isinstance(value, Money) else written
 

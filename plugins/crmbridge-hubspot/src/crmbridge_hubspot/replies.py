@@ -11,6 +11,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, 
 from crmbridge.http import Reply, Usage
 from crmbridge.http.client import tidy
 from crmbridge.http.headers import count_in, wait_in
+from crmbridge_hubspot.shapes import NOT_THERE
 
 BURST, DAY = "burst", "day"  # names of rates
 WINDOW = "10000"  # milliseconds of the burst limit
@@ -22,6 +23,7 @@ WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the a
 # The network in front of HubSpot does not get through to it, or not safely: no smaller page helps, nor trying at once.
 UNREACHED, BROKEN = frozenset({522, 525, 526}), timedelta(minutes=5)
 VALUES = "Property values were not valid: "  # what follows is a list of its own, in JSON
+UNIQUE = "CONFLICTING_UNIQUE_VALUE"
 RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access token mends
 
 
@@ -29,8 +31,12 @@ class AbsentError(RefusedError):
     """HubSpot answered 404. Never leaves this package."""
 
 
+class NoneFoundError(AbsentError):
+    """HubSpot answered 404, and said that it is about what was asked for: the place itself is there."""
+
+
 class TakenError(RefusedError):
-    """HubSpot answered 409: a unique value is taken. Never leaves this package."""
+    """A value that must be unique is taken. Never leaves this package."""
 
 
 class NotAllowedError(AuthenticationError):
@@ -61,6 +67,21 @@ def worded(message: str) -> str:
     return tidy(VALUES + said if said else message)
 
 
+def is_taken(error: Mapping[str, Any]) -> bool:
+    """Tell whether an error says that a value which must be unique is taken.
+
+    It is a conflict of its own (409), or one of the values that are not valid (400), in the words or by its code.
+    """
+    said = [str(each.get(name) or "") for each in _with_its_own(error) for name in ("message", "code", "subCategory")]
+    return error.get("category") == "CONFLICT" or any(UNIQUE in each for each in said)
+
+
+def _with_its_own(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give an error, and the ones that it lists; any part of it may be missing, or be something else."""
+    listed = error.get("errors")
+    return [error, *(each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict))]
+
+
 def named_by(error: Mapping[str, Any], *names: str) -> set[str]:
     """Give what an error of a batch names in its context, under these names or under any."""
     context = error.get("context")
@@ -84,12 +105,23 @@ def judge(reply: Reply) -> CrmbridgeError | None:
         later = HeldError if status == 423 else RetryLaterError
         error = later(f"HubSpot {WAITING[status]} ({status}): {said}", after=_wait(reply, body, said))
     elif status == 404:
-        error = AbsentError(f"not there (404): {said}")
-    elif status == 409:
+        error = _absent(reply, said)
+    elif status == 409 or (status == 400 and is_taken(body)):
         error = TakenError(f"HubSpot refused it ({status}): {said}")
     elif 400 <= status < 500 and status != 408:
         error = RefusedError(f"HubSpot refused it ({status}): {said}")
     return error
+
+
+def _absent(reply: Reply, said: str) -> CrmbridgeError:
+    """Tell what is not there. A page comes from in front of HubSpot, or for a place that is no more: it says nothing.
+
+    Taken for an answer, what was asked for would be gone, or hang on nothing.
+    """
+    if not isinstance(reply.body, dict):
+        return RetryLaterError(f"the answer (404) is none of HubSpot's own: {said}")
+    found_none = reply.body.get("category") == NOT_THERE
+    return (NoneFoundError if found_none else AbsentError)(f"not there (404): {said}")
 
 
 def judge_read(reply: Reply) -> CrmbridgeError | None:
@@ -124,9 +156,7 @@ def _body(reply: Reply) -> Mapping[str, Any]:
 
 
 def _not_allowed(body: Mapping[str, Any], said: str) -> NotAllowedError:
-    contexts = [each.get("context") or {} for each in body.get("errors") or () if isinstance(each, dict)]
-    contexts.append(body.get("context") or {})
-    scopes = sorted({str(s) for context in contexts for s in context.get("requiredGranularScopes") or ()})
+    scopes = sorted({s for each in _with_its_own(body) for s in named_by(each, "requiredGranularScopes")})
     lacking = tidy(", ".join(scopes))
     advice = f"Give the token these scopes: {lacking}." if lacking else "Give the token the scopes that it lacks."
     return NotAllowedError(f"HubSpot does not allow this (403): {said}", advice=advice)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from crmbridge.errors import RefusedError
 from crmbridge.http.client import tidy
 from crmbridge.model.values import FieldType, Money, Value
+from crmbridge.ports import NativeField
 from crmbridge_hubspot.shapes import ShapeError
 
 EXACT_DIGITS = 15  # HubSpot's numbers are doubles; a longer one would lose its tail without a word
@@ -127,13 +128,26 @@ def _number(text: str) -> Decimal:
 def _flag(text: str) -> bool:
     flag = _FLAGS.get(text)
     if flag is None:
-        flag = _FLAGS.get(text.lower())
+        flag = _FLAGS.get(text.strip().lower())
     if flag is None:
         raise ValueError(f"{text[:60]!r} is neither true nor false")
     return flag
 
 
-_FLAGS = {"true": True, "false": False}
+# What a checkbox says, and what options of a dropdown do, in the languages that crmbridge speaks.
+_FLAGS = {
+    **dict.fromkeys(("true", "yes", "sim", "是"), True),
+    **dict.fromkeys(("false", "no", "não", "nao", "否"), False),
+}
+
+
+def flag_option(value: bool, known: NativeField) -> str:  # noqa: FBT001  the value that is written
+    """Give the one option of a dropdown that says yes, or no; raises RefusedError where there is none."""
+    found = [option for option in known.options if _FLAGS.get(option.strip().lower()) is value]
+    if len(found) != 1:
+        many = "several options say" if found else "no option says"
+        raise RefusedError(f"the deal property {known.name!r} can't be written: {many} {'yes' if value else 'no'}")
+    return found[0]
 
 
 def _choices(text: str) -> Value:

@@ -20,7 +20,7 @@ from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
 from crmbridge_hubspot.currencies import turning
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
-from crmbridge_hubspot.replies import HeldError, TakenError, named_by, worded
+from crmbridge_hubspot.replies import HeldError, TakenError, is_taken, named_by, worded
 
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
 TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
@@ -154,7 +154,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         error = next((each for each in errors if _speaks_of(each, change, alone=alone)), None)
         if error is not None:
             said = worded(str(error.get("message") or error.get("category") or "refused"))
-            taken = self._made_before(change, said) if error.get("category") == "CONFLICT" else None
+            taken = self._made_before(change, said) if is_taken(error) else None
             return taken or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:

@@ -16,7 +16,7 @@ from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money, Value
 from crmbridge_pipedrive.account import DealFields
 from crmbridge_pipedrive.api import Row
-from crmbridge_pipedrive.finding import holds
+from crmbridge_pipedrive.finding import PLACES, holds
 from crmbridge_pipedrive.values import FieldDefinition, currency_of, decimal, encode
 
 READ_ONLY = frozenset(
@@ -97,6 +97,8 @@ class Bodies(Struct, frozen=True, kw_only=True):
 
     def _put_bound(self, body: Row, definition: FieldDefinition, value: Value) -> None:
         encoded = encode(value, definition, self.currency)
+        if encoded is None and definition.native_type == "set" and not definition.custom:
+            encoded = []  # null clears custom fields only; labels are a list, which replaces the one that is there
         if definition.custom:
             body.setdefault("custom_fields", {})[definition.code] = encoded
         else:
@@ -109,7 +111,7 @@ class Bodies(Struct, frozen=True, kw_only=True):
             "subject": str(after.get("subject") or "Task"),
             "type": self.task_type,
             "note": marked_html(after.get("body"), change.key),
-            **_where(change),
+            **_task_on(change),
             **_when_and_whose(after),
         }
 
@@ -196,7 +198,16 @@ def contacts_of(value: Value) -> list[int]:
 
 def _where(change: Change) -> Row:
     target = ref_of(change)
-    return {"org_id" if target.kind is Kind.COMPANY else "deal_id": number_of(target.id)}
+    if target.kind not in PLACES:
+        raise RefusedError(f"{change.connection}: Pipedrive can't hang a {change.kind} on a {target.kind}")
+    return {PLACES[target.kind]: number_of(target.id)}
+
+
+def _task_on(change: Change) -> Row:
+    """Say what a task hangs on; a person is its main participant ("Activities: Add a new activity")."""
+    place = _where(change)
+    person = place.pop(PLACES[Kind.CONTACT], None)
+    return place if person is None else {"participants": [{"person_id": person, "primary": True}]}
 
 
 def ref_of(change: Change) -> Ref:

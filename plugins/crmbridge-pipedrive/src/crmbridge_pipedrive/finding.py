@@ -18,6 +18,9 @@ from crmbridge_pipedrive.keys import KeyBook, KeyList
 from crmbridge_pipedrive.mapping import ALL_STATUSES, organization_record
 from crmbridge_pipedrive.values import FieldDefinition
 
+# What a task or note can hang on, as the lists of both and the bodies of notes call it.
+PLACES: Mapping[Kind, str] = {Kind.DEAL: "deal_id", Kind.COMPANY: "org_id", Kind.CONTACT: "person_id"}
+
 
 class Books:
     """Finds what is there by keys, for one account; what was read once of its lists is kept. Thread-safe."""
@@ -99,8 +102,10 @@ _BOOKS: Mapping[Kind, Callable[[Api], KeyBook]] = {Kind.COMPANY: company_book, K
 
 
 def find_marked(api: Api, kind: Kind, marker: str, near: Ref) -> int | None:
-    """Find the task or note with a marker among those on a deal or company."""
-    field = "org_id" if near.kind is Kind.COMPANY else "deal_id"
+    """Find the task or note with a marker among those on a deal, company or contact."""
+    field = PLACES.get(near.kind)
+    if field is None:
+        return None  # nothing hangs on any other
     rows = _tasks(api, field, near.id) if kind is Kind.TASK else _notes(api, field, near.id)
     return next((int(row["id"]) for row, text in rows if is_id(row.get("id")) and holds(text, marker)), None)
 

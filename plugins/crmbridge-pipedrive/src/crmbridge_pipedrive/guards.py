@@ -227,7 +227,8 @@ def _indented(requests: Sequence[Mapping[str, object]]) -> str:
 def _steps(requirements: Sequence[Requirement], request: GuardRequest) -> str:
     names = _stage_names(request)
     rows = [
-        f"| {requirement.label} | {', '.join(names.get(s, str(s)) for s in sorted(requirement.stages)) or '(none)'} "
+        f"| {_cell(requirement.label)} "
+        f"| {', '.join(_cell(names.get(s, str(s))) for s in sorted(requirement.stages)) or '(none)'} "
         f"| {'yes' if requirement.to_win else 'no'} | {FILE if _can_be_sent(requirement) else 'by hand'} |"
         for requirement in requirements
     ]
@@ -252,6 +253,11 @@ def _steps(requirements: Sequence[Requirement], request: GuardRequest) -> str:
         "required of that field so far, so look at it first: `GET /api/v2/dealFields?include_fields=required_fields`.",
     ]
     return "\n".join(text) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Give text that comes from an account as one cell of a table: names may hold what would end it."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _stage_names(request: GuardRequest) -> dict[int, str]:

@@ -15,7 +15,7 @@ from crmbridge_pipedrive.api import Api, Row, is_id
 from crmbridge_pipedrive.changelogs import ChangeLogs, changed_at
 from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment
-from crmbridge_pipedrive.verdicts import ForbiddenError
+from crmbridge_pipedrive.verdicts import ForbiddenError, NoRouteError
 
 STEPS = ("pipeline_id", "stage_id", "status")
 STAMPS = ("add_time", "stage_change_time", "won_time", "lost_time", "close_time")
@@ -68,7 +68,10 @@ class History(Struct, frozen=True, kw_only=True):
         return self._as_far_as_known(deal, deal.position, row, log.steps)
 
     def _changelog(self, row: Row) -> list[Step] | None:
-        return _unless_refused(lambda: changelog_steps(self.logs.read(row["id"], changed_at(row))))
+        try:
+            return _unless_refused(lambda: changelog_steps(self.logs.read(row["id"], changed_at(row))))
+        except NoRouteError:  # then the flow is asked; where that is no more either, moves that are known must stay
+            return None
 
     def _flow(self, row: Row) -> list[Step] | None:
         return _unless_refused(lambda: flow_steps(self.api.rows_v1("flow", {"items": "dealChange"}, id_=row["id"])))

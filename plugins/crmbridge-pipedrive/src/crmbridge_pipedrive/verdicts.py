@@ -20,9 +20,18 @@ ASK_RIGHTS = (
     "scopes that `crmbridge connections` names."
 )
 
+ASK_WHERE = (
+    "Check base_url and v1_root of the connection, if they are set; else Pipedrive may have ended this call, and a "
+    "newer crmbridge does without it. Nothing was lost."
+)
+
 
 class ForbiddenError(AuthenticationError):
     """The token is good, but its user may not see or change this one thing."""
+
+
+class NoRouteError(RetryLaterError):
+    """What was asked for is no call of Pipedrive's, or no more: that says nothing of the record it was asked of."""
 
 
 class ShutOutError(RetryLaterError):
@@ -43,8 +52,8 @@ def judge(reply: Reply, sign_in: str = ASK_SIGN_IN) -> CrmbridgeError | None:
     """
     if reply.status == 429:
         return _too_many(reply)
-    if reply.status == 403 and reply.body is NOT_JSON:
-        return _shut_out()
+    if (error := _not_of_a_record(reply)) is not None:
+        return error
     said = words(reply)
     match reply.status:
         case 401:
@@ -56,6 +65,18 @@ def judge(reply: Reply, sign_in: str = ASK_SIGN_IN) -> CrmbridgeError | None:
         case status:
             may_pass = status in {408, 423, 425} or not 400 <= status < 500
             return None if may_pass else RefusedError(f"refused ({status}): {said}")
+
+
+def _not_of_a_record(reply: Reply) -> RetryLaterError | None:
+    """Give the error for an answer that comes from in front of Pipedrive's records; None for any other.
+
+    v1 goes "without notice" where it is out of support ("Deprecated APIv1 endpoints"), and nothing is gone with it.
+    """
+    if reply.status == 403 and reply.body is NOT_JSON:
+        return _shut_out()
+    if reply.status in {404, 410} and not (isinstance(reply.body, dict) and "success" in reply.body):
+        return NoRouteError(f"there is no such call ({reply.status}): {words(reply)}", advice=ASK_WHERE)
+    return None
 
 
 def words(reply: Reply) -> str:

@@ -213,29 +213,38 @@ class Writer(Struct, frozen=True, kw_only=True):
     def _receipt(self, change: Change, sent: Row, answered: Row) -> Receipt:
         """Compare what is there now with what was sent; what differs was left out without a word.
 
-        Answers to a PATCH were seen to say less than the whole deal, and deals to hold something else after it
-        (client-nodejs #626), so what an answer does not show is read.
+        An update of which the deal keeps something else was refused: unclear, it would be sent again by every run.
         """
         ref = Ref(self.connection, change.kind, str(answered["id"]))
         try:
-            wrong = differences(sent, self._shown(sent, answered))
+            wrong = self._not_kept(sent, answered)
         except CrmbridgeError as error:
             message = f"Pipedrive took the request, and it could not be read back: {error.message}"
             return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=ref, message=message)
-        if wrong:
-            message = f"Pipedrive took the request, but the deal has other values for {', '.join(wrong)}"
-            return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=ref, message=message)
-        return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref)
+        if not wrong:
+            return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref)
+        outcome = Outcome.REFUSED if change.action is Action.UPDATE else Outcome.UNKNOWN
+        message = f"Pipedrive took the request, but the deal keeps other values for {', '.join(wrong)}"
+        return Receipt(change=change.id, outcome=outcome, ref=ref, message=message)
 
-    def _shown(self, sent: Row, answered: Row) -> Row:
-        """Give the answer if it shows all that was sent, else the deal as it is now."""
-        custom, shown = sent.get("custom_fields") or {}, answered.get("custom_fields")
-        if sent.keys() <= answered.keys() and (
-            not custom or (isinstance(shown, dict) and custom.keys() <= shown.keys())
-        ):
-            return answered
+    def _not_kept(self, sent: Row, answered: Row) -> list[str]:
+        """Name the fields of a deal that do not hold what was sent.
+
+        Answers to a PATCH were seen to say less than the whole deal, and deals to hold something else after it
+        (client-nodejs #626), so what an answer does not show as it was sent is read.
+        """
+        if _shows(answered, sent) and not differences(sent, answered):
+            return []
         row = self.api.get("deal", id_=answered["id"])
-        return row if isinstance(row, dict) else {}
+        if not isinstance(row, dict) or not _shows(row, sent):
+            raise UnclearError("the deal does not show all that was sent")
+        return differences(sent, row)
+
+
+def _shows(row: Row, sent: Row) -> bool:
+    """Tell whether a deal shows all that was sent; null for all of its custom fields says nothing of each."""
+    custom, shown = sent.get("custom_fields") or {}, row.get("custom_fields")
+    return sent.keys() <= row.keys() and (not custom or (isinstance(shown, dict) and custom.keys() <= shown.keys()))
 
 
 def _with_what_is_there(account: Account, make: Callable[[], Row]) -> Row:

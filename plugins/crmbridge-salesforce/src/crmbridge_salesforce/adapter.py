@@ -28,6 +28,7 @@ from crmbridge_salesforce.library import KINDS, Library
 from crmbridge_salesforce.listing import Pace
 from crmbridge_salesforce.mapping import OBJECTS
 from crmbridge_salesforce.org import AT_ONCE, COLLECTION, Org
+from crmbridge_salesforce.products import Products
 from crmbridge_salesforce.pull import Walk
 from crmbridge_salesforce.settings import SalesforceSettings
 from crmbridge_salesforce.setup import Setup
@@ -75,6 +76,7 @@ class SalesforceAdapter:
         )
         self._finder = Finder(self._org, self._setup, settings.key_name)
         self._ahead: dict[Kind, Future[Beginning | None]] = {}
+        deals = self._org, self._setup, self._library.shape(Kind.DEAL)
         self._writer = Writer(
             self._org,
             Encoder(self._setup, self._library.shape),
@@ -82,7 +84,7 @@ class SalesforceAdapter:
             context.clock,
             key_field=settings.key_name,
             finder=self._finder,
-            currencies=Currencies(self._org, self._setup, self._library.shape(Kind.DEAL)),
+            looks=(Currencies(*deals).turning, Products(*deals).fixing),
         )
 
     @property

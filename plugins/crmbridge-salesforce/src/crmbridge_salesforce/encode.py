@@ -155,9 +155,9 @@ class Encoder:
 
     def _key_column(self, table: Table) -> Column:
         column = table.columns.get(self._shape.key_field)
-        if column is None or not column.external_id:
+        if column is None or not (column.external_id and column.unique):
             raise NotReadyError(
-                f"Opportunity has no external id field {self._shape.key_field}, which keeps creates from doubling",
+                f"Opportunity has no unique external id field {self._shape.key_field}, which keeps deals from doubling",
                 advice="Add it as Text(255), External ID and Unique, and let the integration user see and edit it.",
             )
         return column

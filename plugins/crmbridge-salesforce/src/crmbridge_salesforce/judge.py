@@ -23,9 +23,15 @@ WAIT_FOR_ALLOWANCE = timedelta(hours=1)  # the daily count rolls over 24 hours; 
 WAIT_FOR_WALK = timedelta(minutes=2)  # a lost page can't be asked for again: the walk starts anew from its cursor
 
 # What a row can be refused with although the same row may be written later.
-_LATER = {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "ALL_OR_NONE_OPERATION_ROLLED_BACK"}
+_LATER = {
+    "UNABLE_TO_LOCK_ROW",
+    "SERVER_UNAVAILABLE",
+    "QUERY_TIMEOUT",
+    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    "REQUEST_LIMIT_EXCEEDED",
+}
 _NOT_ALLOWED = ("INSUFFICIENT_ACCESS", "API_DISABLED")  # how codes begin that tell of a permission
-_TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up
+_TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up; a 404 may come so, too
 _SESSION_CODES = {"INVALID_SESSION_ID", "InvalidSessionId", "INVALID_AUTH_HEADER"}
 _USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
 EXPIRED = "Session expired or invalid"
@@ -84,7 +90,7 @@ def judge(reply: Reply) -> CrmbridgeError | None:
             f"this API version is no longer served ({reply.status})",
             advice=f'Set api_version: "{DEFAULT_VERSION}" in the connection, or another that GET /services/data lists.',
         )
-    if reply.status in _TRANSIENT:
+    if reply.status in _TRANSIENT or (reply.status == 404 and not errors):
         return RetryLaterError(f"the org is not ready ({reply.status})")
     if reply.status in {414, 431} and not errors:
         return RefusedError(f"the request is too long for the org ({reply.status})")
@@ -125,7 +131,7 @@ def _by_code(reply: Reply, errors: tuple[Said, ...]) -> CrmbridgeError:
             return _session(errors[0])
         case "INVALID_FIELD" | "INVALID_TYPE" | "NOT_FOUND" if reply.status in {400, 404}:
             return UnknownColumnError(words)
-        case code if code in _LATER or code in {"REQUEST_LIMIT_EXCEEDED", "INVALID_QUERY_LOCATOR"}:
+        case code if code in _LATER or code == "INVALID_QUERY_LOCATOR":
             return _later(errors[0], words)
         case "OPERATION_TOO_LARGE":
             return RefusedError(
@@ -179,6 +185,11 @@ def outcome_of(errors: tuple[Said, ...]) -> Outcome:
 def is_locked(errors: tuple[Said, ...]) -> bool:
     """Tell whether a row was refused only because somebody else was writing it, or its account."""
     return bool(errors) and all(error.code == "UNABLE_TO_LOCK_ROW" for error in errors)
+
+
+def is_taken(errors: tuple[Said, ...]) -> bool:
+    """Tell whether a row was refused only because another one has a value that must be unique."""
+    return bool(errors) and all(error.code == "DUPLICATE_VALUE" for error in errors)
 
 
 def is_not_allowed(errors: tuple[Said, ...]) -> bool:

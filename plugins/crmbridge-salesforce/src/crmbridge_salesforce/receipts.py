@@ -10,7 +10,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.http.client import tidy
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge_salesforce.encode import Payload
-from crmbridge_salesforce.judge import is_locked, is_not_allowed, outcome_of, said
+from crmbridge_salesforce.judge import is_locked, is_not_allowed, is_taken, outcome_of, said
 
 
 class Item(NamedTuple):
@@ -48,7 +48,9 @@ def refused(change: Change, errors: Any) -> Answered:
     # Who may not make deals may be given that; an edit of each deal, which what is refused waits for, is no way to.
     not_allowed = change.action is Action.CREATE and is_not_allowed(found)
     outcome = Outcome.FAILED if not_allowed else outcome_of(found)
-    return Answered(receipt(change, outcome, words), is_locked(found))
+    # Of two who create with one new key at once, one is refused so; sent again, it finds what the other one made.
+    taken = change.action is Action.CREATE and change.key is not None and is_taken(found)
+    return Answered(receipt(change, outcome, words), is_locked(found) or taken)
 
 
 def all_alike(items: Sequence[Item], outcome: Outcome, error: CrmbridgeError) -> dict[str, Answered]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from crmbridge.ports import Clock
 from crmbridge_salesforce.archive import Archive
 from crmbridge_salesforce.conditional import Conditional
 from crmbridge_salesforce.contacts import Wish, set_contacts
-from crmbridge_salesforce.currencies import Currencies
 from crmbridge_salesforce.encode import INDICATOR_KEY, INDICATORS, Encoder
 from crmbridge_salesforce.finding import Finder, natural_key
 from crmbridge_salesforce.ids import to_18
@@ -25,6 +24,10 @@ from crmbridge_salesforce.receipts import Answered, Item, Send, all_alike, each_
 from crmbridge_salesforce.whole import EXISTED, WholeDeals
 
 LOCK_TRIES = 3
+
+
+# Gives the changes that would not do what they say, and why.
+Look = Callable[[Sequence[Change]], Sequence[tuple[Change, str]]]
 
 
 class _Route(NamedTuple):
@@ -53,7 +56,7 @@ class Writer:
         *,
         key_field: str,
         finder: Finder,
-        currencies: Currencies,
+        looks: Sequence[Look],
     ) -> None:
         self._org = org
         self._encoder = encoder
@@ -61,7 +64,7 @@ class Writer:
         self._clock = clock
         self._key_field = key_field
         self._conditional = Conditional(org, library, clock)
-        self._currencies = currencies
+        self._looks = looks
         self._senders: dict[_Route, Send] = {
             CONDITIONAL: self._conditional.write,
             WHOLE: WholeDeals(org, key_field).write,
@@ -73,8 +76,8 @@ class Writer:
 
         Raises AuthenticationError or RetryLaterError only while nothing was sent.
         """
-        turning = self._currencies.turning(changes)
-        receipts = {change.id: receipt(change, Outcome.REFUSED, why) for change, why in turning}
+        found = [each for look in self._looks for each in look(changes)]
+        receipts = {change.id: receipt(change, Outcome.REFUSED, why) for change, why in found}
         rest = [change for change in changes if change.id not in receipts]
         # Without a duplicate rule an org takes the same company or contact twice.
         receipts |= there_already(rest, natural_key, partial(self._finder.find, near=None))

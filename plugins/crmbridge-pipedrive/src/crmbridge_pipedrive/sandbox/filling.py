@@ -106,8 +106,9 @@ def _pipelines(tables: Tables) -> None:
 
 def _fields(tables: Tables) -> None:
     channels: list[Row] = [{"id": 60 + n, "label": label} for n, label in enumerate(CHANNELS)]
+    offered = {"channel": channels, "label_ids": [{"id": n, "label": label} for n, label in enumerate(LABELS, start=1)]}
     for code, name, kind in BUILT_IN:
-        options = channels if code == "channel" else None
+        options = offered.get(code)
         tables.fields[code] = _field(code, name, kind, options)
     for code in ("activities_count", "done_activities_count", "undone_activities_count"):
         tables.fields[code] = _field(code, code.replace("_", " ").capitalize(), "int", None, optional=True)
@@ -116,6 +117,7 @@ def _fields(tables: Tables) -> None:
         tables.fields[field.code] = _field(field.code, field.label, field.type, options, custom=True)
 
 
+LABELS = ("Hot", "Warm", "Cold")
 BUILT_IN = (
     ("title", "Title", "varchar"),
     ("value", "Value", "monetary"),
@@ -130,6 +132,7 @@ BUILT_IN = (
     ("expected_close_date", "Expected close date", "date"),
     ("lost_reason", "Lost reason", "varchar_options"),
     ("channel", "Source channel", "enum"),
+    ("label_ids", "Label", "set"),
     ("add_time", "Deal created", "date"),
     ("update_time", "Update time", "date"),
 )

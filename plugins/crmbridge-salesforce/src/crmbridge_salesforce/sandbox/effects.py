@@ -183,6 +183,8 @@ def _derive_deal(tables: Tables, row: Values, before: Values | None) -> None:
     if before is None or row["StageName"] != before["StageName"]:
         set_stage(row)
         row["LastStageChangeDate"] = None if before is None else tables.now()
+    if before is not None and before["HasOpportunityLineItem"]:
+        row["Amount"] = before["Amount"]  # another one is left out without a word (Object Reference, "Opportunity")
     set_revenue(row)
 
 

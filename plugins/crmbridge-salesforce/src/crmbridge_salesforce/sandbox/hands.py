@@ -11,6 +11,7 @@ from crmbridge_salesforce.ids import to_18
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
     from crmbridge_salesforce.sandbox.sign_in import SignIn
     from crmbridge_salesforce.sandbox.tables import Tables
@@ -67,6 +68,12 @@ class DealHands:
     def create_contact(self, **native_fields: Any) -> str:
         """Create a contact, and give its id."""
         return self.insert("Contact", native_fields, by=self.human)
+
+    def set_products(self, deal_id: str, total: Decimal | None) -> None:
+        """Put products on a deal, whose prices make its amount from then on, or with None take all of them off."""
+        deal = self.tables.present("Opportunity", deal_id)
+        priced = {"HasOpportunityLineItem": total is not None, "Amount": deal["Amount"] if total is None else total}
+        self.tables.touch("Opportunity", {**deal, **priced}, self.human)
 
     def set_company(self, deal_id: str, company_id: str | None) -> None:
         """Put a deal on another account, or on none."""

@@ -175,6 +175,7 @@ _OPPORTUNITY = (
     _plain("LastActivityDate", "date"),
     _plain("LastStageChangeDate", "datetime"),
     _flag("HasOpenActivity", filterable=False),
+    _flag("HasOpportunityLineItem"),
     *_PROCESS,
 )
 _HISTORY = (
