@@ -12,8 +12,8 @@ import pytest
 from crmbridge import ports
 from crmbridge.ports import StateStore
 from crmbridge.store.memory import MemoryStore
-from crmbridge.store.quiet import QuietStore
-from crmbridge.store.sql import SqlStore
+from crmbridge.store.quiet.store import QuietStore
+from crmbridge.store.sql.store import SqlStore
 
 PARTS = {
     name: get_type_hints(part.fget, vars(ports))["return"]

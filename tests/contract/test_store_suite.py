@@ -8,7 +8,7 @@ import pytest
 from crmbridge.ports import StateStore
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
-from crmbridge.store.sql import SqlStore
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.testing.stores.suite import StoreSuite
 
 

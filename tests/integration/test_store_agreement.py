@@ -19,7 +19,7 @@ from crmbridge.model.values import Money
 from crmbridge.ports import FindingQuery, Page, Run, StateStore
 from crmbridge.store import open_store
 from crmbridge.store.memory import MemoryStore
-from crmbridge.store.sql import SqlStore
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.testing.stores.makers import (
     HOUR,
     OPEN,

@@ -23,7 +23,7 @@ from crmbridge.engine.pacing import SLOTS
 from crmbridge.ledger import LocalLedger
 from crmbridge.ports import Rate, RateLedger
 from crmbridge.store.rates import RateFile
-from crmbridge.store.sql import SqlStore
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.testing.stores.hints import BURST, after, take_all
 from crmbridge.testing.stores.makers import START, make_page, make_record, save
 

@@ -14,7 +14,7 @@ import pytest
 from crmbridge.model.records import Kind
 from crmbridge.model.replacing import replace
 from crmbridge.store import open_store
-from crmbridge.store.sql import SqlStore
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.testing.stores.makers import HOUR, START, make_page, make_record, save
 
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from crmbridge.model.records import Kind
-from crmbridge.store.sql import SqlStore
 from crmbridge.store.sql.database import Database
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.testing.stores.makers import make_page, make_record, save
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.shown import Shown
-from crmbridge.indicators.targets import Target, is_comparable, is_met, read_money, read_target
+from crmbridge.indicators.targets import Target, held_against, read_money, read_target
 from crmbridge.model.figures import Figure, IndicatorFigure, TrendPoint, Unit
 from crmbridge.model.process import Indicator, Measure, Process
 
@@ -16,22 +16,13 @@ def indicator_figure(
     indicator: Indicator, shown: Shown, figure: Figure, trend: tuple[TrendPoint, ...]
 ) -> IndicatorFigure:
     """Hold a figure against what the indicator is aimed at."""
-    language, target, warn = shown.options.language, read_target(indicator.target), read_target(indicator.warn)
     is_business = figure.unit.value.startswith("b")
-    met = is_met(figure, target, indicator.measure)
-    return IndicatorFigure(
-        id=indicator.id,
-        name=indicator.name.in_language(language),
-        measure=indicator.measure,
-        stage=shown.stage(indicator.stage) if indicator.stage else None,
-        why=indicator.why.in_language(language) if indicator.why else None,
-        figure=figure,
+    return held_against(
+        indicator,
+        figure,
+        language=shown.options.language,
         definition=shown.words.definitions["time_in_stage_business" if is_business else indicator.measure],
-        target=indicator.target,
-        met=met,
-        comparable=is_comparable(figure, target),
-        warn=indicator.warn,
-        near=None if met is None else met and is_met(figure, warn, indicator.measure) is False,
+        stage=shown.stage(indicator.stage) if indicator.stage else None,
         trend=trend,
     )
 

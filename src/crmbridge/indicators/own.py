@@ -13,7 +13,7 @@ from msgspec import Struct
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import counting
 from crmbridge.indicators.asking import Answer, ask
-from crmbridge.indicators.targets import Target, is_comparable, is_met, read_target
+from crmbridge.indicators.targets import held_against
 from crmbridge.indicators.words import Words
 from crmbridge.model.figures import ChartKind, Column, Figure, IndicatorFigure, Measured, Row, TrendPoint, Unit
 from crmbridge.model.process import Indicator, Measure
@@ -83,36 +83,11 @@ def measure_own(
 def own_figure(
     indicator: Indicator, found: Mapping[str, Measured], language: str, trend: tuple[TrendPoint, ...] = ()
 ) -> IndicatorFigure:
-    """Hold an indicator of the process against its target, its figure being that of a measure of its own.
-
-    An amount may be aimed at as a number without a currency.
-    """
+    """Hold an indicator of the process against its target, its figure being that of a measure of its own."""
     measured = found[indicator.plugin or indicator.id]
     figure = measured.headline or Figure(unit=Unit(indicator.unit or Unit.COUNT), value=None, n=0)
-    target, warn = _aim(indicator.target, figure), _aim(indicator.warn, figure)
-    met = is_met(figure, target, indicator.measure)
-    return IndicatorFigure(
-        id=indicator.id,
-        name=indicator.name.in_language(language),
-        measure=indicator.measure,
-        why=indicator.why.in_language(language) if indicator.why else None,
-        figure=figure,
-        definition=measured.definition,
-        target=indicator.target,
-        met=met,
-        comparable=is_comparable(figure, target),
-        warn=indicator.warn,
-        near=None if met is None else met and is_met(figure, warn, indicator.measure) is False,
-        trend=trend,
-    )
-
-
-def _aim(text: str | None, figure: Figure) -> Target | None:
-    """Read what a figure is held against; a number without a currency is of the figure's own."""
-    aim = read_target(text)
-    if aim is not None and (figure.unit, aim.unit) == (Unit.MONEY, Unit.COUNT):
-        return aim._replace(unit=Unit.MONEY, currency=figure.currency)
-    return aim
+    definition = measured.definition
+    return held_against(indicator, figure, language=language, definition=definition, trend=trend)
 
 
 def _found(

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from crmbridge.model.aims import must_reach
 from crmbridge.model.business_time import Duration
-from crmbridge.model.figures import Figure, Unit
-from crmbridge.model.process import Measure
+from crmbridge.model.figures import Figure, IndicatorFigure, TrendPoint, Unit
+from crmbridge.model.process import Indicator, Measure
 from crmbridge.model.values import Money
 
 _MONEY = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s+([A-Z]{3})")
@@ -47,6 +47,43 @@ def read_money(text: str) -> Money | None:
     """Read `500000 EUR`; None for anything else."""
     match = _MONEY.fullmatch(text.strip())
     return Money(Decimal(match[1]), match[2]) if match else None
+
+
+def held_against(
+    indicator: Indicator,
+    figure: Figure,
+    *,
+    language: str,
+    definition: str,
+    stage: str | None = None,
+    trend: tuple[TrendPoint, ...] = (),
+) -> IndicatorFigure:
+    """Hold a figure against what its indicator is aimed at. `stage` is the name of the stage that it is about."""
+    target, warn = (_aim(text, figure) for text in (indicator.target, indicator.warn))
+    met = is_met(figure, target, indicator.measure)
+    return IndicatorFigure(
+        id=indicator.id,
+        name=indicator.name.in_language(language),
+        measure=indicator.measure,
+        stage=stage,
+        why=indicator.why.in_language(language) if indicator.why else None,
+        figure=figure,
+        definition=definition,
+        target=indicator.target,
+        met=met,
+        comparable=is_comparable(figure, target),
+        warn=indicator.warn,
+        near=None if met is None else met and is_met(figure, warn, indicator.measure) is False,
+        trend=trend,
+    )
+
+
+def _aim(text: str | None, figure: Figure) -> Target | None:
+    """Read what a figure is held against; a number without a currency is of the figure's own."""
+    aim = read_target(text)
+    if aim is not None and (figure.unit, aim.unit) == (Unit.MONEY, Unit.COUNT):
+        return aim._replace(unit=Unit.MONEY, currency=figure.currency)
+    return aim
 
 
 def is_comparable(figure: Figure, target: Target | None) -> bool:

@@ -14,11 +14,11 @@ def open_store(url: str) -> StateStore:
     Raises ConfigurationError for a URL that can't be used, and StateError for a state that is damaged, written by a
     newer crmbridge, or can't be written. Close it when done.
     """
-    from crmbridge.store.quiet import QuietStore  # noqa: PLC0415  SQLite, which many commands do without
+    from crmbridge.store.quiet.store import QuietStore  # noqa: PLC0415  SQLite, which many commands do without
 
     quiet = QuietStore.open(url)
     if quiet is not None:
         return quiet
-    from crmbridge.store.sql import SqlStore  # noqa: PLC0415  SQLAlchemy takes a third of a second to import
+    from crmbridge.store.sql.store import SqlStore  # noqa: PLC0415  SQLAlchemy takes a third of a second to import
 
     return SqlStore.open(url)

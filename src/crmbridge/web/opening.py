@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 
+from crmbridge.languages import LANGUAGES
+from crmbridge.ports import Document
 from crmbridge.services.projects.writing_manual import earlier_versions, make_manual, read_versions
+from crmbridge.services.reports.publishing import make_document
 from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Report
 from crmbridge.web.access import Access
 from crmbridge.web.board import Board, Write
 from crmbridge.web.callers import Proxies
@@ -23,6 +27,13 @@ def write_manual(workspace: Workspace) -> Mapping[str, str]:
     return make_manual(project.process, workspace.clock.now().date(), earlier=earlier)
 
 
+def write_reports(workspace: Workspace) -> Mapping[str, Document]:
+    """Write the report that the settings list first, or one of its own, in each language."""
+    listed = next(iter(workspace.project.settings.reports), None) or Report(name="report")
+    reports = {language: listed.model_copy(update={"language": language}) for language in LANGUAGES}
+    return {language: make_document(workspace, report, None) for language, report in reports.items()}
+
+
 @contextlib.contextmanager
 def serving(
     workspace: Workspace,
@@ -32,14 +43,14 @@ def serving(
     *,
     secure: bool = False,
     port: int = 0,
-    write: Write,
+    write: Write | None = None,
 ) -> Iterator[Site]:
     """Give the page of a project while the block lasts; at its end, what is at work is waited for.
 
-    `workspace` is for looking; `opens` opens others, for what writes; `write` writes the reports. `secure` says that
-    the page is called by https, `port` where it listens.
+    `workspace` is for looking; `opens` opens others, for what writes; `write` writes other reports than its own.
+    `secure` says that the page is called by https, `port` where it listens.
     """
-    board = Board(workspace, write)
+    board = Board(workspace, write or partial(write_reports, workspace))
     desk = Desk(opens, workspace.clock.now, board.recount)
     site = Site(
         workspace=workspace,

@@ -18,7 +18,9 @@ def company(number: int, **fields: str | None) -> Record:
     [
         (Kind.COMPANY, {"name": "Acme", "domain": "Acme.Example"}, "domain:acme.example"),
         (Kind.COMPANY, {"name": " Acme  Ltd ", "domain": None}, "name:acme ltd"),
+        (Kind.COMPANY, {"name": "Cafe\u0301", "domain": " "}, "name:caf\u00e9"),
         (Kind.COMPANY, {"domain": ""}, None),
+        (Kind.DEAL, {"name": "Rollout"}, None),
         (Kind.CONTACT, {"name": "Ann", "email": "Ann@Acme.example"}, "email:ann@acme.example"),
         (Kind.CONTACT, {"name": "Ann"}, None),
     ],

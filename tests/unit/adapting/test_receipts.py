@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crmbridge.adapting import NotReadyError, partly, receipt_of
+from crmbridge.adapting import NotReadyError, partly, receipt_of, there_already
 from crmbridge.errors import (
     AuthenticationError,
     CrmbridgeError,
@@ -13,8 +13,9 @@ from crmbridge.errors import (
     StaleError,
     UnclearError,
 )
-from crmbridge.model.changes import Action, Change, Outcome
-from crmbridge.model.records import Ref
+from crmbridge.model.changes import FOUND, Action, Change, Outcome
+from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.testing.factories import make_change, make_ref
 
 
@@ -76,3 +77,22 @@ def test_before_anything_was_written_an_error_stays_what_it_is() -> None:
     """No words, no part."""
     with pytest.raises(RefusedError, match=r"^no$"), partly(""):
         raise RefusedError("no")
+
+
+def test_what_is_there_already_is_not_sent_and_of_two_with_one_key_the_second_waits() -> None:
+    """One that can't be looked for is refused alone; what is new, or has no key, is left to be sent."""
+    names = ("there", "new", "New", "odd", "")
+    changes = [replace(make_change(), id=f"{number}", key=name) for number, name in enumerate(names)]
+
+    def find(_kind: Kind, key: str) -> Ref | None:
+        if key == "odd":
+            raise RefusedError("its name is too long")
+        return make_ref("7") if key == "there" else None
+
+    found = there_already(changes, lambda change: change.key or None, find)
+
+    assert {"0": Outcome.APPLIED, "2": Outcome.FAILED, "3": Outcome.REFUSED} == {
+        id_: receipt.outcome for id_, receipt in found.items()
+    }
+    assert (make_ref("7"), FOUND) == (found["0"].ref, found["0"].message)
+    assert "its name is too long" == found["3"].message

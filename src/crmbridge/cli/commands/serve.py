@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -102,7 +101,6 @@ def _application(
     from crmbridge.cli.progress import patient_clock  # noqa: PLC0415  the same
     from crmbridge.services.workspace import silent  # noqa: PLC0415  the same
     from crmbridge.web.access import Access  # noqa: PLC0415  the same
-    from crmbridge.web.counting import write_reports  # noqa: PLC0415  the same
     from crmbridge.web.opening import serving  # noqa: PLC0415  the same
     from crmbridge.web.receiver import Reception, webhook_app  # noqa: PLC0415  the same
     from crmbridge.web.routes import site_app  # noqa: PLC0415  the same
@@ -112,9 +110,8 @@ def _application(
     def opens(progress: Progress = silent) -> contextlib.AbstractContextManager[Workspace]:
         return open_workspace(call.project, progress, clock=clock, patience=call.patience)
 
-    write = partial(write_reports, workspace)
     access, secure = Access(keys.keys, workspace.clock.now), url.startswith("https://")
-    with serving(workspace, opens, access, hosts, write=write, secure=secure, port=port) as site:
+    with serving(workspace, opens, access, hosts, secure=secure, port=port) as site:
         yield site_app(site, webhook_app(Reception(workspace, webhooks, url)))
 
 

@@ -1,5 +1,1 @@
 """The state store in plain SQL on SQLite, for what a run asks that finds nothing new."""
-
-from crmbridge.store.quiet.store import QuietStore
-
-__all__ = ["QuietStore"]

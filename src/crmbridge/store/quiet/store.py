@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         WaitingStore,
         WaiverStore,
     )
-    from crmbridge.store.sql import SqlStore
+    from crmbridge.store.sql.store import SqlStore
 
 _PLAIN_URL = re.compile(r"sqlite:///(?P<file>[^?#%]+)")  # as nearly all are written; SQLAlchemy reads the others
 
@@ -75,7 +75,7 @@ class QuietStore:
             return None
 
         def open_whole(hold: Hold) -> SqlStore:
-            from crmbridge.store.sql import SqlStore  # noqa: PLC0415  SQLAlchemy: what this module is there to avoid
+            from crmbridge.store.sql.store import SqlStore  # noqa: PLC0415  SQLAlchemy: what this module is there to avoid
 
             return SqlStore.open(url, hold)
 
