@@ -146,7 +146,7 @@ class Blocked(Struct, frozen=True, kw_only=True):
         """
         told = [str(value) for value in self.values.values()] if self.unwritten and not self.link else []
         parts = [self.link, *self.deal, self.name, self.cause, *told]
-        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:10]
+        return hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).hexdigest()[:10]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
