@@ -183,6 +183,7 @@ FOUND = "it was there already"  # begins the message of a creation that made not
 class Receipt(Struct, frozen=True, kw_only=True):
     """What the CRM answered to one change. `ref` is the record written, where it is known.
 
+    Where it refused an update, `blamed` are the fields of ours that it named as wrong: the others need not wait.
     Where a creation found what it should make, its message begins with FOUND, so that undoing it takes nothing away.
     """
 
@@ -190,6 +191,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     ref: Ref | None = None
     message: str = ""
+    blamed: tuple[str, ...] = ()
 
 
 class JournalEntry(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from crmbridge.adapting import one_by_one, outcome_of
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
+from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.associating import Associating
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
@@ -20,10 +22,11 @@ from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
 from crmbridge_hubspot.currencies import turning
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
-from crmbridge_hubspot.replies import HeldError, TakenError, named_by, worded
+from crmbridge_hubspot.replies import HeldError, TakenError, WrongValuesError, named_by, worded, wrong_properties
 
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
 TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
+MORE = {"stage": ("pipeline", "dealstage"), "amount": (CURRENCY_PROPERTY,)}  # what else is written for a field
 EXISTING = re.compile(r"Existing ID: (\d+)")  # of a contact whose e-mail is taken; only the words say it (php#59)
 
 
@@ -125,7 +128,8 @@ class Writer(Struct, frozen=True, kw_only=True):
             if len(changes) > 1:  # nothing was done: one bad item can fail all of them
                 return self._one_by_one(changes, inputs)
             taken = self._made_before(changes[0], error.message) if isinstance(error, TakenError) else None
-            return {changes[0].id: taken or _receipt(changes[0], Outcome.REFUSED, error.message)}
+            named = error.properties if isinstance(error, WrongValuesError) else frozenset()
+            return {changes[0].id: taken or self._refused(changes[0], error.message, named)}
         return self._read_answer(changes, answer)
 
     def _one_by_one(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
@@ -181,11 +185,18 @@ class Writer(Struct, frozen=True, kw_only=True):
         if error is not None:
             said = worded(str(error.get("message") or error.get("category") or "refused"))
             taken = self._made_before(change, said) if error.get("category") == "CONFLICT" else None
-            return taken or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
+            return taken or self._refused(change, f"HubSpot refused it: {said}", wrong_properties(error))
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
             return None
         return _receipt(change, Outcome.APPLIED, ref=self.terms.words.ref(change.kind, result["id"]))
+
+    def _refused(self, change: Change, said: str, properties: Collection[str]) -> Receipt:
+        """Give the receipt of what HubSpot refused, with the fields that stand for the properties that it named."""
+        native = self.terms.words.native
+        names = {edit.name: MORE.get(edit.name, ()) for edit in change.edits}
+        blamed = [name for name, more in names.items() if not {native(name), *more}.isdisjoint(properties)]
+        return replace(_receipt(change, Outcome.REFUSED, said), blamed=tuple(blamed))
 
     def _is_of(self, result: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
         """Tell whether a result is that of a change; results come in no order."""
