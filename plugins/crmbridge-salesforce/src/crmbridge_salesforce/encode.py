@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from typing import Any
 
 from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
-from crmbridge.model.changes import Action, Change
+from crmbridge.model.changes import Action, Change, FieldEdit
 from crmbridge.model.records import Kind, Position
 from crmbridge.model.values import Fields, FieldType, Money, Value, is_empty
 from crmbridge_salesforce.days import day_in, time_of
@@ -59,6 +59,19 @@ class Encoder:
         except RefusedError:
             self._setup.forget_old()  # unless another batch has just done so
             return self._row(change)
+
+    def fields_in(self, change: Change, columns: Collection[str]) -> tuple[str, ...]:
+        """Name the fields of a deal's update that are written to some of these columns."""
+        table = self._setup.table(self._shape.object)
+        return tuple(edit.name for edit in change.edits if not self._columns(table, edit).isdisjoint(columns))
+
+    def _columns(self, table: Table, edit: FieldEdit) -> frozenset[str]:
+        if edit.name == "stage":
+            return frozenset({"StageName", "RecordTypeId"})
+        binding = self._shape.binding(edit.name)
+        column = table.find(binding.native) if binding else None
+        more = {CURRENCY} if isinstance(edit.after, Money) else set()
+        return frozenset({column.name, *more} if column else more)
 
     def _row(self, change: Change) -> Payload:
         match change.action:

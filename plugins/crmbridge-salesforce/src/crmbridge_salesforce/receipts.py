@@ -26,10 +26,11 @@ class Item(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What became of a change; `locked` says that trying again may help."""
+    """What became of a change; `locked` says that trying again may help, `named` has the columns that are wrong."""
 
     receipt: Receipt
     locked: bool = False
+    named: frozenset[str] = frozenset()
 
 
 Send = Callable[[Sequence[Item]], dict[str, Answered]]
@@ -48,7 +49,8 @@ def refused(change: Change, errors: Any) -> Answered:
     # Who may not make deals may be given that; an edit of each deal, which what is refused waits for, is no way to.
     not_allowed = change.action is Action.CREATE and is_not_allowed(found)
     outcome = Outcome.FAILED if not_allowed else outcome_of(found)
-    return Answered(receipt(change, outcome, words), is_locked(found))
+    named = frozenset(column for each in found for column in each.fields)
+    return Answered(receipt(change, outcome, words), is_locked(found), named)
 
 
 def all_alike(items: Sequence[Item], outcome: Outcome, error: CrmbridgeError) -> dict[str, Answered]:
