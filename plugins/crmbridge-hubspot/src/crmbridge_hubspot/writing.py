@@ -129,7 +129,7 @@ class Writer(Struct, frozen=True, kw_only=True):
                 return self._one_by_one(changes, inputs)
             taken = self._made_before(changes[0], error.message) if isinstance(error, TakenError) else None
             named = error.properties if isinstance(error, WrongValuesError) else frozenset()
-            return {changes[0].id: taken or self._refused(changes[0], error.message, named)}
+            return {changes[0].id: taken or _refused(self.terms.words, changes[0], error.message, named)}
         return self._read_answer(changes, answer)
 
     def _one_by_one(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
@@ -185,18 +185,11 @@ class Writer(Struct, frozen=True, kw_only=True):
         if error is not None:
             said = worded(str(error.get("message") or error.get("category") or "refused"))
             taken = self._made_before(change, said) if error.get("category") == "CONFLICT" else None
-            return taken or self._refused(change, f"HubSpot refused it: {said}", wrong_properties(error))
+            return taken or _refused(self.terms.words, change, f"HubSpot refused it: {said}", wrong_properties(error))
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
             return None
         return _receipt(change, Outcome.APPLIED, ref=self.terms.words.ref(change.kind, result["id"]))
-
-    def _refused(self, change: Change, said: str, properties: Collection[str]) -> Receipt:
-        """Give the receipt of what HubSpot refused, with the fields that stand for the properties that it named."""
-        native = self.terms.words.native
-        names = {edit.name: MORE.get(edit.name, ()) for edit in change.edits}
-        blamed = [name for name, more in names.items() if not {native(name), *more}.isdisjoint(properties)]
-        return replace(_receipt(change, Outcome.REFUSED, said), blamed=tuple(blamed))
 
     def _is_of(self, result: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
         """Tell whether a result is that of a change; results come in no order."""
@@ -259,6 +252,13 @@ def _seen(change: Change, wanted: Mapping[str, str], found: Mapping[str, Any] | 
     if all((found.get(name) or "") == text for name, text in wanted.items()):
         return _receipt(change, Outcome.APPLIED, "read back", ref=change.target)
     return _receipt(change, Outcome.FAILED, "HubSpot left it out of the batch without a word")
+
+
+def _refused(words: Words, change: Change, said: str, properties: Collection[str]) -> Receipt:
+    """Give the receipt of what HubSpot refused, with the fields that stand for the properties that it named."""
+    natives = {edit.name: {words.native(edit.name), *MORE.get(edit.name, ())} for edit in change.edits}
+    blamed = tuple(name for name, held in natives.items() if not held.isdisjoint(properties))
+    return replace(_receipt(change, Outcome.REFUSED, said), blamed=blamed)
 
 
 def _receipt(change: Change, outcome: Outcome, message: str = "", ref: Ref | None = None) -> Receipt:
