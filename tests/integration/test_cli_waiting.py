@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.shop import Shop
 
 
@@ -181,6 +183,47 @@ def test_names_from_a_crm_drive_no_terminal(shop: Shop) -> None:
 
     assert "New one here" in said
     assert set() == {"\x1b", "\u202e"} & set(said)
+
+
+def test_a_saved_plan_asks_no_more_what_was_decided_since(asking: Shop, tmp_path: Path) -> None:
+    """The run that writes it says what waits now, as `conflicts` does, and ends as a plan made now would."""
+    file = str(tmp_path / "plan.json")
+    asking.call("plan", "--out", file)
+    before = asking.call("apply", file, "--yes", "--json", "--select", "archive").code
+    (one,) = waiting(asking)
+    asking.call("conflicts", "resolve", one["id"], "--take", "south")
+    said = asking.call("apply", file, "--yes", "--json")
+    nothing = asking.call("apply", file, "--yes", "--json", "--select", "archive").code
+
+    assert (7, 0, 0) == (before, said.code, nothing)
+    assert (3, 0, 0) == tuple(said.document["result"]["summary"][name] for name in ("planned", "blocked", "waiting"))
+    assert "question" not in asking.call("history").out.splitlines()[1]
+
+
+@pytest.mark.parametrize("command", [["apply"], ["apply", "FILE"], ["apply", "FILE", "--select", "archive"]])
+def test_a_plan_with_nothing_to_write_ends_with_what_waits(asking: Shop, tmp_path: Path, command: list[str]) -> None:
+    """Whether it is made now, was saved, or nothing of it is selected."""
+    file = tmp_path / "plan.json"
+    asking.call("run")
+    asking.call("plan", "--out", str(file))
+    said = asking.call(*(str(file) if part == "FILE" else part for part in command), "--yes")
+
+    assert 7 == said.code
+    assert "Plan: 1 needs a person." in said.out
+
+
+def test_an_undo_that_can_undo_nothing_ends_alike_from_a_file(shop: Shop, tmp_path: Path) -> None:
+    """What it leaves waits nowhere, and is told each time."""
+    file = str(tmp_path / "undo.json")
+    shop.call("run")
+    run = shop.call("history", "--json").document["result"]["runs"][0]["id"]
+    south = shop.crm("south")
+    south.edit_deal("d16", amount=None)
+    shop.keep(south)
+    codes = [shop.call("undo", run, "--yes").code, shop.call("undo", run, "--out", file).code]
+
+    assert [7, 7, 7] == [*codes, shop.call("apply", file, "--yes").code]
+    assert [] == waiting(shop)
 
 
 def test_what_one_setting_settles_is_said_once(shop: Shop) -> None:

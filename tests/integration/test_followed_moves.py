@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from crmbridge.model.changes import Change
+from crmbridge.model.changes import Cause, Change
 from crmbridge.model.records import Ref
 from crmbridge.ports import StateStore
 from crmbridge.services.runs.cycle import run_cycle, writing
@@ -131,3 +131,28 @@ def test_that_a_deal_was_there_at_another_time_excuses_nobody(bench: Bench) -> N
         run(bench)
 
     assert ["qualification", "qualification"] == stages(bench)
+
+
+def test_a_move_that_is_taken_back_asks_nobody(bench: Bench) -> None:
+    """No other CRM is to follow it, so there is nothing to decide."""
+    lead, _ = linked(bench)
+    move(bench, "north", lead.id, "closing")
+    bench.clock.advance(TEN)
+    with writing(bench.workspace, "run") as name:
+        cycle = run_cycle(bench.workspace, name)
+
+    assert ["qualification", "qualification"] == stages(bench)
+    assert (0, 0, ()) == (cycle.exit_code(), cycle.waiting, bench.workspace.store.waiting.all())
+    assert [] == run(bench)
+
+
+def test_a_move_of_another_deal_than_the_leading_one_is_not_taken_back(bench: Bench) -> None:
+    """It is nobody's finding: it waits for a person, and no other CRM follows it."""
+    _, south = linked(bench)
+    move(bench, "south", south, "closing")
+    runs = [len(run(bench)) for _ in range(2)]
+    (one,) = bench.workspace.store.waiting.all()
+
+    assert ([0, 0], ["qualification", "closing"]) == (runs, stages(bench))
+    assert (Cause.MOVE, "north") == (one.item.cause, one.item.deal.connection)
+    assert {} == bench.workspace.store.findings.counts()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -19,6 +20,7 @@ from crmbridge.services.runs.running import run_plan
 from crmbridge.testing.workspaces import Bench
 
 NEEDS = ("bant.budget", "bant.need", "bant.timeline")
+SOON = date(2026, 7, 1)
 DEAR, FAIR = Money(Decimal(900), "EUR"), Money(Decimal(90), "EUR")
 
 
@@ -166,6 +168,37 @@ def test_of_many_fields_half_get_there_in_each_try(*, compares: bool) -> None:
     assert [0, 2, 2, 3, 3, 4, 4] == there
     assert [("amount", "refused before: over the limit")] == waiting(bench)
     assert (writes, {}) == (crm(bench, "south").writes, last.applied.counts)
+
+
+def test_what_a_crm_names_is_left_out_at_once_and_all_the_rest_gets_there() -> None:
+    """However many fields it refuses; each of those waits in the end, in its words."""
+    bench, _, south = refusing({"name": "Renamed", "amount": DEAR, "close_date": SOON, **dict.fromkeys(NEEDS, "yes")})
+    bench.crms["south"].rules = [lambda now: "no" if now.get("amount") == DEAR or now.get("close_date") == SOON else ""]
+    bench.crms["south"].blamed = ("amount", "close_date", "owner")
+    run(bench)
+    second = run(bench)
+    fields = crm(bench, "south").deal(south).fields
+    for _ in range(5):
+        run(bench)
+    writes = crm(bench, "south").writes
+    last = run(bench)
+
+    assert 1 == second.applied.count(Outcome.APPLIED)
+    assert ("Renamed", *["yes"] * 3) == tuple(fields.get(name) for name in ("name", *NEEDS))
+    assert [("amount", "refused before: no"), ("close_date", "refused before: no")] == waiting(bench)
+    assert (writes, {}) == (crm(bench, "south").writes, last.applied.counts)
+
+
+def test_a_crm_that_names_the_wrong_field_costs_one_try_more() -> None:
+    """What it names is tried alone, and all of it in halves, as where it names nothing."""
+    bench, _, south = refusing({"name": "Renamed", "amount": DEAR, **dict.fromkeys(NEEDS, "yes")})
+    bench.crms["south"].blamed = ("name",)
+    for _ in range(9):
+        run(bench)
+    fields = crm(bench, "south").deal(south).fields
+
+    assert ("Renamed", *["yes"] * 3) == tuple(fields.get(name) for name in ("name", *NEEDS))
+    assert [("amount", "refused before: over the limit")] == waiting(bench)
 
 
 def test_planning_twice_gives_the_same() -> None:

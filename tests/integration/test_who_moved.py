@@ -9,7 +9,9 @@ import pytest
 from crmbridge.model.findings import FindingKind
 from crmbridge.model.records import Kind, Position, Ref
 from crmbridge.model.replacing import replace
+from crmbridge.services.by_hand.resolving import give, resolve, take
 from crmbridge.services.enforce.evaluating import evaluate_all
+from crmbridge.services.pull.pulling import pull
 from crmbridge.testing.factories import make_process
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench, make_bench
@@ -32,13 +34,24 @@ class NamingCrm(FakeCrm):
 def linked_deals() -> Bench:
     """Make a deal in two CRMs that have the same people, of whom only Ann may move deals into proposal."""
     bench = make_bench(process=make_process(moves={"who": {"proposal": ["ann@example.com"]}}), **entry())
+    people(bench)
+    crm(bench, "north").create_deal("Rollout", stage="qualification")
+    run(bench)
+    return bench
+
+
+def people(bench: Bench) -> None:
+    """Let both CRMs have the same people, and say which of them moves deals."""
     for each in bench.crms.values():
         each.__class__ = NamingCrm
         each.able = True
         for name in ("ann", "bob", "robot"):
             each.put(Kind.USER, name, {"name": name, "email": f"{name}@example.com"})
-    crm(bench, "north").create_deal("Rollout", stage="qualification")
-    run(bench)
+
+
+def pulled(bench: Bench) -> Bench:
+    """Read what people did, and write nothing."""
+    pull(bench.workspace)
     return bench
 
 
@@ -114,3 +127,32 @@ def test_a_move_that_was_taken_back_excuses_no_later_one() -> None:
     run(bench)
 
     assert ["bob@example.com"] == accused(bench)
+
+
+@pytest.mark.parametrize("way", ["take", "give"])
+def test_where_somebody_decided_that_a_deal_belongs_our_user_is_not_asked(way: str) -> None:
+    """Who took a side took the move that was made there; who named another stage is known to nobody."""
+    who = {"proposal": ["ann@example.com"]}
+    bench = make_bench(
+        process=make_process(moves={"skip": True, "who": who}),
+        enforce=[{"rule": "*", "action": "audit"}, {"rule": "move", "action": "revert"}],
+        **entry(fields={"*": {"conflict": "ask"}}),
+    )
+    people(bench)
+    crm(bench, "north").create_deal("Rollout", stage="qualification")
+    run(bench), run(bench)
+    move(bench, "bob", "north", "closing")
+    move(bench, "ann", "south", "proposal" if way == "take" else "lost")
+    run(bench)
+    (one,) = (each.item for each in bench.workspace.store.waiting.all())
+    resolve(bench.workspace, [take(one, "south") if way == "take" else give(bench.workspace, one, "proposal")])
+    for _ in range(3):
+        run(bench)
+
+    stands = [record.position.stage for each in bench.crms.values() for record in [each.deal(each.deal_ids()[0])]]
+    assert ["proposal", "proposal"] == stands
+    assert [] == accused(bench)
+    move(bench, "bob", "north", "qualification")
+    run(bench)
+    move(bench, "bob", "north", "proposal")
+    assert ["bob@example.com"] == accused(pulled(bench)), "a move of his own"

@@ -187,6 +187,34 @@ def test_a_batch_that_is_refused_whole_goes_one_by_one(hubspot: respx.MockRouter
     assert 4 == route.call_count
 
 
+LISTED = '[{"message":"Enter only letters","error":"INVALID_ALPHA","name":"dealname"},{"message":"no","name":"other"}]'
+SAID = {"category": "VALIDATION_ERROR", "message": f"Property values were not valid: {LISTED}"}
+IN_PARTS = {"message": "no", "errors": [{"message": "no", "context": {"propertyName": ["deal_currency_code"]}}, 7]}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "blamed"),
+    [
+        (400, SAID, ("name",)),
+        (400, {**SAID, **IN_PARTS}, ("amount",)),
+        (400, {**SAID, "errors": IN_PARTS["errors"]}, ("amount", "name")),
+        (400, {"message": "no", "context": {"propertyName": "dealstage"}}, ("stage",)),
+        (400, {"message": "dealname is not valid"}, ()),
+        (207, {"status": "COMPLETE", "results": [], "errors": [SAID]}, ("name",)),
+    ],
+)
+def test_the_fields_that_hubspot_names_are_blamed(
+    hubspot: respx.MockRouter, open_adapter: Opener, status: int, body: dict[str, Any], blamed: tuple[str, ...]
+) -> None:
+    """By their names in the change ("Error handling", "Using Object APIs"); what is no field of it does not count."""
+    hubspot.post(path=f"{DEALS}/batch/update").respond(status, json=body)
+    change = make_update(1, name="7", amount=Money(Decimal(5), "EUR"))
+    moved = replace(change, edits=(*change.edits, FieldEdit("stage", None, "proposal")))
+    (receipt,) = open_adapter().write([moved])
+
+    assert (Outcome.REFUSED, blamed) == (receipt.outcome, tuple(sorted(receipt.blamed)))
+
+
 SPENT = httpx.Response(429, json={"message": "You have reached your daily limit.", "policyName": "DAILY"})
 
 

@@ -14,6 +14,7 @@ from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterErro
 from crmbridge.http import dump_json, load_json
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import Adapter, AdapterContext, FieldBinding
 from crmbridge.sandbox import VirtualClock
@@ -417,6 +418,27 @@ class TestErrors:
         assert caught.value.advice
         assert SECRET not in f"{caught.value!r}"
         assert "pd: api/v1/users" in caught.value.message
+
+    @pytest.mark.parametrize(
+        ("said", "blamed"),
+        [
+            ("Validation failed: title: too long; currency: unknown; x: no", ("amount", "name")),
+            ("Validation failed: custom_fields.stage_id: no such stage", ("stage",)),
+            ("Validation failed", ()),
+            ("the title: it is wrong", ()),
+        ],
+    )
+    def test_the_fields_that_pipedrive_names_are_blamed(
+        self, vendor: respx.MockRouter, adapter: Adapter, said: str, blamed: tuple[str, ...]
+    ) -> None:
+        """By their names in the change (client-nodejs #651); what is no field of it does not count."""
+        body = {"success": False, "error": said, "code": "ERR_SCHEMA_VALIDATION_FAILED"}
+        vendor.patch("/api/v2/deals/7").respond(400, json=body)
+        change = update(name="x", amount=Money(Decimal(5), "EUR"))
+        moved = replace(change, edits=(*change.edits, FieldEdit("stage", None, "proposal")))
+        (receipt,) = adapter.write([moved])
+
+        assert (Outcome.REFUSED, blamed) == (receipt.outcome, tuple(sorted(receipt.blamed)))
 
     @pytest.mark.parametrize(
         ("status", "body"),

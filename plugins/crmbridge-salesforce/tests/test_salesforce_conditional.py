@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from crmbridge.errors import AuthenticationError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Record, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge.testing.factories import make_change
@@ -289,6 +290,30 @@ def test_the_request_names_the_time_it_expects(stubbed: tuple[SalesforceAdapter,
             }
         ],
     } == json.loads(route.calls.last.request.content)
+
+
+@pytest.mark.parametrize(
+    ("columns", "blamed"),
+    [
+        (["Name"], ("name",)),
+        (["StageName", "Name"], ("name", "stage")),
+        (["RecordTypeId", "Other__c"], ("stage",)),
+        (["Other__c"], ()),
+        ([], ()),
+    ],
+)
+def test_the_fields_that_the_org_names_are_blamed(
+    stubbed: tuple[SalesforceAdapter, Record, respx.MockRouter], columns: list[str], blamed: tuple[str, ...]
+) -> None:
+    """By their names in the change; where a rule shows its words at a column that is none of them, it is no field."""
+    adapter, deal, router = stubbed
+    rules = [{"errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "no", "fields": [each]} for each in columns]
+    router.post(f"{BASE}/composite").mock(return_value=outcome_of(rules or [{"errorCode": "X", "message": "no"}], 400))
+    change = make_update(deal, name="Ours")
+    moved = replace(change, edits=(*change.edits, FieldEdit("stage", None, "proposal")))
+    (receipt,) = adapter.write([moved])
+
+    assert (Outcome.REFUSED, blamed) == (receipt.outcome, tuple(sorted(receipt.blamed)))
 
 
 @pytest.mark.parametrize(

@@ -184,13 +184,14 @@ def test_amounts_go_out_digit_for_digit(stubbed: SalesforceAdapter, routes: resp
 
 def test_results_belong_to_their_changes(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """Results come in order, errors with `statusCode`; a rule's own words reach the receipt."""
-    rule = {"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "Say why first", "fields": ["StageName"]}
+    rule = {"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "Say why first", "fields": ["Name"]}
     answer = [{"success": False, "errors": [rule]}, {"id": DEAL, "success": True, "errors": []}, {"odd": 1}]
     routes.patch(f"{BASE}/composite/sobjects").respond(json=answer)
     receipts = stubbed.write([make_update(number, name=f"N {number}") for number in (1, 2, 3)])
 
     assert [Outcome.REFUSED, Outcome.APPLIED, Outcome.UNKNOWN] == [receipt.outcome for receipt in receipts]
-    assert "Say why first (StageName) [FIELD_CUSTOM_VALIDATION_EXCEPTION]" == receipts[0].message
+    assert "Say why first (Name) [FIELD_CUSTOM_VALIDATION_EXCEPTION]" == receipts[0].message
+    assert [("name",), (), ()] == [receipt.blamed for receipt in receipts]
 
 
 @pytest.mark.parametrize(("answers", "outcome"), [(2, Outcome.APPLIED), (9, Outcome.REFUSED)])

@@ -19,6 +19,7 @@ from crmbridge.services.answers.naming import names_for
 
 if TYPE_CHECKING:
     from crmbridge.errors import CrmbridgeError
+    from crmbridge.model.changes import Plan
     from crmbridge.services.runs.running import Ran
     from crmbridge.services.workspace import Workspace
 
@@ -76,6 +77,19 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
         exit_code=exit_code,
         error=_error_part(exit_code, [ran]),
     )
+
+
+def answer_nothing(workspace: Workspace, plan: Plan, lines: Sequence[Line]) -> Reply:
+    """Answer that nothing of a plan is to be written; what it asked about and still waits is told as by a run."""
+    from crmbridge.services.apply.unmade import is_of_undo, still_asked  # noqa: PLC0415  imports are paid by their users
+
+    result: dict[str, Any] = {"plan": {"id": plan.id}}
+    if not still_asked(workspace, plan).blocked:
+        return Reply(result=result, lines=lines)
+    known = exits.exit_of(NEEDS_PERSON)
+    message, advice = (NOT_UNDONE, NOT_UNDONE_ADVICE) if is_of_undo(plan) else (known.means, known.advice)
+    error = error_part(NEEDS_PERSON, message=message, advice=advice)
+    return Reply(result=result, lines=lines, exit_code=NEEDS_PERSON, error=error)
 
 
 def _ran_lines(workspace: Workspace, ran: Ran) -> list[Line]:

@@ -146,7 +146,7 @@ class Blocked(Struct, frozen=True, kw_only=True):
         """
         told = [str(value) for value in self.values.values()] if self.unwritten and not self.link else []
         parts = [self.link, *self.deal, self.name, self.cause, *told]
-        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:10]
+        return hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).hexdigest()[:10]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -183,6 +183,7 @@ FOUND = "it was there already"  # begins the message of a creation that made not
 class Receipt(Struct, frozen=True, kw_only=True):
     """What the CRM answered to one change. `ref` is the record written, where it is known.
 
+    Where it refused an update, `blamed` are the fields of ours that it named as wrong: the others need not wait.
     Where a creation found what it should make, its message begins with FOUND, so that undoing it takes nothing away.
     """
 
@@ -190,6 +191,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     ref: Ref | None = None
     message: str = ""
+    blamed: tuple[str, ...] = ()
 
 
 class JournalEntry(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,8 @@ class FakeCrm(FakeRecords):
     `writes` counts the write calls, `effects` how often each change was carried out. Without `unique_keys` the
     account takes two deals of one key. Only an `able` one archives, makes companies and contacts, amends tasks, and
     takes edits of what hangs on a deal, and keeps `figures` in those of its companies' fields that are in
-    `figure_fields`. Each of its `rules` says why a deal may not be made what an update would make of it, or nothing.
+    `figure_fields`. Each of its `rules` says why a deal may not be made what an update would make of it, or nothing;
+    `blamed` are the fields that it then names as wrong.
     One that `compares` takes no update of a deal of another version than the update expects. A deal that crmbridge
     makes without an owner is given to `signed_in`, if that is anybody. One that `forgets` tells of a deletion for that
     long.
@@ -47,6 +48,7 @@ class FakeCrm(FakeRecords):
         self.files_forbidden = False
         self.signed_in = ""
         self.rules: list[Callable[[Mapping[str, Value]], str]] = []
+        self.blamed: tuple[str, ...] = ()
         self.faults: list[str] = []
         self.writes = 0
 

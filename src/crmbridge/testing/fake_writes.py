@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref, natural_key
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.testing.fake_records import STAGES, at
 
@@ -56,7 +57,7 @@ def _update(crm: FakeCrm, change: Change) -> Receipt:
         if edit.name == "contacts":
             fields[edit.name] = changed_set(record.fields.get(edit.name), edit.before, edit.after)
     if broken := next((said for rule in crm.rules if (said := rule(fields))), ""):
-        return receipt(change, Outcome.REFUSED, broken)
+        return replace(receipt(change, Outcome.REFUSED, broken), blamed=crm.blamed)
     crm.store(record.ref, fields, record.position, created=record.created_at, key=record.key)
     if change.position is not None:
         crm.place(record.ref, change.position)

@@ -43,6 +43,14 @@ class NotAllowedError(AuthenticationError):
     """HubSpot answered 403: the token is good, and lacks a scope for this."""
 
 
+class WrongValuesError(RefusedError):
+    """HubSpot refused a request, and named properties as wrong. Never leaves this package."""
+
+    def __init__(self, message: str, properties: frozenset[str]) -> None:
+        super().__init__(message)
+        self.properties = properties
+
+
 class HeldError(RetryLaterError):
     """HubSpot answered 423: this record is locked, which says nothing of others. Never leaves this package."""
 
@@ -53,18 +61,26 @@ class TooMuchError(RetryLaterError):
 
 def worded(message: str) -> str:
     """Give HubSpot's message for people: of values that it does not take, each property with what is wrong with it."""
+    said = "; ".join(f"{item['name']}: {item['message']}" for item in _listed(message))
+    return tidy(VALUES + said if said else message)
+
+
+def wrong_properties(error: Mapping[str, Any]) -> frozenset[str]:
+    """Give the properties that an error names as wrong: in its parts, or in its message ("Error handling")."""
+    parts = [error, *(each for each in error.get("errors") or () if isinstance(each, dict))]
+    named = {name for part in parts for name in named_by(part, "propertyName")}
+    return frozenset(named.union(str(item["name"]) for item in _listed(str(error.get("message") or ""))))
+
+
+def _listed(message: str) -> list[Mapping[str, Any]]:
+    """Read the list of a message about values: each property with what is wrong with it."""
     begins, _, listed = message.partition(VALUES)
     try:
         items = json.loads("[]" if begins else listed)
     except (ValueError, RecursionError):  # it is cut, or nothing but words
         items = []
-    named = [
-        item
-        for item in (items if isinstance(items, list) else ())
-        if isinstance(item, dict) and item.get("name") and item.get("message")
-    ]
-    said = "; ".join(f"{item['name']}: {item['message']}" for item in named)
-    return tidy(VALUES + said if said else message)
+    found = items if isinstance(items, list) else ()
+    return [item for item in found if isinstance(item, dict) and item.get("name") and item.get("message")]
 
 
 def is_taken(error: Mapping[str, Any]) -> bool:
@@ -109,7 +125,7 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     elif status == 409 or (status == 400 and is_taken(body)):
         error = TakenError(f"HubSpot refused it ({status}): {said}")
     elif 400 <= status < 500 and status != 408:
-        error = RefusedError(f"HubSpot refused it ({status}): {said}")
+        error = WrongValuesError(f"HubSpot refused it ({status}): {said}", wrong_properties(body))
     return error
 
 

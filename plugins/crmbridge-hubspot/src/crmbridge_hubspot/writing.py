@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from crmbridge.adapting import one_by_one, outcome_of, there_already
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
+from crmbridge_hubspot.account import CURRENCY_PROPERTY
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.associating import Associating
 from crmbridge_hubspot.bodies import BODIES, Bodies, has_marker
@@ -20,10 +22,19 @@ from crmbridge_hubspot.counterparts import Lookup, has_key, natural_key
 from crmbridge_hubspot.currencies import turning
 from crmbridge_hubspot.mapping import Terms, Words
 from crmbridge_hubspot.objects import TYPES
-from crmbridge_hubspot.replies import HeldError, TakenError, is_taken, named_by, worded
+from crmbridge_hubspot.replies import (
+    HeldError,
+    TakenError,
+    WrongValuesError,
+    is_taken,
+    named_by,
+    worded,
+    wrong_properties,
+)
 
 ATTACHMENTS = {Kind.TASK: "tasks", Kind.NOTE: "notes"}
 TABLES = {Kind.DEAL: "deals", Kind.COMPANY: "companies", Kind.CONTACT: "contacts", **ATTACHMENTS}
+MORE = {"stage": ("pipeline", "dealstage"), "amount": (CURRENCY_PROPERTY,)}  # what else is written for a field
 EXISTING = re.compile(r"Existing ID: (\d+)")  # of a contact whose e-mail is taken; only the words say it (php#59)
 
 
@@ -99,7 +110,8 @@ class Writer(Struct, frozen=True, kw_only=True):
             if len(changes) > 1:  # nothing was done: one bad item can fail all of them
                 return self._one_by_one(changes, inputs)
             taken = self._made_before(changes[0], error.message) if isinstance(error, TakenError) else None
-            return {changes[0].id: taken or _receipt(changes[0], Outcome.REFUSED, error.message)}
+            named = error.properties if isinstance(error, WrongValuesError) else frozenset()
+            return {changes[0].id: taken or _refused(self.terms.words, changes[0], error.message, named)}
         return self._read_answer(changes, answer)
 
     def _one_by_one(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
@@ -155,7 +167,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         if error is not None:
             said = worded(str(error.get("message") or error.get("category") or "refused"))
             taken = self._made_before(change, said) if is_taken(error) else None
-            return taken or _receipt(change, Outcome.REFUSED, f"HubSpot refused it: {said}")
+            return taken or _refused(self.terms.words, change, f"HubSpot refused it: {said}", wrong_properties(error))
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
             return None
@@ -222,6 +234,13 @@ def _seen(change: Change, wanted: Mapping[str, str], found: Mapping[str, Any] | 
     if all((found.get(name) or "") == text for name, text in wanted.items()):
         return _receipt(change, Outcome.APPLIED, "read back", ref=change.target)
     return _receipt(change, Outcome.FAILED, "HubSpot left it out of the batch without a word")
+
+
+def _refused(words: Words, change: Change, said: str, properties: Collection[str]) -> Receipt:
+    """Give the receipt of what HubSpot refused, with the fields that stand for the properties that it named."""
+    natives = {edit.name: {words.native(edit.name), *MORE.get(edit.name, ())} for edit in change.edits}
+    blamed = tuple(name for name, held in natives.items() if not held.isdisjoint(properties))
+    return replace(_receipt(change, Outcome.REFUSED, said), blamed=blamed)
 
 
 def _receipt(change: Change, outcome: Outcome, message: str = "", ref: Ref | None = None) -> Receipt:

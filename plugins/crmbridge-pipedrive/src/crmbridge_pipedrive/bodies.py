@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -32,6 +32,12 @@ PLAIN = {
     "owner": ("owner_id", _USER),
     "company": ("org_id", _USER),
     "lost_reason": ("lost_reason", _TEXT),
+}
+
+SEVERAL = {
+    "amount": frozenset({"value", "currency"}),
+    "stage": frozenset({"stage_id", "pipeline_id", "status"}),
+    "contacts": frozenset({"person_id"}),
 }
 
 
@@ -76,6 +82,15 @@ class Bodies(Struct, frozen=True, kw_only=True):
             if before is None or before.status is not position.status:
                 body["status"] = position.status.value
         return body
+
+    def fields_in(self, change: Change, natives: Collection[str]) -> tuple[str, ...]:
+        """Name the fields of a deal's update that are written to some of Pipedrive's fields."""
+        return tuple(edit.name for edit in change.edits if not self._natives(edit.name).isdisjoint(natives))
+
+    def _natives(self, name: str) -> frozenset[str]:
+        if name in self.fields.bound:
+            return frozenset({self.fields.bound[name].definition.code})
+        return frozenset({PLAIN[name][0]}) if name in PLAIN else SEVERAL.get(name, frozenset())
 
     def _put(self, body: Row, name: str, value: Value) -> None:
         """Put one value where it belongs; raises RefusedError for what Pipedrive's API can't be told."""

@@ -234,7 +234,8 @@ def activity_time(row: Row) -> datetime | None:
     """Say when an activity is due, or when it was done, where that was before it was due, or on the day it was due.
 
     One that was marked as done later is taken to have happened when it was due, and was noted afterwards. Without a
-    time of day that is the start of the day.
+    time of day that is the start of the day. That
+    it was marked is in `marked_as_done_time` ("Activities", API v2).
     """
     done = moment(row.get("marked_as_done_time")) if row.get("done") is not False else None
     day = moment(row.get("due_date"))

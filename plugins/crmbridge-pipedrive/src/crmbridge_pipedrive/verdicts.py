@@ -24,6 +24,15 @@ ASK_WHERE = (
     "Check base_url and v1_root of the connection, if they are set; else Pipedrive may have ended this call, and a "
     "newer crmbridge does without it. Nothing was lost."
 )
+WRONG = "Validation failed: "
+
+
+class WrongValuesError(RefusedError):
+    """Pipedrive refused a request, and named fields as wrong. Never leaves this package."""
+
+    def __init__(self, message: str, fields: frozenset[str]) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class ForbiddenError(AuthenticationError):
@@ -64,7 +73,7 @@ def judge(reply: Reply, sign_in: str = ASK_SIGN_IN) -> CrmbridgeError | None:
             return ForbiddenError(f"not allowed (403): {said}", advice=ASK_RIGHTS)
         case status:
             may_pass = status in {408, 423, 425} or not 400 <= status < 500
-            return None if may_pass else RefusedError(f"refused ({status}): {said}")
+            return None if may_pass else WrongValuesError(f"refused ({status}): {said}", _named(reply))
 
 
 def _not_of_a_record(reply: Reply) -> RetryLaterError | None:
@@ -87,6 +96,14 @@ def words(reply: Reply) -> str:
     said = [body.get("error"), body.get("code")]
     # Some v1 errors carry a second, fixed sentence that only points to the documentation.
     return tidy("; ".join(str(part) for part in said if part) or reply.text)
+
+
+def _named(reply: Reply) -> frozenset[str]:
+    """Give the fields that an error names: `Validation failed: field: reason; field: reason` (client-nodejs #651)."""
+    text = str(reply.body.get("error") or "") if isinstance(reply.body, dict) else ""
+    begins, found, listed = text.partition(WRONG)
+    complaints = listed.split("; ") if found and not begins else []
+    return frozenset(each.partition(": ")[0].strip().rpartition(".")[2] for each in complaints)
 
 
 def _shut_out() -> ShutOutError:

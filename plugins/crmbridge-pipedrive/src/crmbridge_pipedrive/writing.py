@@ -24,7 +24,7 @@ from crmbridge_pipedrive.creating import create_company, create_contact
 from crmbridge_pipedrive.figures import Figures
 from crmbridge_pipedrive.finding import Books, key_of
 from crmbridge_pipedrive.making import differs, field_body, field_named
-from crmbridge_pipedrive.verdicts import ForbiddenError
+from crmbridge_pipedrive.verdicts import ForbiddenError, WrongValuesError
 
 
 class _NotSentError(RetryLaterError):
@@ -126,9 +126,10 @@ class Writer(Struct, frozen=True, kw_only=True):
         try:
             return self._send(change)
         except RefusedError as error:
-            return Receipt(
-                change=change.id, outcome=outcome_of(change, error), ref=change.target, message=error.message
-            )
+            natives = error.fields if isinstance(error, WrongValuesError) else frozenset()
+            blamed = self._bodies.fields_in(change, natives) if change.action is Action.UPDATE else ()
+            outcome = outcome_of(change, error)
+            return Receipt(change=change.id, outcome=outcome, ref=change.target, message=error.message, blamed=blamed)
         except ForbiddenError as error:
             # Who may not make deals may be given that, or the plan have room again; an edit of each deal is no way to.
             outcome = Outcome.FAILED if change.action is Action.CREATE else Outcome.REFUSED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from typing import Any
 
 from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
-from crmbridge.model.changes import Action, Change
+from crmbridge.model.changes import Action, Change, FieldEdit
 from crmbridge.model.records import Kind, Position
 from crmbridge.model.values import Fields, FieldType, Money, Value, is_empty
 from crmbridge_salesforce.days import day_in, time_of
@@ -59,6 +59,11 @@ class Encoder:
         except RefusedError:
             self._setup.forget_old()  # unless another batch has just done so
             return self._row(change)
+
+    def fields_in(self, change: Change, columns: Collection[str]) -> tuple[str, ...]:
+        """Name the fields of a deal's update that are written to some of these columns."""
+        table = self._setup.table(self._shape.object)
+        return tuple(edit.name for edit in change.edits if not _columns(table, self._shape, edit).isdisjoint(columns))
 
     def _row(self, change: Change) -> Payload:
         match change.action:
@@ -143,15 +148,8 @@ class Encoder:
             raise RefusedError(f"The org has no active stage {place.stage!r}")
         row: Payload = {"StageName": stage.id}
         if place.pipeline != (before.pipeline if before else DEFAULT_PIPELINE):
-            row.update(self._record_type(table, place.pipeline))
+            row.update(_record_type(table, place.pipeline))
         return row
-
-    def _record_type(self, table: Table, pipeline: str) -> Payload:
-        if pipeline == DEFAULT_PIPELINE and "RecordTypeId" in table.columns:
-            return {"RecordTypeId": MASTER}
-        if pipeline not in {kind.id for kind in table.record_types} or "RecordTypeId" not in table.columns:
-            raise RefusedError(f"The org has no record type {pipeline!r} for opportunities")
-        return {"RecordTypeId": pipeline}
 
     def _key_column(self, table: Table) -> Column:
         column = table.columns.get(self._shape.key_field)
@@ -255,6 +253,23 @@ def person(name: str) -> Payload:
     """Split a name as the org keeps it: the last word is the last name, which everybody has."""
     first, _, last = name.rpartition(" ")
     return {"FirstName": first.rstrip(), "LastName": last} if first else {"LastName": last}
+
+
+def _columns(table: Table, shape: Shape, edit: FieldEdit) -> frozenset[str]:
+    if edit.name == "stage":
+        return frozenset({"StageName", "RecordTypeId"})
+    binding = shape.binding(edit.name)
+    column = table.find(binding.native) if binding else None
+    more = {CURRENCY} if isinstance(edit.after, Money) else set()
+    return frozenset({column.name, *more} if column else more)
+
+
+def _record_type(table: Table, pipeline: str) -> Payload:
+    if pipeline == DEFAULT_PIPELINE and "RecordTypeId" in table.columns:
+        return {"RecordTypeId": MASTER}
+    if pipeline not in {kind.id for kind in table.record_types} or "RecordTypeId" not in table.columns:
+        raise RefusedError(f"The org has no record type {pipeline!r} for opportunities")
+    return {"RecordTypeId": pipeline}
 
 
 def target_id(change: Change) -> str:

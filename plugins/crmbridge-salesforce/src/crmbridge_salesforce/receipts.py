@@ -26,10 +26,11 @@ class Item(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What became of a change; `locked` says that trying again may help."""
+    """What became of a change; `locked` says that trying again may help, `named` has the columns that are wrong."""
 
     receipt: Receipt
     locked: bool = False
+    named: frozenset[str] = frozenset()
 
 
 Send = Callable[[Sequence[Item]], dict[str, Answered]]
@@ -50,7 +51,8 @@ def refused(change: Change, errors: Any) -> Answered:
     outcome = Outcome.FAILED if not_allowed else outcome_of(found)
     # Of two who create with one new key at once, one is refused so; sent again, it finds what the other one made.
     taken = change.action is Action.CREATE and change.key is not None and is_taken(found)
-    return Answered(receipt(change, outcome, words), is_locked(found) or taken)
+    named = frozenset(column for each in found for column in each.fields)
+    return Answered(receipt(change, outcome, words), is_locked(found) or taken, named)
 
 
 def all_alike(items: Sequence[Item], outcome: Outcome, error: CrmbridgeError) -> dict[str, Answered]:

@@ -11,6 +11,7 @@ from crmbridge.adapting import outcome_of, there_already
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock
 from crmbridge_salesforce.archive import Archive
 from crmbridge_salesforce.conditional import Conditional
@@ -132,9 +133,15 @@ class Writer:
             if attempt:
                 self._clock.sleep(attempt + random.uniform(0, 1))  # noqa: S311  jitter is no secret
             answers = _quietly(send, waiting) if attempt else send(waiting)
-            receipts.update({change: answer.receipt for change, answer in answers.items()})
+            receipts.update({item.change.id: self._blaming(item.change, answers[item.change.id]) for item in waiting})
             waiting = [item for item in waiting if answers[item.change.id].locked]
         return receipts
+
+    def _blaming(self, change: Change, answer: Answered) -> Receipt:
+        """Give a receipt with the fields that stand for the columns that the org named."""
+        if not answer.named or change.action is not Action.UPDATE or change.kind is not Kind.DEAL:
+            return answer.receipt
+        return replace(answer.receipt, blamed=self._encoder.fields_in(change, answer.named))
 
     def _guarded(self, route: _Route, items: Sequence[Item]) -> dict[str, Receipt]:
         """Deliver after something else was delivered already: now nothing may be raised."""

@@ -111,7 +111,9 @@ def _fresh(workspace: Workspace, choice: Choice) -> _Prepared | Reply:
 
 def _nothing(workspace: Workspace, plan: Plan, choice: Choice) -> Reply:
     """Answer that there is nothing to write, in the plan or in what is selected of it."""
-    return Reply(result={"plan": {"id": plan.id}}, lines=_shown(workspace, plan, choice))
+    from crmbridge.cli.answers import answer_nothing  # noqa: PLC0415  imports are paid by the commands that use them
+
+    return answer_nothing(workspace, plan, _shown(workspace, plan, choice))
 
 
 def _prepared(workspace: Workspace, plan: Plan, choice: Choice) -> _Prepared | None:

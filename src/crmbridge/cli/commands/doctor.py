@@ -12,10 +12,10 @@ _TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "error": Tone.BAD}
 
 @as_command("doctor", examples=[("doctor", "look at everything the settings name")])
 def command(call: Call) -> Reply:
-    """See whether each connection works and fits the process. It only reads.
+    """See whether each connection works and fits the process. It writes to no CRM.
 
-    Signs in to every CRM and compares its pipelines, stages and fields with the settings. Warnings don't change the
-    exit code; errors do.
+    Signs in to every CRM and compares its pipelines, stages and fields with the settings, and tries whether the state
+    can be written. Warnings don't change the exit code; errors do.
     """
     from crmbridge.services.accounts.examining import examine  # noqa: PLC0415  imports are paid by their users
     from crmbridge.services.accounts.health import Health  # noqa: PLC0415  the same

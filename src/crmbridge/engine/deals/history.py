@@ -84,7 +84,7 @@ def intervals(subject: Subject, field: str, values: Iterable[str]) -> tuple[tupl
     wanted = frozenset(values)
     found: list[tuple[datetime, datetime | None]] = []
     start: datetime | None = None
-    for at, value in _course(subject, field):
+    for at, value in values_of(subject, field):
         holds = not is_empty(value) and not wanted.isdisjoint(choices(value))
         if holds and start is None:
             start = at
@@ -99,8 +99,8 @@ def in_time(edits: Iterable[Edit]) -> Sequence[Edit]:
     return sorted(edits, key=lambda edit: edit.at)
 
 
-def _course(subject: Subject, field: str) -> Iterator[tuple[datetime, Value]]:
-    """Give the values of a field with the moments since which they held."""
+def values_of(subject: Subject, field: str) -> Iterator[tuple[datetime, Value]]:
+    """Give the values of a field with the moments since which they held, as far as it was seen, oldest first."""
     edits = [edit for edit in in_time(subject.edits) if edit.field == field]
     yield seen_since(subject), edits[0].before if edits else subject.deal.fields.get(field)
     for edit in edits:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from crmbridge.engine.deals.history import values_of
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.sla.limits import ClockRule
@@ -120,15 +121,34 @@ def _next_activity(rule: ClockRule, visits: Sequence[Visit], subject: Subject, n
 
 
 def _response(rule: ClockRule, visits: Sequence[Visit], subject: Subject, _now: datetime) -> Iterator[Cycle]:
-    written, fields = rule.written, subject.deal.fields
-    since = fields.get(written.since or "") if written else None
-    until = fields.get(written.until or "") if written else None
-    if not isinstance(since, datetime):
-        return
-    visit = next((visit for visit in reversed(visits) if visit.entered_at <= since), visits[0])
-    if rule.stage is None or visit.stage == rule.stage.id:
-        answered = until if isinstance(until, datetime) and until >= since else None
-        yield Cycle(visit, since, _ending(since, answered, _closed_at(rule, visits, subject)))
+    for since, answered in _messages(rule, subject):
+        visit = next((visit for visit in reversed(visits) if visit.entered_at <= since), visits[0])
+        if rule.stage is None or visit.stage == rule.stage.id:
+            yield Cycle(visit, since, _ending(since, answered, _closed_at(rule, visits, subject)))
+
+
+def _messages(rule: ClockRule, subject: Subject) -> Iterator[tuple[datetime, datetime | None]]:
+    """Give since when a customer waited, and when that was answered; None where it was not.
+
+    Who writes again before an answer waits since the first of these messages. A time that is no later than the moment
+    at which the one before was seen is that one corrected, and one that was taken out needs no answer any more.
+    """
+    asked, until = (rule.written.since or "", rule.written.until or "") if rule.written else ("", "")
+    answers = sorted(at for _, at in values_of(subject, until) if isinstance(at, datetime))
+    waiting: list[tuple[datetime, datetime]] = []  # the messages without an answer, and when each was seen
+    for seen_at, written in values_of(subject, asked):
+        if not isinstance(written, datetime):
+            waiting.clear()
+            continue
+        if waiting and written <= waiting[-1][1]:
+            waiting.pop()
+        elif waiting and (answer := next((each for each in answers if waiting[0][0] <= each <= written), None)):
+            yield waiting[0][0], answer
+            waiting.clear()
+        waiting.append((written, seen_at))
+    if waiting:
+        last = subject.deal.fields.get(until)
+        yield waiting[0][0], last if isinstance(last, datetime) and last >= waiting[-1][0] else None
 
 
 _CYCLES: Mapping[Measures, Callable[[ClockRule, Sequence[Visit], Subject, datetime], Iterator[Cycle]]] = {

@@ -14,8 +14,8 @@ IN_PARTS = "refused before as a whole, so it is tried in parts"
 def in_parts(changes: Iterable[Change], outcomes: Mapping[str, JournalEntry]) -> list[Change]:
     """Give the changes with two halves in the place of each update of sync that was refused as it is.
 
-    A CRM seldom says which field it refused. Of two halves one gets there, and of what is left again one; at last
-    whoever settles it is shown the one field.
+    The CRM did not say which field it refused, or not of all. Of two halves one gets there, and of what is left again
+    one; at last whoever settles it is shown the one field.
     """
     found: list[Change] = []
     for change in changes:

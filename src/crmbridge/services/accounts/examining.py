@@ -1,13 +1,15 @@
-"""Examine: whether each connection works and fits the process, for `crmbridge doctor`. It only reads."""
+"""Examine: whether each connection works and fits the process, for `crmbridge doctor`. It writes to no CRM."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from crmbridge.engine.deals.activities import kinds_asked_for
 from crmbridge.engine.nearest import nearest
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.records import Kind, Status
+from crmbridge.model.values import iso
 from crmbridge.ports import Description, NativeStage
 from crmbridge.services.accounts.bound_people import check_people
 from crmbridge.services.accounts.field_types import check_types
@@ -16,6 +18,8 @@ from crmbridge.services.accounts.signin import check_sign_in, check_version
 from crmbridge.services.pull.kinds import wanted_kinds
 from crmbridge.services.pull.unread_kinds import unread
 from crmbridge.services.workspace import Workspace
+
+_TRIED = "crmbridge.tried_to_write"
 
 
 def examine(workspace: Workspace) -> tuple[Check, ...]:
@@ -39,11 +43,23 @@ def examine(workspace: Workspace) -> tuple[Check, ...]:
 
 
 def _state(workspace: Workspace) -> Check:
+    try:
+        _try_to_write(workspace)
+    except CrmbridgeError as error:
+        return bad("state", error.message, error.advice, error.exit_code)
     unclear = len(workspace.store.journal.unsettled())
     if unclear:
         message = f"{unclear} changes have no clear outcome yet"
         return weak("state", message, "The next `crmbridge run` reads back what became of them.")
-    return good("state", "open, and every change has a clear outcome")
+    return good("state", "open for writing, and every change has a clear outcome")
+
+
+def _try_to_write(workspace: Workspace) -> None:
+    """Write to the state, and take it out again: a file that can be read says nothing of the disk that it is on."""
+    memory = workspace.store.memory("state")
+    memory[_TRIED] = iso(workspace.clock.now())
+    with suppress(KeyError):  # somebody else was here at the same time
+        del memory[_TRIED]
 
 
 def _connection(workspace: Workspace, connection: str, seen: list[Description]) -> Iterator[Check]:

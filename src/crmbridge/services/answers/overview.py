@@ -53,8 +53,8 @@ class Overview(Struct, frozen=True, kw_only=True):
 
     @property
     def others(self) -> int:
-        """Count what else waits for a person."""
-        return sum(self.waiting.values()) - self.conflicts
+        """Count what else waits for a person, beside the writes that are `unknown`."""
+        return sum(self.waiting.values()) - self.conflicts - self.waiting.get(Cause.UNCLEAR, 0)
 
     @property
     def is_silent(self) -> bool:

@@ -49,7 +49,7 @@ def settle(
     bases = bases_after(viewers, written)
     for _, ref in created:
         bases[ref] = {**bases.get(ref, {}), **(known or {}).get(ref, {})}
-    refused = [change for change, receipt in done if receipt.outcome is Outcome.REFUSED]
+    refused = [_blamed(change, receipt) for change, receipt in done if receipt.outcome is Outcome.REFUSED]
     for ref, marks in bases_of_refused(viewers, refused).items():
         bases[ref] = {**bases.get(ref, {}), **marks}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
@@ -81,6 +81,12 @@ def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:
         if cursor is not None:
             gone = tuple(Tombstone(ref=ref, at=now) for ref in group)
             records.save_page(connection, kind, Page(tombstones=gone, cursor=cursor), now)
+
+
+def _blamed(change: Change, receipt: Receipt) -> Change:
+    """Give of an update that was refused what the CRM named as wrong; all of it where it named nothing of that."""
+    named = tuple(edit for edit in change.edits if edit.name in receipt.blamed)
+    return replace(change, edits=named) if named else change
 
 
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crmbridge.engine.sync.planner import unmade, vetoed
-from crmbridge.model.changes import Blocked, Cause, Change, Origin
+from crmbridge.model.changes import Blocked, Cause, Change, Origin, Plan
 from crmbridge.model.records import Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Waiting
 from crmbridge.services.apply.applied import Applied
 from crmbridge.services.apply.trying_anew import note_tried
@@ -35,6 +36,20 @@ def note_unmade(workspace: Workspace, applied: Applied) -> None:
     new = passed | {item.id for item in items}
     others = [each.item for each in every if each.item.link in links and each.item.id not in new]
     waiting.replace(links, [*others, *items], workspace.clock.now())
+
+
+def still_asked(workspace: Workspace, plan: Plan) -> Plan:
+    """Leave out of a plan what it asked about and was settled since it was made; what an undo leaves waits nowhere."""
+    if not plan.blocked or is_of_undo(plan):
+        return plan
+    waits = {each.item.id for each in workspace.store.waiting.all()}
+    return replace(plan, blocked=tuple(item for item in plan.blocked if item.id in waits))
+
+
+def is_of_undo(plan: Plan) -> bool:
+    """Tell whether a plan undoes a run, also where nothing is left of it but what can't be undone."""
+    left = any(not item.link and item.cause in {Cause.CHANGED, Cause.DELETE} for item in plan.blocked)
+    return left or any(change.origin is Origin.UNDO for change in plan.changes)
 
 
 def vetoed_before(waiting: Iterable[Waiting], changes: Iterable[Change]) -> list[Waiting]:

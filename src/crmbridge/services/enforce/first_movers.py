@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from crmbridge.engine.deals.visits import in_order
+from crmbridge.engine.mapping import WON
 from crmbridge.engine.views import emails
+from crmbridge.model.changes import JournalEntry, Origin, Outcome
 from crmbridge.model.findings import Place
-from crmbridge.model.records import Kind, Move, Ref
+from crmbridge.model.records import Kind, Move, Ref, Status
 from crmbridge.services.workspace import Workspace
 
+NEAR = timedelta(minutes=2)  # by which a CRM's clock, or its answer, may be off
 # By the ids of moves, the e-mail address of who made each first; None where nobody can tell.
 First = Mapping[str, str | None]
 
@@ -28,7 +31,8 @@ class _Arrival(NamedTuple):
 def first_movers(workspace: Workspace, moves: Mapping[Ref, Sequence[Move]]) -> Mapping[Ref, First]:
     """Say of moves of deals who made them first, where a linked deal had come to the same place just before.
 
-    What we move in the name of somebody, that person did not decide. Nothing is looked for where nobody asks who moved.
+    What we move in the name of somebody, that person did not decide, and of what somebody decided on by hand nobody can
+    tell who moved it. Nothing is looked for where nobody asks who moved.
     """
     links = workspace.store.links
     link_of = links.of(list(moves)) if workspace.project.process.moves.who else {}
@@ -39,11 +43,34 @@ def first_movers(workspace: Workspace, moves: Mapping[Ref, Sequence[Move]]) -> M
         deal: dict(_first(workspace, moves[deal], [arrivals[other] for other in others[deal]])) for deal in link_of
     }
     people = _people(workspace, {each.connection for own in first.values() for each in own.values()})
-    return {
+    found: dict[Ref, dict[str, str | None]] = {
         deal: {move: people[each.connection].get(str(each.by)) for move, each in own.items()}
         for deal, own in first.items()
-        if own
     }
+    last = {deal: in_order(moves[deal])[-1] for deal in link_of if moves[deal]}
+    for move in _decided(workspace, [move for deal, move in last.items() if move.id not in first[deal]]):
+        found[move.deal][move.id] = None
+    return {deal: own for deal, own in found.items() if own}
+
+
+def _decided(workspace: Workspace, moves: Sequence[Move]) -> Iterator[Move]:
+    """Give the moves that are ours and follow nobody's: a person decided on the stage, and it is not known who.
+
+    What the journal has at the time of a move, to where it went, is what made it.
+    """
+    who = workspace.project.process.moves.who
+    asked = [move for move in moves if _called(_arrival(workspace, move).place) in who]
+    ours: dict[Ref | None, list[JournalEntry]] = {}
+    for entry in workspace.store.journal.about([move.deal for move in asked]) if asked else ():
+        if entry.change.origin is Origin.SYNC and entry.outcome is Outcome.APPLIED:
+            ours.setdefault(entry.change.target, []).append(entry)
+    for move in asked:
+        if any(e.change.position == move.after and abs(e.at - move.at) <= NEAR for e in ours.get(move.deal, ())):
+            yield move
+
+
+def _called(place: Place) -> str | None:
+    return WON if place.stage is None and place.status is Status.WON else place.stage
 
 
 def _people(workspace: Workspace, connections: Collection[str]) -> Mapping[str, Mapping[str, str]]:

@@ -7,9 +7,11 @@ person empties the recycle bin, and the record would be kept for ever.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -28,7 +30,9 @@ SOONER = 0.9  # of the time for which a CRM tells of a deletion: neither clean-u
 LOT = 1_000  # ids that an adapter is asked for at once
 FEW = 20  # so many may be gone at once without a doubt, whatever share of all that is
 DOUBTED_FOR = timedelta(days=1)
-TRIES = 20  # refusals one after the other: halving a lot takes eleven until it is down to one id, so it is for none
+# Refusals one after the other, of a lot and its parts, until it is for no single id; and after a lot of which the CRM
+# answered nothing, as the whole and its halves.
+TRIES, FEWER = 20, 3
 
 log = logging.getLogger(__name__)
 
@@ -122,11 +126,11 @@ def _missing(workspace: Workspace, connection: str, sought: Sequence[Ref], so_fa
     missing, rest = [ref for ref in sought if ref.id in before], [ref for ref in sought if ref.id > after]
     done = len(sought) - len(rest)
     try:
-        missing = [ref for lot, found in _answers(workspace, connection, missing) for ref in lot if ref not in found]
-        for lot, found in _answers(workspace, connection, rest):
-            missing += [ref for ref in lot if ref not in found]
-            after, done = lot[-1].id, done + len(lot)
-            workspace.progress("pull", f"{connection}: looked for {done} of {len(sought)} {PLURALS[lot[0].kind]}")
+        missing = [ref for one in _answers(workspace, connection, missing) for ref in one.missing]
+        for one in _answers(workspace, connection, rest):
+            missing += one.missing
+            after, done = one.lot[-1].id, done + len(one.lot)
+            workspace.progress("pull", f"{connection}: looked for {done} of {len(sought)} {PLURALS[one.lot[0].kind]}")
     except CrmbridgeError:
         came = _SoFar(so_far.begun, after, [ref.id for ref in missing])
         workspace.store.memory(connection)[_broken_off(sought[0].kind)] = msgspec.json.encode(came).decode()
@@ -144,34 +148,71 @@ def _bring_back(workspace: Workspace, connection: str, kind: Kind, named: Collec
     """Save what was taken for gone and is there: a user may not have seen it for a while, or somebody restored it."""
     stones = (stone for stone in workspace.store.records.gone(connection) if stone.ref.kind is kind)
     gone = [stone.ref for stone in stones if stone.merged_into is None and (named is None or stone.ref.id in named)]
-    for lot, found in _answers(workspace, connection, gone, fields=None):
-        workspace.store.records.put([found[ref] for ref in lot if ref in found])
+    for one in _answers(workspace, connection, gone, fields=None):
+        workspace.store.records.put([one.found[ref] for ref in one.lot if ref in one.found])
+
+
+class _Answer(NamedTuple):
+    """What a CRM said of a lot: which of it it answered, what of that is there, and why it refused the rest."""
+
+    lot: Sequence[Ref]
+    answered: Collection[Ref]
+    found: Mapping[Ref, Record]
+    why: str
+
+    @property
+    def missing(self) -> list[Ref]:
+        return [ref for ref in self.lot if ref in self.answered and ref not in self.found]
+
+    @property
+    def refused(self) -> list[Ref]:
+        """Give those of which nobody knows whether they are there."""
+        return [ref for ref in self.lot if ref not in self.answered]
 
 
 def _answers(
     workspace: Workspace, connection: str, refs: Sequence[Ref], *, fields: Collection[str] | None = ()
-) -> Iterator[tuple[Sequence[Ref], Mapping[Ref, Record]]]:
-    """Read records by their ids, and give in their order the lots that the CRM answered, each with what it found.
+) -> Iterator[_Answer]:
+    """Read records by their ids, and give what the CRM said of each lot in their order; say what it refused."""
+    tries = TRIES
+    refused: list[Ref] = []
+    why = ""
+    try:
+        for lot in chunks(refs, LOT):
+            answer = _answer(workspace, connection, lot, fields, tries)
+            refused, why = [*refused, *answer.refused], answer.why or why
+            tries = TRIES if answer.answered else FEWER
+            yield answer
+    finally:
+        if refused:
+            several = f"{len(refused):,} {PLURALS[refused[0].kind]} can't be looked for, {refused[0]} among them"
+            said = several if len(refused) > 1 else f"{refused[0]} can't be looked for"
+            log.warning("%s: %s: %s", connection, said, strike(why))
 
-    A lot that it refuses is halved: one id that it can't take says nothing of the others. What it refuses may be there
-    or not. Where it refuses everything, that is for no id, and it is asked no more.
+
+def _answer(
+    workspace: Workspace, connection: str, lot: Sequence[Ref], fields: Collection[str] | None, tries: int
+) -> _Answer:
+    """Read a lot, in ever smaller parts where the CRM refuses it: one id that it can't take says nothing of the others.
+
+    All parts of one size come before the smaller ones, so that ids next to each other that it refuses hide few others.
     """
-    todo = list(chunks(refs, LOT))[::-1]
-    refused = 0  # one after the other
-    while todo and refused < TRIES:
-        lot = todo.pop()
+    answered: set[Ref] = set()
+    found: dict[Ref, Record] = {}
+    why, refused = "", 0  # one after the other
+    todo = deque([lot])
+    while todo and refused < tries:
+        part = todo.popleft()
         try:
-            found = workspace.adapter(connection).read(lot, fields=fields)
+            found |= workspace.adapter(connection).read(part, fields=fields)
         except RefusedError as error:
-            refused += 1
-            if len(lot) == 1 or refused == TRIES:
-                which = str(lot[0]) if len(lot) == 1 else f"{len(lot)} {PLURALS[lot[0].kind]}"
-                log.warning("%s: %s can't be looked for: %s", connection, which, strike(error.message))
-            else:
-                todo += [lot[len(lot) // 2 :], lot[: len(lot) // 2]]
+            why, refused = error.message, refused + 1
+            middle = len(part) // 2
+            todo += [part[:middle], part[middle:]] if middle else []
         else:
+            answered.update(part)
             refused = 0
-            yield lot, found
+    return _Answer(lot, answered, found, why)
 
 
 def _are_most(missing: Sequence[Ref], known: Sequence[Ref]) -> bool:

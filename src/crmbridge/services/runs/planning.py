@@ -7,9 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crmbridge.engine.sync.planner import assemble, is_wanted_again
+from crmbridge.engine.sync.planner import AGAIN, assemble, is_wanted_again
 from crmbridge.engine.sync.refusing import in_parts
-from crmbridge.model.changes import Blocked, Cause, Change, JournalEntry, Outcome, Plan
+from crmbridge.model.changes import Blocked, Cause, Change, JournalEntry, Origin, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Waiting
@@ -55,15 +55,18 @@ def make_plan(
     judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
     wanted = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     changes, outcomes = _with_outcomes(workspace, wanted)
+    link_of = _links_set_back(workspace, judged)
+    back = _taken_back(changes, outcomes, link_of)
+    asked = [item for item in synced.blocked if item.cause is not Cause.MOVE or item.link not in back]
     plan = assemble(
         changes,
-        [*synced.blocked, *(item for item in judged.blocked if item.deal.connection in current)],
+        [*asked, *(item for item in judged.blocked if item.deal.connection in current)],
         outcomes=outcomes,
         unclear=workspace.store.journal.unsettled(),
         made_at=workspace.clock.now(),
         settings=workspace.project.digest,
         cursors=_cursors(workspace),
-        link_of=_links_set_back(workspace, judged),
+        link_of=link_of,
     )
     finished = {
         change.id
@@ -79,7 +82,7 @@ def make_plan(
             own += _kept(workspace.store.waiting.all(), plan, failed)
             workspace.store.waiting.replace({""}, own, workspace.clock.now())
     if "sync" in parts:
-        plan = _remember(workspace, synced, plan, finished, failed)
+        plan = _remember(workspace, synced, plan, finished, failed, back=back)
     return Planned(plan=plan, judged=judged)
 
 
@@ -108,8 +111,23 @@ def _links_set_back(workspace: Workspace, judged: Judged) -> dict[Ref, str]:
     return workspace.store.links.of(moved) if moved else {}
 
 
+def _taken_back(
+    changes: Sequence[Change], outcomes: Mapping[str, JournalEntry], link_of: Mapping[Ref, str]
+) -> dict[str, None]:
+    """Name the links of which this plan takes a move back: whether the others may follow it is nothing to ask."""
+    moves = [c for c in changes if c.origin is Origin.ENFORCE and c.position is not None and c.target in link_of]
+    due = [c for c in moves if c.id not in outcomes or outcomes[c.id].outcome in AGAIN]
+    return {link_of[c.target]: None for c in due if c.target is not None}
+
+
 def _remember(
-    workspace: Workspace, synced: syncing.Synced, plan: Plan, finished: Collection[str], failed: Collection[str]
+    workspace: Workspace,
+    synced: syncing.Synced,
+    plan: Plan,
+    finished: Collection[str],
+    failed: Collection[str],
+    *,
+    back: Mapping[str, None],
 ) -> Plan:
     """Keep what waits for a person and what is not finished; give the plan with everything that waits.
 
@@ -124,7 +142,7 @@ def _remember(
     # Also what another change stands in the way of: it may be wanted again when that one was not made. In the order in
     # which links were looked at, as their deals lie in the state.
     wanted = dict.fromkeys(change.link for change in synced.changes if change.link and change.id not in finished)
-    syncing.dealt(workspace, synced, held | wanted)
+    syncing.dealt(workspace, synced, {**held, **wanted, **back})
     return replace(plan, blocked=tuple(each.item for each in waiting.all() if each.item.cause is not Cause.VETO))
 
 

@@ -78,9 +78,10 @@ def run_apply(workspace: Workspace, plan: Plan, choice: Choice = ALL, command: s
     """
     from crmbridge.services.apply.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
     from crmbridge.services.apply.reconciling import reconcile  # noqa: PLC0415  the same
-    from crmbridge.services.apply.unmade import note_unmade  # noqa: PLC0415  the same
+    from crmbridge.services.apply.unmade import note_unmade, still_asked  # noqa: PLC0415  the same
 
     with writing(workspace, command) as run:
+        plan = still_asked(workspace, plan)
         chosen = choose(workspace, plan, choice)
         reconciled = reconcile(workspace, run)
         applied = apply_plan(workspace, chosen.plan, run)

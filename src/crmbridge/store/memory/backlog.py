@@ -10,7 +10,7 @@ from crmbridge.model.changes import Blocked
 from crmbridge.model.records import Ref, Signature
 from crmbridge.ports import Waiting
 from crmbridge.store.memory.state import Opened
-from crmbridge.store.waiting_rows import in_order
+from crmbridge.store.waiting_rows import called, in_order
 
 
 class MemoryBacklog:
@@ -63,7 +63,7 @@ class MemoryWaiting:
             before = dict(state.waiting)
             state.waiting = {key: each for key, each in before.items() if each.item.link not in links}
             for item in items:
-                key = (item.link, item.deal, item.name, item.cause)
+                key = (item.link, item.deal, called(item), item.cause)
                 state.waiting[key] = Waiting(item, before[key].since if key in before else at)
 
     def all(self) -> tuple[Waiting, ...]:

@@ -21,7 +21,7 @@ from crmbridge.store.sql.database import Database, insert_written, next_mark, up
 from crmbridge.store.sql.schema import as_written
 from crmbridge.store.sql.straight import Fixed, among, chunks, delete_among, place, rows_among, run
 from crmbridge.store.texts import all_storable, json_text, storable
-from crmbridge.store.waiting_rows import in_order
+from crmbridge.store.waiting_rows import called, in_order
 
 _records, _left, _readers, _marks = schema.records, schema.left_over, schema.readers, schema.marks
 _links, _waiting, _matches = schema.links, schema.waiting, schema.matches
@@ -138,7 +138,7 @@ def _waiting_row(item: Blocked) -> dict[str, object]:
         "connection": item.deal.connection,
         "kind": item.deal.kind,
         "id": item.deal.id,
-        "name": item.name,
+        "name": called(item),
         "cause": item.cause,
         "item": blocked_to_json(item),
     }

@@ -179,8 +179,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what is not finished is forgotten",
         PLANNING,
-        "    syncing.dealt(workspace, synced, held | wanted)\n",
-        "    syncing.dealt(workspace, synced, held)\n",
+        "    syncing.dealt(workspace, synced, {**held, **wanted, **back})\n",
+        "    syncing.dealt(workspace, synced, {**held, **back})\n",
     ),
     Bug(
         "the oldest edit wins",

@@ -42,7 +42,7 @@ LATE_BUGS: tuple[Bug, ...] = (
     Bug(
         "what is looked for and found is taken for gone",
         FORGOTTEN,
-        "            missing += [ref for ref in lot if ref not in found]\n",
-        "            missing += lot\n",
+        "            missing += one.missing\n",
+        "            missing += one.lot\n",
     ),
 )

@@ -273,6 +273,15 @@ class WaitingSuite:
         store.waiting.replace(["L1"], [later], START + 2 * HOUR)
         assert ((later, START + 2 * HOUR),) == store.waiting.all()
 
+    def test_two_tasks_of_a_deal_that_were_refused_wait_each(self, store: StateStore, again: StateStore) -> None:
+        """They are under no link, and differ in what they say; each keeps its time."""
+        one, two = (make_blocked("a task", link="", cause=Cause.REFUSED, values={"hs": said}) for said in "ab")
+        store.waiting.replace([""], [one], START)
+        store.waiting.replace([""], [two, one], START + HOUR)
+
+        waiting = {each.item.values["hs"]: each.since for each in again.waiting.all()}
+        assert {"a": START, "b": START + HOUR} == waiting
+
     def test_what_is_said_again_beside_other_links_keeps_its_time(self, store: StateStore) -> None:
         """Its own link need not be named."""
         store.waiting.replace(["L1"], [make_blocked()], START)

@@ -78,7 +78,8 @@ class Ending(NamedTuple):
 def everything(site: Site, asked: Asked) -> Response:
     """List what waits: conflicts first, then the longest. Below, what nobody can decide here but should know of."""
     t, decided = asked.words, asked.query.get("decided") == "1"
-    every = sorted(site.workspace.store.waiting.all(), key=_order)
+    waiting = site.workspace.store.waiting.all()
+    every = sorted((one for one in waiting if one.item.cause is not Cause.UNCLEAR), key=_order)  # that stands below
     found = together(every, lambda one: sameness_of(one.item))
     part = part_of(len(found), asked.number, ROWS)
     some = found[part.start : part.last]

@@ -250,6 +250,12 @@ def asked(since: float | None, until: float | None = None) -> dict[str, Any]:
     return {"fields": {name: MONDAY + at * HOUR for name, at in times.items() if at is not None}}
 
 
+def wrote(field: str, since: float, at: float, before: float | None, after: float | None) -> Edit:
+    """Give an edit of one of the two times, made between two copies of the deal; all in hours after Monday morning."""
+    was, now = (None if each is None else MONDAY + each * HOUR for each in (before, after))
+    return Edit(field=field, since=MONDAY + since * HOUR, at=MONDAY + at * HOUR, before=was, after=now)
+
+
 RESPONSE = {"kind": "response", "since": "asked_at", "until": "answered_at"}
 
 
@@ -269,6 +275,36 @@ def test_earlier_messages_stay_as_they_were_judged() -> None:
 
     assert [(7, None), (2, 5)] == shown(second)
     assert first.clocks[0] == second.clocks[1]
+
+
+def test_who_writes_again_before_an_answer_waits_since_the_first_message() -> None:
+    """An answer after the last message is one to all of them."""
+    again = (wrote("asked_at", 0, 2, None, 2), wrote("asked_at", 2, 5, 2, 5), wrote("asked_at", 5, 7, 5, 7))
+
+    assert [(2, None)] == shown(looked_at(9, deal=asked(7), edits=again, **RESPONSE))
+    assert [(2, 8)] == shown(looked_at(9, deal=asked(7, 8), edits=again, **RESPONSE))
+    assert FindingKind.SLA_BREACHED == looked_at(9, deal=asked(7), edits=again, **RESPONSE).findings[0].kind
+
+
+def test_a_message_after_an_answer_begins_anew_also_where_both_came_at_once() -> None:
+    """What was answered meanwhile is measured, though no run saw it answered."""
+    both = (wrote("answered_at", 2, 7, None, 4), wrote("asked_at", 2, 7, 2, 6))
+
+    assert [(2, 4), (6, None)] == shown(looked_at(9, deal=asked(6, 4), edits=both, **RESPONSE))
+
+
+def test_a_time_that_is_corrected_is_no_second_message() -> None:
+    """It lies before the moment at which the one before was written down."""
+    typed = (wrote("asked_at", 0, 6, None, 2), wrote("asked_at", 6, 7, 2, 4))
+
+    assert [(4, None)] == shown(looked_at(9, deal=asked(4), edits=typed, **RESPONSE))
+
+
+def test_a_message_that_was_taken_out_waits_for_nothing() -> None:
+    """The next one is a message of its own."""
+    taken_out = (wrote("asked_at", 0, 2, None, 2), wrote("asked_at", 2, 3, 2, None), wrote("asked_at", 3, 7, None, 7))
+
+    assert [(7, None)] == shown(looked_at(9, deal=asked(7), edits=taken_out, **RESPONSE))
 
 
 def test_a_message_belongs_to_the_stage_that_it_came_in() -> None:

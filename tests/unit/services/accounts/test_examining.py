@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from crmbridge.services.answers.overview import sign_ins
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.running import run_steps
 from crmbridge.services.workspace import Workspace
+from crmbridge.store.sql import SqlStore
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_records import STAGES
@@ -209,6 +211,22 @@ def test_changes_without_a_clear_outcome_are_a_warning() -> None:
 
     assert Health.WEAK is check.health
     assert check.message.endswith(" have no clear outcome yet")
+
+
+def test_a_state_that_can_not_be_written_is_an_error(tmp_path: Path) -> None:
+    """It can be read all the same, so nobody would know before the next run; what was tried leaves nothing behind."""
+    store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}")
+    bench = make_bench(process=SEVEN, store=store)
+    fine = told(bench.workspace, "state", *Health)
+    left = dict(store.memory("state"))
+    with store._database.write() as connection:  # as for a file that may only be read, or on a disk that is
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    (check,) = told(bench.workspace, "state", *Health)
+    store.close()
+
+    assert ([Health.GOOD], {}) == ([each.health for each in fine], left)
+    assert (Health.BAD, 12) == (check.health, check.exit_code)
+    assert "can't be opened for writing" in check.message
 
 
 def test_a_project_without_connections_says_so() -> None:

@@ -347,19 +347,37 @@ def _until(bench: Bench) -> ConnectionPull:
     return pull(bench.workspace)[0]
 
 
-@pytest.mark.parametrize("bad", [1, 2, 5])
-def test_an_id_that_the_crm_refuses_keeps_no_other_from_being_looked_for(bench: Bench, bad: int) -> None:
+@pytest.mark.parametrize("bad", [1, 2, 5, 40])
+def test_an_id_that_the_crm_refuses_keeps_no_other_from_being_looked_for(bad: int) -> None:
     """Of the ones that it refuses nobody knows whether they are gone, so they stay."""
+    bench = bench_of(60)
     deals = sorted(bench.crms["north"].deal_ids())
     seen, eye = watched(bench)
     eye.bad = frozenset(bench.crms["north"].ref(Kind.DEAL, each) for each in deals[10 : 10 + bad])
-    delete(bench, 3)
-    bench.crms["north"].delete_deal(deals[10])
+    for each in (deals[0], deals[10], deals[58], deals[59]):
+        bench.crms["north"].delete_deal(each)
     forget(bench)
     bench.clock.advance(20 * DAY)
 
     assert 3 == pull(seen.workspace)[0].gone
     assert there(bench) | {min(eye.bad)} == held(bench)
+
+
+def test_a_thousand_ids_that_the_crm_refuses_keep_no_later_one_from_being_looked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They are asked for in ever smaller lots until that comes to nothing, and it is said once how many they are."""
+    bench = bench_of(3000)
+    deals = sorted(bench.crms["north"].deal_ids())
+    seen, eye = watched(bench)
+    eye.bad = frozenset(bench.crms["north"].ref(Kind.DEAL, each) for each in [*deals[:1000], deals[1500]])
+    for each in deals[-3:]:
+        bench.crms["north"].delete_deal(each)
+    forget(bench)
+    bench.clock.advance(20 * DAY)
+
+    assert 3 == pull(seen.workspace)[0].gone
+    assert [f"north: 1,001 deals can't be looked for, {min(eye.bad)} among them: malformed id"] == caplog.messages
 
 
 def test_a_crm_that_refuses_everything_is_soon_left_alone(bench: Bench) -> None:
