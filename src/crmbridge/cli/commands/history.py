@@ -141,6 +141,8 @@ def _said(run: Run, outcomes: Mapping[str, int], say: Speech) -> str:
     if left := summary.get("blocked"):  # what an undo leaves waits nowhere
         counted.append(say.counted("log_not_undone" if run.command == "undo" else "log_questions", left))
     counted += [say.ended(name, count) for name, count in outcomes.items()]
+    if before := summary.get("before"):
+        counted.append(say.counted("log_before", before))
     if (waiting := summary.get("waiting", 0)) > summary.get(
         "blocked", 0
     ):  # with what was refused, as conflicts lists it
