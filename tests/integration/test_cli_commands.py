@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -245,6 +246,13 @@ def test_what_is_due_runs_once(shop: Shop) -> None:
     assert ["cycle", "pull", "report weekly"] == [run["command"] for run in done]
     assert "Nothing is due." in shop.call("run", "--due").out
     assert "due now" not in shop.call("schedule").out
+
+
+def test_what_was_due_says_when_it_ran(shop: Shop) -> None:
+    """What cron appends to a log can be told apart by its day and minute."""
+    shop.setting('schedule: [{run: cycle, cron: "0 0 1 1 *"}]\n')
+
+    assert re.match(r"cycle  \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", shop.call("run", "--due").out)
 
 
 def test_one_due_thing_that_fails_does_not_stop_the_next(shop: Shop) -> None:
