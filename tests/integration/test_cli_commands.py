@@ -214,6 +214,16 @@ def test_history_has_every_write_of_a_run(shop: Shop) -> None:
     assert 3 == shop.call("history", "nothing").code
 
 
+def test_history_shows_the_values_that_a_run_wrote(shop: Shop) -> None:
+    """Before and after each, and why: nobody has to look into the journal for what was written over."""
+    shop.call("apply", "--yes")
+    run = shop.call("history", "--json").document["result"]["runs"][0]["id"]
+    said = shop.call("history", run).out
+
+    assert re.search(r"update  +\S+ +intended  amount: [\d,]+ EUR → [\d,]+ EUR; amount ", said), said
+    assert re.search(r'south  create  south:\S+ +applied +"Handover"', said)
+
+
 def test_history_says_why_a_run_did_not_do_all(shop: Shop) -> None:
     """Which connection failed, and how, named once; the list says it of the run that ended by it."""
     shop.trouble("north", "revoked")
