@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -217,7 +216,7 @@ def test_a_plan_that_was_applied_before_is_not_written_again_and_says_so(shop: S
 
     assert "earlier run" not in first.out
     assert f"{count} of them by an earlier run; nothing was sent twice" in second.out
-    assert [f"{count} of them by an earlier run"] == re.findall(r"\d+ of them by an earlier run", shop.call("history").out)
+    assert 1 == shop.call("history").out.count(f"{count} of them by an earlier run")
     assert count == shop.call("apply", str(file), "--yes", "--json").document["result"]["applied"]["before"]
 
 
