@@ -51,7 +51,7 @@ class MemoryFindings:
         return {deal: tuple(each) for deal, each in found.items()}
 
     def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
-        """Give the findings looked for, the gravest first, then those found first, then wrong for longest, then by id."""
+        """Give the findings looked for: the gravest, found first and wrong for longest come first; then by id."""
         found = sorted(
             _wanted(self._memory, query),
             key=lambda k: (-RANK[k.finding.severity], k.life.opened_at, k.finding.since, k.finding.id),
