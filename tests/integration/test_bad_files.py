@@ -456,6 +456,16 @@ def test_a_folder_without_settings_says_how_to_make_them(tmp_path: Path) -> None
     assert "crmbridge init" in caught.value.advice
 
 
+def test_a_folder_within_a_project_says_where_the_project_is(tmp_path: Path) -> None:
+    """Somebody who stands in `processes/` need not make a second project there."""
+    (tmp_path / SETTINGS).write_text("version: 1\n", "utf-8")
+    (tmp_path / "processes").mkdir()
+    with pytest.raises(ConfigurationError) as caught:
+        find_settings(tmp_path / "processes")
+
+    assert f"say --project {tmp_path}." in caught.value.advice
+
+
 def test_loading_a_wrong_project_carries_the_diagnostics(tmp_path: Path) -> None:
     """Commands stop with one error; `check` shows the rest of them."""
     project(tmp_path, PROCESS, Wrong("leader: boss", "leader: bos", ""))
