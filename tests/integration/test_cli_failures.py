@@ -327,6 +327,7 @@ def test_at_a_terminal_apply_asks(shop: Shop, answer: str, code: int, created: i
     assert "Plan: 2 to create" in seen
     assert "\x1b[" in seen  # coloured
     assert created == len(shop.crm("south").named("Handover"))
+    assert (code == 130) == ("\nInterrupted (Ctrl-C)." in seen)
 
 
 @pytest.mark.parametrize("args", [["plan", "--no-color"], ["plan"]])
