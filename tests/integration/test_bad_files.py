@@ -210,6 +210,12 @@ COHERENCE = [
     Wrong("purpose: Propose.", "purpose: Propose.\n    status: won", "several-won-stages", "there can be one"),
     Wrong("pt: Loja}", "de: Laden}", "missing-translation", "missing in pt"),
     Wrong("id: size,", "id: sizes,", "unknown-field unknown-field unused-field", "uses the field 'sizes'"),
+    Wrong(
+        "check: {at_least: 1, of: [bant.budget, size]}",
+        'check: {expr: "amount > 9 && bant.budget && ▸amount < 5 && has(size)"}',
+        "never-holds",
+        "this can't hold where amount > 9 does",
+    ),
     Wrong("name: Offer", "name: ▸talk", "same-name", "the stages 'talk' and 'offer' are both called 'talk'"),
     Wrong("name: Pains}", "name: ▸{en: Budget, pt: Dores}}", "same-name", "are both called 'Budget'"),
     Wrong("accepted: pains}", "}", "unmeasured-handoff", "nothing shows when"),
