@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from crmbridge.ports import Capabilities, Page
 from crmbridge.sandbox import Faults, RequestLog, Sandbox, SandboxOptions, Served, VirtualClock, make_world
 from crmbridge.sandbox.world import FILLED_AFTER
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, Exemption, SuiteConfig
+from crmbridge.testing.adapters.capabilities import CapabilityTests
 from crmbridge.testing.adapters.field_history import FieldHistoryTests
 from crmbridge.testing.adapters.forgetting import ForgettingTests
 from crmbridge.testing.adapters.suite import NOON
@@ -178,6 +179,42 @@ def test_names_that_are_not_those_of_all_are_caught(tmp_path: Path, names: type[
 
         with caught:
             ForgettingTests().test_all_that_is_there_is_named(bench, names(crm), Kind.DEAL)
+
+
+class Silent(FakeAdapter):
+    """Speaks to a CRM that tells of no deletion: what is known is looked for once a day."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, tombstones=False, forgets={Kind.DEAL: timedelta(days=1)})
+
+    def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
+        for page in super().pull(kind, since):
+            yield replace(page, tombstones=())
+
+
+class Deaf(Silent):
+    """Gives what is gone as if it were there."""
+
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        there = super().read(refs, fields=fields)
+        return {ref: there.get(ref, next(iter(there.values()))) for ref in refs}
+
+
+@pytest.mark.parametrize("speaks", [Silent, Deaf])
+def test_a_crm_that_tells_of_no_deletion_can_declare_that(tmp_path: Path, speaks: type[FakeAdapter]) -> None:
+    """The suite holds it to what it declares: what is gone is missed when it is looked for."""
+    options = SandboxOptions(seed=11, deals=24, clock=VirtualClock(NOON))
+    with TestFakeCrm().workbench(options, tmp_path) as bench:
+        crm: Any = bench.hands
+        adapter = speaks(crm)
+        CapabilityTests().test_declarations_agree_with_each_other(adapter)
+        with pytest.raises(pytest.skip.Exception):
+            ForgettingTests().test_a_deletion_is_told_for_as_long_as_is_said(bench, adapter)
+        caught = contextlib.nullcontext() if speaks is Silent else pytest.raises(AssertionError)
+
+        with caught:
+            ForgettingTests().test_a_deletion_is_noticed_however_late(bench, adapter, 1)
 
 
 class Alone(FakeAdapter):

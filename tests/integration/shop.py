@@ -115,6 +115,20 @@ class Shop:
             out, err = process.communicate("", timeout=60)
         return Answer(code=process.returncode, out=out or "", err=err or "")
 
+    def look(self, columns: int, *args: str) -> Answer:
+        """Call the command line at a terminal of so many columns, where nobody answers."""
+        near, far = os.openpty()
+        env = {**os.environ, **self.environment, "COLUMNS": str(columns)}
+        with self.start(*args, stdout=far, stdin=subprocess.DEVNULL, env=env) as process:
+            os.close(far)
+            shown = b""
+            with contextlib.suppress(OSError):  # which is how the end of what a terminal shows is told
+                while piece := os.read(near, 65536):
+                    shown += piece
+            os.close(near)
+            _, err = process.communicate(timeout=60)
+        return Answer(code=process.returncode, out=shown.decode().replace("\r\n", "\n"), err=err or "")
+
     def crm(self, name: str) -> FakeCrm:
         """Give a CRM as it is now."""
         found: FakeCrm = pickle.loads((self.folder / f"{name}.crm").read_bytes())  # noqa: S301  we wrote it

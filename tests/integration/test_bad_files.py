@@ -163,6 +163,7 @@ SHAPE = [
     Wrong("{at_least: 1, of: [bant.budget, size]}", "▸{requird: [pains]}", "unknown-check", "did you mean 'required'?"),
     Wrong("{at_least: 1, of: [bant.budget, size]}", "▸5", "unknown-check", "A check is one of"),
     Wrong("goal: 5bd", "goal: ▸5 days", "wrong-value", "is no length of time"),
+    Wrong("goal: 5bd", "goal: ▸0bd", "wrong-value", "a goal of no time at all can't be kept"),
     Wrong("warn_at: [80%]", "warn_at: [▸80]", "wrong-value", "write it as a percentage"),
     Wrong("warn_at: [80%]", "warn_at: [▸180%]", "wrong-value", "it must be at most 1"),
     Wrong("mon: [09:00-17:00]", "mon: [▸17:00-09:00]", "wrong-value", "ends before it starts"),
@@ -209,6 +210,14 @@ COHERENCE = [
     Wrong("purpose: Propose.", "purpose: Propose.\n    status: won", "several-won-stages", "there can be one"),
     Wrong("pt: Loja}", "de: Laden}", "missing-translation", "missing in pt"),
     Wrong("id: size,", "id: sizes,", "unknown-field unknown-field unused-field", "uses the field 'sizes'"),
+    Wrong(
+        "check: {at_least: 1, of: [bant.budget, size]}",
+        'check: {expr: "amount > 9 && bant.budget && ▸amount < 5 && has(size)"}',
+        "never-holds",
+        "this can't hold where amount > 9 does",
+    ),
+    Wrong("name: Offer", "name: ▸talk", "same-name", "the stages 'talk' and 'offer' are both called 'talk'"),
+    Wrong("name: Pains}", "name: ▸{en: Budget, pt: Dores}}", "same-name", "are both called 'Budget'"),
     Wrong("accepted: pains}", "}", "unmeasured-handoff", "nothing shows when"),
     Wrong("target: 30%", "target: ▸5bd", "wrong-target", "a percentage, such as 30%"),
     Wrong(
@@ -451,6 +460,16 @@ def test_a_folder_without_settings_says_how_to_make_them(tmp_path: Path) -> None
         find_settings(tmp_path)
 
     assert "crmbridge init" in caught.value.advice
+
+
+def test_a_folder_within_a_project_says_where_the_project_is(tmp_path: Path) -> None:
+    """Somebody who stands in `processes/` need not make a second project there."""
+    (tmp_path / SETTINGS).write_text("version: 1\n", "utf-8")
+    (tmp_path / "processes").mkdir()
+    with pytest.raises(ConfigurationError) as caught:
+        find_settings(tmp_path / "processes")
+
+    assert f"say --project {tmp_path}." in caught.value.advice
 
 
 def test_loading_a_wrong_project_carries_the_diagnostics(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -213,6 +214,16 @@ def test_history_has_every_write_of_a_run(shop: Shop) -> None:
     assert 3 == shop.call("history", "nothing").code
 
 
+def test_history_shows_the_values_that_a_run_wrote(shop: Shop) -> None:
+    """Before and after each, and why: nobody has to look into the journal for what was written over."""
+    shop.call("apply", "--yes")
+    run = shop.call("history", "--json").document["result"]["runs"][0]["id"]
+    said = shop.call("history", run).out
+
+    assert re.search(r"update  +\S+ +intended  amount: [\d,]+ EUR → [\d,]+ EUR; amount ", said), said
+    assert re.search(r'south  create  south:\S+ +applied +"Handover"', said)
+
+
 def test_history_says_why_a_run_did_not_do_all(shop: Shop) -> None:
     """Which connection failed, and how, named once; the list says it of the run that ended by it."""
     shop.trouble("north", "revoked")
@@ -245,6 +256,13 @@ def test_what_is_due_runs_once(shop: Shop) -> None:
     assert ["cycle", "pull", "report weekly"] == [run["command"] for run in done]
     assert "Nothing is due." in shop.call("run", "--due").out
     assert "due now" not in shop.call("schedule").out
+
+
+def test_what_was_due_says_when_it_ran(shop: Shop) -> None:
+    """What cron appends to a log can be told apart by its day and minute."""
+    shop.setting('schedule: [{run: cycle, cron: "0 0 1 1 *"}]\n')
+
+    assert re.match(r"cycle  \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", shop.call("run", "--due").out)
 
 
 def test_one_due_thing_that_fails_does_not_stop_the_next(shop: Shop) -> None:

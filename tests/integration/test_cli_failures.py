@@ -249,6 +249,26 @@ def test_a_signal_ends_a_run_in_good_order(shop: Shop, number: int, code: int, n
     assert 1 == len(shop.crm("south").named("Handover"))
 
 
+# Stands in for somebody who presses Ctrl-C while the program is still being loaded.
+HASTY = """
+import sys
+class Hasty:
+    def find_spec(self, name, path=None, target=None):
+        if name == "crmbridge.cli.call":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Hasty())
+import crmbridge.cli.main
+"""
+
+
+def test_ctrl_c_during_the_start_ends_without_a_traceback() -> None:
+    """Nothing was begun, and the exit code is that of any other Ctrl-C."""
+    command = [sys.executable, "-c", HASTY]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  our own
+
+    assert (130, "Interrupted (Ctrl-C) before anything was begun.\n") == (done.returncode, done.stderr)
+
+
 def test_a_reader_that_goes_away_costs_nothing(shop: Shop) -> None:
     """The run is done to its end and ends as it would have; nothing is complained about."""
     read, write = os.pipe()
@@ -307,6 +327,7 @@ def test_at_a_terminal_apply_asks(shop: Shop, answer: str, code: int, created: i
     assert "Plan: 2 to create" in seen
     assert "\x1b[" in seen  # coloured
     assert created == len(shop.crm("south").named("Handover"))
+    assert (code == 130) == ("\nInterrupted (Ctrl-C)." in seen)
 
 
 @pytest.mark.parametrize("args", [["plan", "--no-color"], ["plan"]])

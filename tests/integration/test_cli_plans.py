@@ -206,6 +206,20 @@ def test_a_plan_file_may_be_laid_out_anew(shop: Shop, tmp_path: Path) -> None:
     assert 0 == shop.call("apply", str(file), "--yes").code
 
 
+def test_a_plan_that_was_applied_before_is_not_written_again_and_says_so(shop: Shop, tmp_path: Path) -> None:
+    """Nobody should think that each deal was made twice."""
+    file = tmp_path / "plan.json"
+    shop.call("plan", "--out", str(file))
+    count = len(load_plan(file).changes)
+    first = shop.call("apply", str(file), "--yes")
+    second = shop.call("apply", str(file), "--yes")
+
+    assert "earlier run" not in first.out
+    assert f"{count} of them by an earlier run; nothing was sent twice" in second.out
+    assert 1 == shop.call("history").out.count(f"{count} of them by an earlier run")
+    assert count == shop.call("apply", str(file), "--yes", "--json").document["result"]["applied"]["before"]
+
+
 def test_a_plan_file_with_the_same_change_twice_is_refused(shop: Shop, tmp_path: Path) -> None:
     """It would create a deal twice, however the file came about."""
     file = tmp_path / "plan.json"

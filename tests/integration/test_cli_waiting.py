@@ -292,7 +292,7 @@ def test_what_was_refused_is_tried_again_by_the_next_run(shop: Shop) -> None:
 
     assert "Nothing waits that a CRM refused." in nothing
     assert (7, 7, 0, 0) == (first, by_itself, said.code, again)
-    assert "crmbridge conflicts retry ID" in " ".join(told.split())
+    assert f"crmbridge conflicts retry {one['id']}" in " ".join(told.split())
     assert "`crmbridge conflicts retry --all`" in logged
     assert "1 thing that was refused is tried again, once." in said.out
     assert [] == waiting(shop)

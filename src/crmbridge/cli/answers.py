@@ -44,8 +44,9 @@ def answer_runs(workspace: Workspace, runs: Sequence[Ran]) -> Reply:
     """Answer with what several runs did; the worst of their endings is that of all."""
     code = worst(ran.exit_code for ran in runs)
     lines: list[Line] = []
+    ended = dim(f"  {workspace.clock.now():%Y-%m-%d %H:%M} UTC")  # in a log, nothing else says when
     for ran in runs:
-        lines += [strong(ran.command), *_ran_lines(workspace, ran), ""]
+        lines += [[strong(ran.command), ended], *_ran_lines(workspace, ran), ""]
     return Reply(
         result={"runs": [ran_form(ran) for ran in runs]},
         lines=lines[:-1],

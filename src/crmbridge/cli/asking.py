@@ -20,4 +20,8 @@ def must_be_able_to_ask(why: str) -> None:
 
 def ask(question: str) -> bool:
     """Ask a yes-or-no question on the terminal; only a clear yes counts as one."""
-    return click.confirm(question, default=False, err=True)
+    try:
+        return click.confirm(question, default=False, err=True)
+    except click.Abort:  # Ctrl-C or Ctrl-D; what is said next begins a line of its own
+        click.echo(err=True)
+        raise

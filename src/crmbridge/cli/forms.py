@@ -109,6 +109,7 @@ def applied_form(applied: Applied) -> dict[str, Any]:
     """Write what applying did."""
     return {
         "outcomes": applied.counts,
+        "before": len(applied.before),
         "receipts": [receipt_form(receipt) for _, receipt in applied.done],
         "errors": {connection: error_form(error) for connection, error in applied.errors.items()},
     }

@@ -8,10 +8,14 @@ import json
 import sys
 from collections.abc import Sequence
 
-from crmbridge.cli.call import Call, Reply
-from crmbridge.cli.failures import reply_to
-from crmbridge.cli.grammar import WIDTH, Commands, asks_for_json
-from crmbridge.errors import CrmbridgeError
+try:
+    from crmbridge.cli.call import Call, Reply
+    from crmbridge.cli.failures import reply_to
+    from crmbridge.cli.grammar import WIDTH, Commands, asks_for_json
+    from crmbridge.errors import CrmbridgeError
+except KeyboardInterrupt:  # somebody was quicker than the imports; nothing was begun
+    sys.stderr.write("Interrupted (Ctrl-C) before anything was begun.\n")
+    raise SystemExit(130) from None
 
 
 def run(args: Sequence[str]) -> int:

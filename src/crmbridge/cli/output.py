@@ -102,10 +102,10 @@ def screen_width() -> int | None:
 
 
 def table(
-    rows: Iterable[Sequence[Part]], *, heads: Sequence[str] = (), indent: int = 0, most: int = 60
+    rows: Iterable[Sequence[Part]], *, heads: Sequence[str] = (), indent: int = 0, most: int = 60, longest: int = 400
 ) -> Iterator[Line]:
-    """Align rows in columns. A cell is cut to `most` columns; the last may be longer, and is wrapped at a terminal."""
-    cells = [[_fitted(cell, most, last=i == len(row) - 1) for i, cell in enumerate(row)] for row in rows]
+    """Align rows in columns. A cell is cut to `most` columns; the last to `longest`, and is wrapped at a terminal."""
+    cells = [[_fitted(cell, longest if i == len(row) - 1 else most) for i, cell in enumerate(row)] for row in rows]
     if heads and cells:
         cells.insert(0, [dim(head) for head in heads])
     count = max(map(len, cells), default=0)
@@ -125,7 +125,8 @@ def _wrapped(before: list[Part], last: Part, columns: int | None, indent: int) -
         yield [*before, last]
         return
     if columns - used < NARROW:
-        yield from _flowed(before[1:], columns, indent)
+        if any(_text(part).strip() for part in before):
+            yield from _flowed(before[1:], columns, indent)
         before, used = [], indent + 4
     for number, text in enumerate(_lines_of(_text(last), max(columns - used, NARROW))):
         lead: list[Part] = before if before and number == 0 else [" " * used]
@@ -157,8 +158,7 @@ def _lines_of(text: str, columns: int) -> Iterator[str]:
     yield line.rstrip(" ")
 
 
-def _fitted(cell: Part, most: int, *, last: bool) -> Part:
-    longest = 400 if last else most
+def _fitted(cell: Part, longest: int) -> Part:
     return Tinted(cut(cell.text, longest), cell.tone) if isinstance(cell, Tinted) else cut(cell, longest)
 
 

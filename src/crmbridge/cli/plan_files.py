@@ -110,6 +110,8 @@ def write_file(path: Path, text: str) -> None:
 @contextlib.contextmanager
 def _whole(path: Path, mode: int) -> Iterator[BinaryIO]:
     """Open a file that is there when the block ends well; what was there before stays if it does not."""
+    if path.exists() and not path.is_file():  # a device such as /dev/stdout would be gone
+        raise ConfigurationError(f"{path} is there and is no file", advice="Name another file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

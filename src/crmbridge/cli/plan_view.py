@@ -78,11 +78,21 @@ def summary_line(plan: Plan, say: Speech, *, complete: bool = True) -> Line:
 
 
 def edits_in_words(change: Change, names: Names, say: Speech) -> str:
-    """Say in one line what a change writes: a task's subject, a note's beginning, else each field."""
+    """Say in one line what a change writes: a task's subject, a note's beginning, who is archived, else each field."""
     after = change.after
+    if change.action is Action.ARCHIVE:
+        return ", ".join(f'"{cut(show(edit.before), NAME)}"' for edit in change.edits if edit.before)
     if change.action in {Action.TASK, Action.NOTE, Action.NOTIFY}:
         return cut(show(after.get("subject") or after.get("body")), VALUE)
     return ", ".join(f"{say.field(edit.name)}: {_shown(change, edit, edit.after, names, say)}" for edit in change.edits)
+
+
+def edits_in_full(change: Change, names: Names, say: Speech) -> str:
+    """Say in one line what a change writes, and over what: of an update each field before and after."""
+    if change.action is not Action.UPDATE:
+        return edits_in_words(change, names, say)
+    rows = (_edit_row(change, edit, names, say) for edit in change.edits)
+    return ", ".join(f"{label}: {before} {after}" for label, before, after in rows)
 
 
 def value_shown(item: Blocked, value: Value, names: Names, say: Speech) -> str:

@@ -94,7 +94,7 @@ def review_lines(said: Review) -> Iterator[Line]:
 def _section(title: str, definition: str, rows: Sequence[list[Part]], heads: tuple[str, ...]) -> Iterator[Line]:
     yield ""
     yield strong(title)
-    yield from table([[dim(DEFINITIONS[definition])]], indent=2)
+    yield from table([[dim(DEFINITIONS[definition])]], indent=2, longest=len(DEFINITIONS[definition]))
     if rows:
         yield from table(rows, indent=2, heads=heads)
     else:

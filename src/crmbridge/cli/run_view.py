@@ -120,6 +120,8 @@ def _figures(cycle: Cycle, say: Speech) -> Iterator[list[Part]]:
     if cycle.applied.done:
         counts = [say.ended(name, count) for name, count in cycle.applied.counts.items()]
         yield [strong(say("run_written")), say("run_and").join(counts)]
+        if before := len(cycle.applied.before):
+            yield ["", say.counted("run_before", before)]
     for crossed in cycle.crossed:
         tone = Tone.BAD if crossed.limit == "error_if" else Tone.WARN
         yield [Tinted(say("run_too_many"), tone), _crossed(crossed, say)]

@@ -138,10 +138,10 @@ def _others(workspace: Workspace, item: Blocked, say: Speech) -> Iterator[Line]:
 
 
 def _ways(item: Blocked, say: Speech) -> Iterator[Line]:
-    from crmbridge.services.by_hand.resolving import ADVICE  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.by_hand.resolving import ADVICE, with_id  # noqa: PLC0415  imports are paid by the commands that use them
 
     if item.cause is not Cause.CONFLICT:
-        yield say(f"advice_{item.cause}") if say.teller else ADVICE[item.cause]
+        yield with_id(say(f"advice_{item.cause}") if say.teller else ADVICE[item.cause], item)
         return
     yield say("decide_by")
     for connection in item.values:

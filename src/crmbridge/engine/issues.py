@@ -44,6 +44,8 @@ CODES: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "missing-translation": ("warning", "a text that lacks one of the declared languages"),
         "too-many-indicators": ("warning", "more indicators than people can act on"),
         "unused-field": ("warning", "a process field that no rule, output, SLA or hand-off uses"),
+        "never-holds": ("warning", "conditions of an expression that exclude each other"),
+        "same-name": ("warning", "two stages, or two fields, that people can't tell apart by their names"),
         "unmeasured-handoff": ("warning", "a hand-off with a time limit but no field that shows its acceptance"),
         "unknown-connection": ("error", "a connection that is not under `connections`, or not in the sync's `between`"),
         "shared-connection": ("error", "a connection that stands in two syncs, which would fight over its links"),

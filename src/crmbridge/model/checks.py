@@ -128,6 +128,8 @@ class DateBounds(Part):
     def _has_a_bound(self) -> Self:
         if self.from_days is None and self.to_days is None:
             raise ValueError("give from_days, to_days or both")
+        if self.from_days is not None and self.to_days is not None and self.from_days > self.to_days:
+            raise ValueError("from_days is above to_days")
         return self
 
 

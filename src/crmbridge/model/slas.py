@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from crmbridge.model.business_time import DurationField, Share
+from crmbridge.model.business_time import Duration, DurationField, Share
 from crmbridge.model.checks import Check
 from crmbridge.model.parts import FieldName, Id, Part, Text
 
@@ -34,11 +34,20 @@ class SlaKind(StrEnum):
     RESPONSE = "response"  # from one time field to another: a customer's message, and the answer
 
 
+def _some_time(goal: Duration) -> Duration:
+    if not goal.amount:
+        raise ValueError("a goal of no time at all can't be kept")
+    return goal
+
+
+Goal = Annotated[DurationField, AfterValidator(_some_time)]
+
+
 class SegmentGoal(Part):
     """Another goal, and maybe another calendar, for deals that pass a check."""
 
     when: Check
-    goal: DurationField
+    goal: Goal
     calendar: Id | None = None
 
 
@@ -53,7 +62,7 @@ class TimeLimit(Part):
     beside it, the clock stands still.
     """
 
-    goal: DurationField
+    goal: Goal
     calendar: Id | None = None
     warn_at: Annotated[tuple[Share, ...], AfterValidator(_rising)] = (Decimal("0.8"),)
     goals: tuple[SegmentGoal, ...] = ()

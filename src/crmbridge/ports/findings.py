@@ -58,7 +58,7 @@ class FindingStore(Protocol):
         ...
 
     def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
-        """Give the findings looked for, the gravest first, then the oldest, then by id."""
+        """Give the findings looked for: the gravest, found first and wrong for longest come first; then by id."""
         ...
 
     def total(self, query: FindingQuery) -> int:

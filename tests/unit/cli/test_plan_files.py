@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmbridge.cli.plan_files import FORMAT, load_plan, save_plan
+from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Change, FieldEdit, Plan
 from crmbridge.model.codec import plan_to_json
 from crmbridge.model.values import Money
@@ -73,3 +75,12 @@ def test_half_a_surrogate_pair_in_a_plan_can_be_saved(tmp_path: Path) -> None:
 
     assert plan == load_plan(file)
     assert 0o600 == file.stat().st_mode & 0o777
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    """A device or a pipe, such as /dev/stdout, stays what it is."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match="is no file"):
+        save_plan(plan_of(), tmp_path / "pipe")
+
+    assert [tmp_path / "pipe"] == [path for path in tmp_path.iterdir() if path.is_fifo()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, Part, Tinted, Tone, dim, plural, table
+from crmbridge.cli.output import Line, Part, Tinted, Tone, plural, table
 from crmbridge.errors import worst
 
+LONGEST = 2000  # columns of a message: one that lists what an account has is long
 _TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "error": Tone.BAD}
 
 
@@ -22,12 +23,12 @@ def command(call: Call) -> Reply:
 
     with call.workspace() as workspace:
         checks = examine(workspace)
-    rows: list[list[Part]] = [[Tinted(c.health.value, _TONES[c.health.value]), c.about, c.message] for c in checks]
-    lines: list[Line] = []
-    for check, row in zip(checks, table(rows), strict=True):
-        lines.append(row)
+    rows: list[list[Part]] = []
+    for check in checks:
+        rows.append([Tinted(check.health.value, _TONES[check.health.value]), check.about, check.message])
         if check.advice and check.health is not Health.GOOD:
-            lines.append([dim(" " * 9), check.advice])
+            rows.append(["", "", check.advice])
+    lines: list[Line] = list(table(rows, longest=LONGEST))
     bad = [check for check in checks if check.health is Health.BAD]
     weak = sum(check.health is Health.WEAK for check in checks)
     lines += ["", f"{plural(len(bad), 'error')}, {plural(weak, 'warning')}."]

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
     from crmbridge.model.changes import JournalEntry
     from crmbridge.ports import Run
+    from crmbridge.services.answers.naming import Names
     from crmbridge.services.workspace import Workspace
 
 _FIGURES = {"records": "run_records", "findings": "log_findings", "planned": "run_changes"}
 STOPPED = {130, 143}  # the exit codes of runs that somebody stopped
+LONGEST = 1000  # columns of what one write says: each field before and after
 SEARCHED = 10_000  # newest runs among which one is looked for
 
 
@@ -30,7 +32,7 @@ SEARCHED = 10_000  # newest runs among which one is looked for
 @click.argument("run", required=False)
 @click.option("--limit", type=click.IntRange(1, SEARCHED), default=20, show_default=True, help="How many runs to list.")
 def command(call: Call, run: str | None, limit: int) -> Reply:
-    """List the runs, or everything that one run wrote: each intent, and what became of it."""
+    """List the runs, or everything that one run wrote: each intent with its values, and what became of it."""
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.services.reports.told import TOLD  # noqa: PLC0415  the same
 
@@ -68,13 +70,15 @@ def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.model.changes import Outcome  # noqa: PLC0415  the same
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
     from crmbridge.services.answers.overview import under_way  # noqa: PLC0415  the same
     from crmbridge.services.by_hand.undoing import find_run  # noqa: PLC0415  the same
 
     run = find_run(workspace, text)
     now = under_way(workspace, [run])
     entries = list(workspace.store.journal.entries(run.id))
-    say = speech_of(workspace, [entry.change for entry in entries])
+    changes = [entry.change for entry in entries]
+    say, names = speech_of(workspace, changes), names_for(workspace, changes)
     rows: list[list[Part]] = [
         [
             entry.at.strftime("%H:%M:%S"),
@@ -82,7 +86,7 @@ def _one(workspace: Workspace, text: str) -> Reply:
             say.named("wrote", entry.change.action),
             str(entry.ref or entry.change.target or say("log_new", kind=say.named("kind", str(entry.change.kind)))),
             _outcome(entry, say),
-            say.reason(entry.message) if entry.message else say.because(entry.change),
+            _told(entry, names, say),
         ]
         for entry in entries
     ]
@@ -90,10 +94,21 @@ def _one(workspace: Workspace, text: str) -> Reply:
     head: Line = [strong(run.id), started, _ended(run, now, say)]
     killed = [say("log_killed_why")] if run.finished_at is None and now is None else []
     lines: list[Line] = [head, *killed, *_failures(run), ""]
-    lines += table(rows) if rows else [say("log_no_write")]
+    lines += table(rows, longest=LONGEST) if rows else [say("log_no_write")]
     lines += [dim(say("log_refused"))] if any(entry.outcome is Outcome.REFUSED for entry in entries) else []
     form = run_form(run, under_way=now is not None)
     return Reply(result={"run": form, "journal": [entry_to_json(e) for e in entries]}, lines=lines)
+
+
+def _told(entry: JournalEntry, names: Names, say: Speech) -> str:
+    """Say of an intent what is written and why; of an outcome what the CRM said, or what a new record is called."""
+    from crmbridge.cli.plan_view import edits_in_full  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.model.values import show  # noqa: PLC0415  the same
+
+    if entry.outcome is not None:
+        made = entry.change.after.get("name") if entry.change.action == "create" else None
+        return say.reason(entry.message) or (f'"{cut(show(made), 60)}"' if made else "")
+    return say("semicolon").join(filter(None, [edits_in_full(entry.change, names, say), say.because(entry.change)]))
 
 
 def _failures(run: Run) -> list[Line]:
@@ -141,6 +156,8 @@ def _said(run: Run, outcomes: Mapping[str, int], say: Speech) -> str:
     if left := summary.get("blocked"):  # what an undo leaves waits nowhere
         counted.append(say.counted("log_not_undone" if run.command == "undo" else "log_questions", left))
     counted += [say.ended(name, count) for name, count in outcomes.items()]
+    if before := summary.get("before"):
+        counted.append(say.counted("log_before", before))
     if (waiting := summary.get("waiting", 0)) > summary.get(
         "blocked", 0
     ):  # with what was refused, as conflicts lists it

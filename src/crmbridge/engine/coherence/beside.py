@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
-from crmbridge.engine.issues import Issue, Path, duplicates, listed, unknown
+from crmbridge.engine.issues import Issue, Path, duplicates, issue, listed, unknown
 from crmbridge.engine.mapping import WON
 from crmbridge.engine.people import OWNER
 from crmbridge.model.checks import Approval, Company, Contacts
@@ -74,3 +74,17 @@ def _checks(process: Process) -> Iterator[tuple[Path, BaseModel]]:
             yield (*at, "check"), rule.check
             if rule.when is not None:
                 yield (*at, "when"), rule.when
+
+
+def check_names(process: Process) -> Iterator[Issue]:
+    """Find stages or fields that have the same name in a language: lists, reports and CRMs show names."""
+    for kind in ("fields", "stages"):
+        seen: dict[tuple[str, str], str] = {}
+        for i, thing in enumerate(getattr(process, kind)):
+            for language in process.languages:
+                name = " ".join(thing.name.in_language(language).split())
+                first = seen.setdefault((language, name.casefold()), thing.id)
+                if name and first != thing.id:
+                    sentence = f"the {kind[:-1]}s {first!r} and {thing.id!r} are both called {name!r}"
+                    yield issue((kind, i, "name"), "same-name", sentence)
+                    break

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pydantic import BaseModel
 
 from crmbridge.engine.coherence.acting import check_approvals
-from crmbridge.engine.coherence.beside import check_approvers, check_beside, check_criteria, check_movers
+from crmbridge.engine.coherence.beside import check_approvers, check_beside, check_criteria, check_movers, check_names
 from crmbridge.engine.coherence.indicators import check_indicators
 from crmbridge.engine.coherence.slas import check_calendars, check_handoffs, check_sla_ids, check_slas, sla_fields
 from crmbridge.engine.coherence.stage_flow import check_flow
@@ -190,6 +190,7 @@ PROCESS_CHECKS: tuple[Callable[[Process], Iterator[Issue]], ...] = (
     check_approvers,
     check_movers,
     check_criteria,
+    check_names,
     check_languages,
     check_indicators,
     check_use,

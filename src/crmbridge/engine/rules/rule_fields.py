@@ -78,8 +78,9 @@ def check_expr(
 ) -> Iterator[Issue]:
     """Find what is wrong with an expression, each at its place in the text."""
     from crmbridge.engine.expr.checking import checked  # noqa: PLC0415  the language, where a rule speaks it
+    from crmbridge.engine.expr.excluding import excluding  # noqa: PLC0415  the same
 
-    _, faults = checked(expr.expr, fields, options)
+    term, faults = checked(expr.expr, fields, options)
     for fault in faults:
         yield issue(
             (*path, "expr"),
@@ -89,6 +90,10 @@ def check_expr(
             advice=fault.advice,
             within=tuple(fault.span),
         )
+    for one, other in excluding(term) if term is not None else ():
+        first = " ".join(expr.expr[one.span.start : one.span.end].split())
+        sentence = f"this can't hold where {first} does, as it must here, so no deal ever passes"
+        yield issue((*path, "expr"), "never-holds", sentence, within=tuple(other.span))
 
 
 def operands(path: Path, check: BaseModel) -> tuple[Operand, ...]:

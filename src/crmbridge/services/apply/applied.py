@@ -23,6 +23,7 @@ class Applied(Struct, frozen=True, kw_only=True):
     done: tuple[tuple[Change, Receipt], ...]
     errors: Mapping[str, CrmbridgeError] = field(default_factory=dict)
     vetoed: frozenset[str] = frozenset()  # the changes that a plugin said no to
+    before: frozenset[str] = frozenset()  # the ones that an earlier run wrote: not sent again
 
     def count(self, outcome: Outcome) -> int:
         """Count the changes that ended this way."""

@@ -43,6 +43,7 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
         )
     vetoes = workspace.plugins.vetoes(plan.changes)
     before = _known_before(workspace, plan.changes)
+    written = frozenset(name for name, receipt in before.items() if receipt.outcome is Outcome.APPLIED)
     # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
     before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
     idle = needless(plan.changes, vetoes).difference(before)
@@ -61,7 +62,7 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
             if error is not None:
                 errors.setdefault(connection, error)
         workspace.progress("apply", f"{len(done)} of {len(plan.changes)} changes")
-    return Applied(done=tuple(done), errors=errors, vetoed=frozenset(vetoes))
+    return Applied(done=tuple(done), errors=errors, vetoed=frozenset(vetoes), before=written)
 
 
 def _unopened(workspace: Workspace, changes: Sequence[Change]) -> dict[str, CrmbridgeError]:

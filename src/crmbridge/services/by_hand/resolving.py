@@ -31,7 +31,7 @@ ADVICE: Mapping[Cause, str] = {
     Cause.MOVE: "Move the deal in its CRM as the process allows, or allow the move in the process.",
     Cause.DELETE: "Delete or restore the record by hand, or change `delete:` in the sync entry.",
     Cause.CLEAR: "Fill the field where it was emptied, or raise `clear_cap` in the sync entry to let it be emptied.",
-    Cause.REFUSED: "Change the value; or mend its CRM, say a rule there, and then let the next run try it again: "
+    Cause.REFUSED: "Change the value; or mend its CRM, such as a rule there, and then let the next run try it again: "
     "`crmbridge conflicts retry ID`. A deal that changes there is tried again by itself, and so are tasks and notes "
     "when the settings change.",
     Cause.VETO: "Do what the plugin asks for, or make the change by hand in the CRM; each run asks the plugin again.",
@@ -39,6 +39,11 @@ ADVICE: Mapping[Cause, str] = {
     Cause.UNCLEAR: "Nothing: the next run reads back what became of it.",
     Cause.CHANGED: "Do by hand what you still want.",
 }
+
+
+def with_id(advice: str, item: Blocked) -> str:
+    """Name what waits in the command that advice has, so that it can be typed as it stands."""
+    return advice.replace("conflicts retry ID", f"conflicts retry {item.id}")
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -153,7 +158,9 @@ def _forget(workspace: Workspace, items: Sequence[Blocked]) -> None:
 
 def _must_be_a_conflict(item: Blocked) -> None:
     if item.cause is not Cause.CONFLICT:
-        raise ConfigurationError(f"{item.id} is settled in another way: {item.reason}", advice=ADVICE[item.cause])
+        raise ConfigurationError(
+            f"{item.id} is settled in another way: {item.reason}", advice=with_id(ADVICE[item.cause], item)
+        )
 
 
 # ── Values that people type ─────────────────────────────────────────────────────────────────────────────

@@ -52,10 +52,11 @@ def find_settings(path: Path) -> Path:
     file = path / SETTINGS_FILE if path.is_dir() else path
     if file.is_file():
         return file
-    raise ConfigurationError(
-        f"There is no settings file {file}",
-        advice="Make a project with `crmbridge init`, or name the folder of one.",
-    )
+    above = [folder for folder in path.absolute().parents if (folder / SETTINGS_FILE).is_file()]
+    advice = "Make a project with `crmbridge init`, or name the folder of one."
+    if above:
+        advice = f"The folder {above[0]} has one: go there, or say --project {above[0]}."
+    raise ConfigurationError(f"There is no settings file {file}", advice=advice)
 
 
 def check_project(

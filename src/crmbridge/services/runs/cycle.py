@@ -96,6 +96,7 @@ class Cycle(Struct, frozen=True, kw_only=True):
             "waiting": self.waiting,
             "outcomes": self.applied.counts,
             "errors": {connection: error.message for connection, error in self.errors},
+            **({"before": len(self.applied.before)} if self.applied.before else {}),
             **({"thresholds": [one.in_words for one in self.crossed]} if self.crossed else {}),
         }
 

@@ -51,9 +51,10 @@ class MemoryFindings:
         return {deal: tuple(each) for deal, each in found.items()}
 
     def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
-        """Give the findings looked for, the gravest first, then the oldest, then by id."""
+        """Give the findings looked for: the gravest, found first and wrong for longest come first; then by id."""
         found = sorted(
-            _wanted(self._memory, query), key=lambda k: (-RANK[k.finding.severity], k.life.opened_at, k.finding.id)
+            _wanted(self._memory, query),
+            key=lambda k: (-RANK[k.finding.severity], k.life.opened_at, k.finding.since, k.finding.id),
         )
         end = None if query.limit is None else query.skip + query.limit
         return iter([_stored(known) for known in found[query.skip : end]])

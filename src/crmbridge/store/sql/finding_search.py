@@ -27,9 +27,9 @@ def narrowed(asked: Select[Any], query: FindingQuery) -> Select[Any]:
 
 
 def ranked(asked: Select[Any]) -> Select[Any]:
-    """Put the gravest first, then the oldest."""
+    """Put the gravest first, then what was found first, of that what has been wrong for longest."""
     rank = case({severity.value: -RANK[severity] for severity in Severity}, value=_findings.c.severity)
-    return asked.order_by(rank, _findings.c.opened_at, _findings.c.id)
+    return asked.order_by(rank, _findings.c.opened_at, _findings.c.since, _findings.c.id)
 
 
 def _conditions(query: FindingQuery) -> Iterator[ColumnElement[bool]]:

@@ -59,7 +59,7 @@ class SqlFindings:
         return {deal: tuple(each) for deal, each in found.items()}
 
     def search(self, query: FindingQuery) -> Iterator[StoredFinding]:
-        """Give the findings looked for, the gravest first, then the oldest, then by id."""
+        """Give the findings looked for: the gravest, found first and wrong for longest come first; then by id."""
         asked = ranked(narrowed(select(_findings), query)).offset(query.skip).limit(query.limit)
         with self._database.read() as open_:
             for row in open_.execution_options(yield_per=_STREAM).execute(asked):

@@ -47,7 +47,6 @@ class CapabilityTests:
         assert all(size >= 1 for size in declared.batch.values())
         assert timedelta(0) <= declared.lag
         assert declared.forgets.keys() <= declared.kinds
-        assert declared.tombstones or not declared.forgets
         assert declared.names_all <= declared.forgets.keys()
         assert all(timedelta(0) < told_for for told_for in declared.forgets.values())
 

@@ -170,6 +170,13 @@ class LifeSuite:
         assert len(whole) == store.findings.total(asked)
         assert len({stored.finding.deal for stored in whole}) == store.findings.deals(asked)
 
+    def test_what_has_been_wrong_for_longest_comes_first_of_what_was_found_at_once(self, store: StateStore) -> None:
+        """A first run finds all at one moment, and people look at the old ones first."""
+        new, old = make_finding("a"), make_finding("b", rule="move", since=START - 40 * HOUR)
+        save(store, 0, new, old)
+
+        assert ["b", "a"] == [stored.finding.id for stored in store.findings.search(FindingQuery())]
+
     def test_open_deals_are_counted(self, store: StateStore) -> None:
         """Of those that were evaluated, and not forgotten; so are those that have findings."""
         won: Evaluation = make_evaluation("2", make_finding("w", deal="2"), place=Place(None, Status.WON))

@@ -16,7 +16,7 @@ from crmbridge.ports import Waiting
 from crmbridge.services.answers.alike import sameness_of, together
 from crmbridge.services.answers.naming import Names, called
 from crmbridge.services.answers.overview import waivers_ending
-from crmbridge.services.by_hand.resolving import find_waiting, give, resolve, take
+from crmbridge.services.by_hand.resolving import find_waiting, give, resolve, take, with_id
 from crmbridge.services.links.native_ids import ASSOCIATED
 from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, go, page, part_of
@@ -161,7 +161,7 @@ def _open(site: Site, group: Sequence[Waiting], names: Names, t: Words) -> Open:
         cause=t(f"cause_{item.cause}"),
         waits=t("waits_since", span=t.span(site.workspace.clock.now() - one.since)),
         sides=[_side(item, connection, names, t) for connection in item.values],
-        advice="" if conflict else t(f"advice_{item.cause}"),
+        advice="" if conflict else with_id(t(f"advice_{item.cause}"), item),
         may_type=conflict and item.name not in ASSOCIATED,
         seen=seen(item),
         more=t.counted("same_waits", len(others)) if others else "",
