@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,14 +77,29 @@ def test_each_row_comes_once(parts: list[set[int]], turns: list[int]) -> None:
 
 
 def test_two_readers_of_one_part_need_hardly_more_pages_than_one() -> None:
-    """The last page between them is asked for once."""
-    listed = {0: range(1, 31)}
-    board = Board({0: Part()}, listed, stands_for=1, page=PAGE)
+    """The last page between them is asked for once, unless it may just not hold all that is left."""
+    for count in range(1, 40):
+        listed = {0: range(1, count + 1)}
+        board = Board({0: Part()}, listed, stands_for=1, page=PAGE)
+        desks = [Desk(board, listed) for _ in range(2)]
+        finish(desks)
+
+        assert all(desk.delivered for desk in desks) or count <= 2 * PAGE
+        assert sum(desk.asked for desk in desks) - math.ceil(count / PAGE) <= (count % PAGE == 0)
+
+
+@given(st.sets(st.integers(1, 60), max_size=40), st.none() | st.integers(1, 60), st.none() | st.integers(1, 60))
+def test_what_a_pull_before_this_one_delivered_comes_no_more(
+    part: set[int], after: int | None, before: int | None
+) -> None:
+    """It had read a part up to an id, and from another one on."""
+    listed = {0: sorted(part)}
+    board = Board({0: Part(after=after, before=before)}, listed, stands_for=1, page=PAGE)
     desks = [Desk(board, listed) for _ in range(2)]
     finish(desks)
 
-    assert all(desk.delivered for desk in desks)
-    assert sum(desk.asked for desk in desks) <= 11
+    left = {each for each in part if (after is None or each > after) and (before is None or each < before)}
+    assert sorted(left) == sorted(each for desk in desks for each in desk.delivered)
 
 
 @pytest.mark.parametrize("marks", [{}, {0: [1]}])
