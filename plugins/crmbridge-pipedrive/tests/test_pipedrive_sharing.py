@@ -102,10 +102,13 @@ def test_what_a_pull_before_this_one_delivered_comes_no_more(
     assert sorted(left) == sorted(each for desk in desks for each in desk.delivered)
 
 
+@pytest.mark.parametrize("ids", [(2, 1), (1, 1)])
 @pytest.mark.parametrize("marks", [{}, {0: [1]}])
-def test_another_order_than_asked_for_is_noticed_where_there_may_be_two_readers(marks: Listed) -> None:
+def test_another_order_than_asked_for_is_noticed_where_there_may_be_two_readers(
+    marks: Listed, ids: tuple[int, int]
+) -> None:
     """Rows between their places would pass for read; one reader alone meets all rows in any order."""
-    rows = [{"id": 2}, {"id": 1}]
+    rows = [{"id": each} for each in ids]
     board = Board({0: Part()}, marks)
     reader = next(board.readers())
     board.begins(reader)
