@@ -84,8 +84,24 @@ def test_two_readers_of_one_part_need_hardly_more_pages_than_one() -> None:
         desks = [Desk(board, listed) for _ in range(2)]
         finish(desks)
 
+        assert list(range(1, count + 1)) == sorted(each for desk in desks for each in desk.delivered)
         assert all(desk.delivered for desk in desks) or count <= 2 * PAGE
         assert sum(desk.asked for desk in desks) - math.ceil(count / PAGE) <= (count % PAGE == 0)
+
+
+def test_who_has_no_part_left_helps_where_most_is_left() -> None:
+    """From the other end, and once; not where less than a page is left, or nothing."""
+    marks = {0: range(1, 11), 1: range(1, 31), 2: range(1, PAGE), 3: range(1, PAGE + 1), 4: range(1, 41)}
+    board = Board({number: Part() for number in marks}, marks, stands_for=1, page=PAGE)
+    readers = board.readers()
+    first = [next(readers) for _ in marks]
+    assert board.begins(first[4])
+    board.take(first[4], [{"id": 40}], is_last=True)
+    assert board.begins(first[1])
+    board.take(first[1], [{"id": 25}], is_last=False)  # five of its marks are left
+
+    assert [(number, False) for number in marks] == [(each.number, each.is_backwards) for each in first]
+    assert [(0, True), (1, True), (3, True)] == [(each.number, each.is_backwards) for each in readers]
 
 
 @given(st.sets(st.integers(1, 60), max_size=40), st.none() | st.integers(1, 60), st.none() | st.integers(1, 60))
