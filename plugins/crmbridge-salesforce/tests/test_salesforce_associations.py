@@ -387,6 +387,19 @@ def test_the_graph_that_is_sent(stubbed: SalesforceAdapter, router: respx.MockRo
     assert (Outcome.APPLIED, Ref("sf", Kind.DEAL, DEAL)) == (receipt.outcome, receipt.ref)
 
 
+def test_a_deal_without_a_key_is_made_as_a_new_one(stubbed: SalesforceAdapter, router: respx.MockRouter) -> None:
+    """There is nothing by which it could be there already."""
+    route = router.post(f"{BASE}/composite/graph").respond(json={"graphs": [make_graph(0, MADE, ROLE, fine=True)]})
+    receipt = stubbed.write([replace(make_create(contacts=(ANN,)), key=None)])[0]
+    (graph,) = json.loads(route.calls.last.request.content)["graphs"]
+    deal = graph["compositeRequest"][0]
+
+    assert Outcome.APPLIED == receipt.outcome
+    assert ("POST", "/services/data/v67.0/sobjects/Opportunity/") == (deal["method"], deal["url"])
+    assert "New 1" == deal["body"]["Name"]
+    assert not {"attributes", "CrmBridge_Key__c"} & set(deal["body"])
+
+
 @pytest.mark.parametrize("name", ["errorCode", "statusCode"])
 def test_each_graph_is_read_for_itself(stubbed: SalesforceAdapter, router: respx.MockRouter, name: str) -> None:
     """By its own id, in any order; what failed says why, and what was only taken back adds nothing."""
