@@ -384,7 +384,7 @@ def test_the_graph_that_is_sent(stubbed: SalesforceAdapter, router: respx.MockRo
         url = "/services/data/v67.0/sobjects/OpportunityContactRole/"
         nodes.append({"method": "POST", "url": url, "referenceId": f"d0c{place}", "body": body})
     assert {"graphs": [{"graphId": "g0", "compositeRequest": nodes}]} == json.loads(route.calls.last.request.content)
-    assert (Outcome.APPLIED, Ref("sf", Kind.DEAL, DEAL)) == (receipt.outcome, receipt.ref)
+    assert (Outcome.APPLIED, Ref("sf", Kind.DEAL, DEAL), "") == (receipt.outcome, receipt.ref, receipt.message)
 
 
 def test_a_deal_without_a_key_is_made_as_a_new_one(stubbed: SalesforceAdapter, router: respx.MockRouter) -> None:
@@ -490,6 +490,9 @@ UNCLEAR: dict[str, Any] = {
     "no graphs": httpx.Response(200, json={}),
     "a list": httpx.Response(200, json=[]),
     "another graph": httpx.Response(200, json={"graphs": [make_graph(7, MADE, ROLE, fine=True)]}),
+    "no success": httpx.Response(
+        200, json={"graphs": [{**make_graph(0, MADE, ROLE, fine=True), "isSuccessful": "yes"}]}
+    ),
     "no nodes": httpx.Response(200, json={"graphs": [make_graph(0, fine=True)]}),
     "no id": httpx.Response(200, json={"graphs": [make_graph(0, make_node({}), ROLE, fine=True)]}),
     "a node of 500": httpx.Response(200, json={"graphs": [make_graph(0, HALTED, make_node(None, 500), fine=False)]}),
