@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge.http import side_by_side
@@ -69,6 +69,25 @@ def test_every_id_comes_once(ids: list[int], readers: int) -> None:
 
     assert ids == sorted(found_in(parts))
     assert () == left
+
+
+@example(set(range(1, 500, 2)), [(0, 100), (300, 501)], 3)  # one span is left, which has an end
+@given(
+    st.sets(st.integers(1, 500), max_size=120),
+    st.lists(st.tuples(st.integers(0, 500), st.integers(1, 300)).map(lambda pair: (pair[0], sum(pair))), min_size=1),
+    st.integers(1, 4),
+)
+def test_a_walk_that_goes_on_reads_what_is_left_of_it_once(
+    ids: set[int], reads: list[tuple[int, int]], readers: int
+) -> None:
+    """As many spans as a pull before it left, and nothing else; records that are many are shared out all the same."""
+    left: tuple[Span, ...] = (Span(0, None),)
+    for start, end in reads:
+        left = without(left, Span(start, end if end <= 500 else None))
+    board = Board(left, highest=500, expected=10 * WORTH, exists=ids.__contains__) if left else None
+    found = found_in(read(board, make_fetch(sorted(ids)), readers)) if board else []
+
+    assert sorted(each for each in ids if not any(one <= each < two for one, two in reads)) == sorted(found)
 
 
 def test_a_crowd_of_new_ids_is_shared_out() -> None:

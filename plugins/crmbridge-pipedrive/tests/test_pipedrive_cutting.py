@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge_pipedrive.cursors import OVERLAP
@@ -34,6 +34,7 @@ def cut_of(deals: list[dict[str, Any]], page: list[dict[str, Any]], step: int = 
     return cut(deals[::step], page, most=4, rows=len(deals), page=PAGE)
 
 
+@example([400, 300, 299, 150, 100, 0], 1)  # one that changed in the first second after the page's oldest
 @given(st.lists(st.integers(0, 400), min_size=PAGE + 1, max_size=60), st.integers(1, 7))
 def test_every_deal_is_read_before_or_lies_in_one_part(seconds_ago: list[int], step: int) -> None:
     """However changes lie in time, many of them in one second or within the overlap."""
@@ -83,10 +84,10 @@ def test_what_has_no_time_or_no_id_is_no_help() -> None:
     """It is read where the list has it, and cuts nothing."""
     deals = rows([900, 600, 300, 200, 100, 0])
     odd: list[dict[str, Any]] = [{"id": 8}, {"id": 9, "update_time": "noon"}]
-    nameless = {"id": None, "update_time": deals[-1]["update_time"]}
+    nameless = [{"id": odd_id, "update_time": deals[-1]["update_time"]} for odd_id in (None, "9")]
     page = deals[::-1][:PAGE]
 
-    assert cut_of(deals, page, 1) == cut(deals + odd, [nameless, *page, *odd], most=4, rows=len(deals), page=PAGE)
+    assert cut_of(deals, page, 1) == cut(deals + odd, [*nameless, *page, *odd], most=4, rows=len(deals), page=PAGE)
 
 
 def test_few_pages_are_not_cut_in_more_parts_than_they_are() -> None:
@@ -95,4 +96,14 @@ def test_few_pages_are_not_cut_in_more_parts_than_they_are() -> None:
     page = deals[::-1][:PAGE]
 
     assert 3 == len(cut(deals, page, most=4, rows=len(deals), page=50).parts)
+    assert 4 == len(cut(deals, page, most=4, rows=60, page=50).parts)
     assert 6 == len(cut(deals, page, most=4, rows=1_000, page=50).parts)
+
+
+def test_a_small_sample_cuts_in_few_parts() -> None:
+    """Each part is known by four deals of the sample at least."""
+    deals = rows(list(range(1_000, 0, -40)))
+    page = deals[::-1][:PAGE]
+    made = [len(cut(deals[:size], page, most=4, rows=1_000, page=50).parts) for size in (0, 3, 7, 8, 11, 12, 16, 20)]
+
+    assert [3, 3, 3, 4, 4, 5, 6, 6] == made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,20 +77,54 @@ def test_each_row_comes_once(parts: list[set[int]], turns: list[int]) -> None:
 
 
 def test_two_readers_of_one_part_need_hardly_more_pages_than_one() -> None:
-    """The last page between them is asked for once."""
-    listed = {0: range(1, 31)}
-    board = Board({0: Part()}, listed, stands_for=1, page=PAGE)
+    """The last page between them is asked for once, unless it may just not hold all that is left."""
+    for count in range(1, 40):
+        listed = {0: range(1, count + 1)}
+        board = Board({0: Part()}, listed, stands_for=1, page=PAGE)
+        desks = [Desk(board, listed) for _ in range(2)]
+        finish(desks)
+
+        assert list(range(1, count + 1)) == sorted(each for desk in desks for each in desk.delivered)
+        assert all(desk.delivered for desk in desks) or count <= 2 * PAGE
+        assert sum(desk.asked for desk in desks) - math.ceil(count / PAGE) <= (count % PAGE == 0)
+
+
+def test_who_has_no_part_left_helps_where_most_is_left() -> None:
+    """From the other end, and once; not where less than a page is left, or nothing."""
+    marks = {0: range(1, 11), 1: range(1, 31), 2: range(1, PAGE), 3: range(1, PAGE + 1), 4: range(1, 41)}
+    board = Board({number: Part() for number in marks}, marks, stands_for=1, page=PAGE)
+    readers = board.readers()
+    first = [next(readers) for _ in marks]
+    assert board.begins(first[4])
+    board.take(first[4], [{"id": 40}], is_last=True)
+    assert board.begins(first[1])
+    board.take(first[1], [{"id": 25}], is_last=False)  # five of its marks are left
+
+    assert [(number, False) for number in marks] == [(each.number, each.is_backwards) for each in first]
+    assert [(0, True), (1, True), (3, True)] == [(each.number, each.is_backwards) for each in readers]
+
+
+@given(st.sets(st.integers(1, 60), max_size=40), st.none() | st.integers(1, 60), st.none() | st.integers(1, 60))
+def test_what_a_pull_before_this_one_delivered_comes_no_more(
+    part: set[int], after: int | None, before: int | None
+) -> None:
+    """It had read a part up to an id, and from another one on."""
+    listed = {0: sorted(part)}
+    board = Board({0: Part(after=after, before=before)}, listed, stands_for=1, page=PAGE)
     desks = [Desk(board, listed) for _ in range(2)]
     finish(desks)
 
-    assert all(desk.delivered for desk in desks)
-    assert sum(desk.asked for desk in desks) <= 11
+    left = {each for each in part if (after is None or each > after) and (before is None or each < before)}
+    assert sorted(left) == sorted(each for desk in desks for each in desk.delivered)
 
 
+@pytest.mark.parametrize("ids", [(2, 1), (1, 1)])
 @pytest.mark.parametrize("marks", [{}, {0: [1]}])
-def test_another_order_than_asked_for_is_noticed_where_there_may_be_two_readers(marks: Listed) -> None:
+def test_another_order_than_asked_for_is_noticed_where_there_may_be_two_readers(
+    marks: Listed, ids: tuple[int, int]
+) -> None:
     """Rows between their places would pass for read; one reader alone meets all rows in any order."""
-    rows = [{"id": 2}, {"id": 1}]
+    rows = [{"id": each} for each in ids]
     board = Board({0: Part()}, marks)
     reader = next(board.readers())
     board.begins(reader)

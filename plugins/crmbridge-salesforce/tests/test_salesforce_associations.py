@@ -12,7 +12,7 @@ import httpx
 import pytest
 import respx
 
-from crmbridge.errors import AuthenticationError
+from crmbridge.errors import AuthenticationError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Position, Record, Ref, Status
 from crmbridge.model.replacing import replace
@@ -21,6 +21,7 @@ from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_salesforce.adapter import SalesforceAdapter
 from crmbridge_salesforce.sandbox import Rule, State
+from crmbridge_salesforce.whole import MOST_GRAPHS
 
 from .orgs import BASE, HOST, Opener
 
@@ -383,7 +384,20 @@ def test_the_graph_that_is_sent(stubbed: SalesforceAdapter, router: respx.MockRo
         url = "/services/data/v67.0/sobjects/OpportunityContactRole/"
         nodes.append({"method": "POST", "url": url, "referenceId": f"d0c{place}", "body": body})
     assert {"graphs": [{"graphId": "g0", "compositeRequest": nodes}]} == json.loads(route.calls.last.request.content)
-    assert (Outcome.APPLIED, Ref("sf", Kind.DEAL, DEAL)) == (receipt.outcome, receipt.ref)
+    assert (Outcome.APPLIED, Ref("sf", Kind.DEAL, DEAL), "") == (receipt.outcome, receipt.ref, receipt.message)
+
+
+def test_a_deal_without_a_key_is_made_as_a_new_one(stubbed: SalesforceAdapter, router: respx.MockRouter) -> None:
+    """There is nothing by which it could be there already."""
+    route = router.post(f"{BASE}/composite/graph").respond(json={"graphs": [make_graph(0, MADE, ROLE, fine=True)]})
+    receipt = stubbed.write([replace(make_create(contacts=(ANN,)), key=None)])[0]
+    (graph,) = json.loads(route.calls.last.request.content)["graphs"]
+    deal = graph["compositeRequest"][0]
+
+    assert Outcome.APPLIED == receipt.outcome
+    assert ("POST", "/services/data/v67.0/sobjects/Opportunity/") == (deal["method"], deal["url"])
+    assert "New 1" == deal["body"]["Name"]
+    assert not {"attributes", "CrmBridge_Key__c"} & set(deal["body"])
 
 
 @pytest.mark.parametrize("name", ["errorCode", "statusCode"])
@@ -430,12 +444,55 @@ def test_a_deal_that_was_there_is_brought_up_to_date_whatever_is_said_of_its_con
     assert "was there already" in receipts[0].message
 
 
+def created(deals: int) -> httpx.Response:
+    """Make the answer to so many deals of one contact each, all of which were made."""
+    return httpx.Response(200, json={"graphs": [make_graph(each, MADE, ROLE, fine=True) for each in range(deals)]})
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        httpx.Response(401, json=[{"errorCode": "INVALID_SESSION_ID", "message": "expired"}]),
+        httpx.Response(403, json=[{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "for today"}]),
+    ],
+)
+def test_what_was_made_before_a_request_that_failed_is_told(
+    stubbed: SalesforceAdapter, router: respx.MockRouter, refusal: httpx.Response
+) -> None:
+    """Were it raised, nobody would know of the deals that are there; while nothing is, it is."""
+    deals = [make_create(number, contacts=(ANN,)) for number in range(MOST_GRAPHS + 1)]
+    route = router.post(f"{BASE}/composite/graph")
+    route.side_effect = [created(MOST_GRAPHS), *[refusal] * 9]
+    receipts = stubbed.write(deals)
+
+    assert [Outcome.APPLIED] * MOST_GRAPHS + [Outcome.FAILED] == [receipt.outcome for receipt in receipts]
+    route.side_effect = [refusal] * 9
+    with pytest.raises((AuthenticationError, RetryLaterError)):
+        stubbed.write(deals)
+
+
+@pytest.mark.parametrize(("contacts", "outcome"), [(499, Outcome.APPLIED), (500, Outcome.REFUSED)])
+def test_a_deal_has_as_many_contacts_as_one_request_holds(
+    stubbed: SalesforceAdapter, router: respx.MockRouter, contacts: int, outcome: Outcome
+) -> None:
+    """One node is the deal itself. The next deal is made in any case."""
+    router.post(f"{BASE}/composite/graph").side_effect = [created(1), created(1)]
+    crowd = make_create(contacts=tuple(f"003Sb{number:010d}" for number in range(contacts)))
+    receipts = stubbed.write([crowd, make_create(2, contacts=(ANN,))])
+
+    assert [outcome, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+    assert ("at most 499 contacts" in receipts[0].message) == (outcome is Outcome.REFUSED)
+
+
 UNCLEAR: dict[str, Any] = {
     "late": httpx.ReadTimeout("late"),
     "broken": httpx.Response(503),
     "no graphs": httpx.Response(200, json={}),
     "a list": httpx.Response(200, json=[]),
     "another graph": httpx.Response(200, json={"graphs": [make_graph(7, MADE, ROLE, fine=True)]}),
+    "no success": httpx.Response(
+        200, json={"graphs": [{**make_graph(0, MADE, ROLE, fine=True), "isSuccessful": "yes"}]}
+    ),
     "no nodes": httpx.Response(200, json={"graphs": [make_graph(0, fine=True)]}),
     "no id": httpx.Response(200, json={"graphs": [make_graph(0, make_node({}), ROLE, fine=True)]}),
     "a node of 500": httpx.Response(200, json={"graphs": [make_graph(0, HALTED, make_node(None, 500), fine=False)]}),

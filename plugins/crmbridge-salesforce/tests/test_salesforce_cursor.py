@@ -53,6 +53,8 @@ def test_anything_else_is_said_to_be_no_cursor(text: str) -> None:
         with pytest.raises(ConfigurationError, match="can't be read") as caught:
             read(text)
         assert "Pull this connection again" in caught.value.advice
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        parse_several('{"of": []}')
 
 
 @given(CURSORS)

@@ -28,10 +28,6 @@ class Span(NamedTuple):
     start: int
     end: int | None
 
-    def holds(self, record_id: int) -> bool:
-        """Tell whether an id is among them."""
-        return self.start <= record_id and (self.end is None or record_id < self.end)
-
 
 def without(spans: Iterable[Span], read: Span) -> tuple[Span, ...]:
     """Take what was read out of spans."""

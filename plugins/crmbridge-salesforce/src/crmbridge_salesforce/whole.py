@@ -108,7 +108,7 @@ class WholeDeals:
         deal = to_18(made)
         existed = nodes[0]["body"].get("created") is False
         if existed:  # its contacts may have been there as well
-            drop_doubles(self._org, deal, [role for role in roles if role])
+            drop_doubles(self._org, deal, roles)
         ref = Ref(self._org.connection, Kind.DEAL, deal)
         words = EXISTED if existed else ""
         return Answered(Receipt(change=item.change.id, outcome=Outcome.APPLIED, ref=ref, message=words))
