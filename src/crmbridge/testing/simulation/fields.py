@@ -125,14 +125,18 @@ def _judge_kept(seen: Witness, case: _Case) -> None:
 
 
 def _was_outdone(seen: Witness, case: _Case, edit: Edit) -> bool:
-    """Tell whether what stands there was written over an edit, from a deal that had been touched no earlier."""
-    if case.policy.conflict != "newest" or edit.at is None:
-        return False
+    """Tell whether what stands there was written over an edit, from a deal touched no earlier, or preferred."""
     held, others = case.values[edit.ref], seen.members[case.link] - {edit.ref}
-    givers = {e.ref for e in seen.edits if e.ref in others and (e.name, e.value) == (case.name, held)}
     over = [one.at for one in seen.values_sent(case.link, case.name) if (one.ref, one.value) == (edit.ref, held)]
-    touches = [e for e in seen.edits if e.ref in givers and e.at is not None and e.at >= edit.at]
-    return any(edit.number <= at and any(touch.number <= at for touch in touches) for at in over)
+    gave = [e for e in seen.edits if e.ref in others and (e.name, e.value) == (case.name, held)]
+    if case.policy.preferred is not None:
+        excuses = [e for e in gave if e.ref.connection == case.policy.preferred]
+    elif case.policy.conflict == "newest" and edit.at is not None:
+        givers = {e.ref for e in gave}
+        excuses = [e for e in seen.edits if e.ref in givers and e.at is not None and e.at >= edit.at]
+    else:
+        return False
+    return any(edit.number <= at and any(excuse.number <= at for excuse in excuses) for at in over)
 
 
 def _judge_in_step(seen: Witness, case: _Case) -> None:

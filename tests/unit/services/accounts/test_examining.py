@@ -20,7 +20,7 @@ from crmbridge.services.answers.overview import sign_ins
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.running import run_steps
 from crmbridge.services.workspace import Workspace
-from crmbridge.store.sql import SqlStore
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.testing.factories import make_process, make_stage
 from crmbridge.testing.fake_adapter import FakeAdapter
 from crmbridge.testing.fake_records import STAGES
