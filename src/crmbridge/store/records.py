@@ -22,7 +22,7 @@ from crmbridge.store.refs import KINDS, by_kind
 from crmbridge.store.schema import as_written
 from crmbridge.store.sparse import near_any
 from crmbridge.store.straight import among, chunks, rows_among, run_among
-from crmbridge.store.texts import read_ref, storable
+from crmbridge.store.texts import moment_text, read_ref, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
@@ -72,7 +72,7 @@ class SqlRecords:
             _save_moves(open_, page, saved, mark)
             tombstones = [tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
-            upsert(open_, _cursors, [{"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}])
+            upsert_written(open_, _cursors, [(connection, kind.value, storable(page.cursor), moment_text(at))])
 
     def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer. The cursor stays."""
