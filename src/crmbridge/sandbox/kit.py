@@ -9,10 +9,9 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crmbridge.clock import SystemClock
@@ -73,7 +72,7 @@ def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vend
     Routes answer from `state`; the kit runs them one at a time, so that a request is carried out whole or not at all.
     """
     token = options.token or f"sandbox-{name}-{options.seed}"
-    gate = _Gate(Starlette(routes=list(routes)), vendor, options, token)
+    gate = _Gate(Router(routes), vendor, options, token)
     return Sandbox(
         name=name,
         token=token,
