@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
@@ -33,10 +33,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, StateError
+from crmbridge.model.records import Ref
 from crmbridge.store import fresh, postgresql, sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
 from crmbridge.store.plain import AT_ONCE, NEXT_MARK
-from crmbridge.store.straight import place, run
+from crmbridge.store.refs import by_kind
+from crmbridge.store.straight import chunks, place, run, run_among
 from crmbridge.store.texts import moment_text
 from crmbridge.store.version import VERSION
 
@@ -294,6 +296,14 @@ def next_mark(connection: Connection) -> int:
     """Take the next mark; nobody else gets one until this transaction is over, so they are committed in order."""
     ((mark,),) = run(connection, NEXT_MARK, ()).fetchall()
     return int(mark)
+
+
+def give_mark(connection: Connection, refs: Iterable[Ref], mark: int) -> None:
+    """Give records a mark."""
+    for of, kind, ids in by_kind(refs):
+        for some in chunks(ids):
+            fixed = {"connection": of, "kind": kind.value}
+            run_among(connection, f"UPDATE records SET mark = {mark:d}", "id", some, fixed)  # noqa: S608  a number
 
 
 def _positional(name: str) -> Dialect:

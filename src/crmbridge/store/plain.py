@@ -21,7 +21,7 @@ AT_ONCE: Final = 100  # rows that one statement holds: Python's other threads go
 
 ALL_LINKS: Final = "SELECT link, connection, kind, id FROM links"
 NEXT_MARK: Final = "UPDATE marks SET mark = mark + 1 RETURNING mark"
-_HELD = "UPDATE lease SET expires_at = expires_at WHERE token = ?"
+HELD: Final = "SELECT 1 FROM lease WHERE token = ?"
 # Never earlier than it is: another thread may have come by with a later time.
 _RENEWED = "UPDATE lease SET expires_at = max(expires_at, ?) WHERE token = ?"
 
@@ -94,10 +94,10 @@ class PlainState:
 
     def _keep(self, connection: sqlite3.Connection, held: HeldLease, at: datetime | None) -> None:
         if at is None:
-            done = connection.execute(_HELD, (held.token,))
+            is_held = connection.execute(HELD, (held.token,)).fetchone() is not None
         else:
-            done = connection.execute(_RENEWED, (moment_text(at + held.lasts), held.token))
-        if done.rowcount == 0:
+            is_held = connection.execute(_RENEWED, (moment_text(at + held.lasts), held.token)).rowcount > 0
+        if not is_held:
             raise self.taken_over()
 
     @contextmanager

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.ports import Page
 from crmbridge.store import schema
-from crmbridge.store.database import Database, Marked, next_mark, upsert, upsert_written
+from crmbridge.store.database import Database, Marked, give_mark, next_mark, upsert, upsert_written
 from crmbridge.store.edits import edits_for, note_edits
 from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
 from crmbridge.store.record_writing import moves_rows, record_rows, tombstone_row
@@ -222,20 +222,11 @@ def _save_moves(open_: Connection, page: Page, saved: _Saved, mark: int) -> None
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
         open_.execute(_OLD_MOVES, old)
     upsert_written(open_, _moves, [row for ref in other for row in rows[ref]])
-    _mark(open_, [ref for ref in other if ref not in saved.new], mark)  # the new ones have it already
+    give_mark(open_, [ref for ref in other if ref not in saved.new], mark)  # the new ones have it already
 
 
 def _order(row: Sequence[Any]) -> tuple[str, ...]:
     return tuple(map(str, row))
-
-
-def _mark(open_: Connection, refs: Iterable[Ref], mark: int) -> None:
-    """Give records the mark, unless they have it."""
-    table = _records_written
-    for connection, kind, ids in by_kind(refs):
-        for condition in among(table.c.id, map(storable, ids)):
-            of = (table.c.connection == connection, table.c.kind == kind.value, condition, table.c.mark < mark)
-            open_.execute(update(table).where(*of).values(mark=mark))
 
 
 def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple[Any, ...]]]:
