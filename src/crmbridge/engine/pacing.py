@@ -32,9 +32,9 @@ def kept(seconds: float, now: datetime) -> tuple[int, int]:
 
 
 def fresh(slots: Slots, seconds: float, now: datetime) -> dict[int, int]:
-    """Give what counts now, oldest first."""
+    """Give what counts now."""
     first, last = counting(seconds, now)
-    return {slot: slots[slot] for slot in sorted(slots) if first <= slot <= last}
+    return {slot: amount for slot, amount in slots.items() if first <= slot <= last}
 
 
 def wait_for(slots: Slots, limit: int, amount: int, seconds: float, now: datetime) -> float:

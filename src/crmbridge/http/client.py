@@ -37,6 +37,7 @@ LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it 
 # It ended before the request was sent; a proxy's error is that it did not let us through.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 NOT_JSON = object()
+NOTHING_LEFT = httpx.ByteStream(b"")
 UNREADABLE = "Nothing was taken from it. Try again later; if it comes again, report this to who makes the adapter."
 ELSEWHERE = "Try again later; if it goes on, check the connection's base_url: is it the CRM's own address?"
 NO_SUCH_PLACE = "Check base_url and api_version of connection {!r}, if they are set; else what was asked for is gone."
@@ -245,10 +246,14 @@ class HttpClient:
         # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
         latest = time.monotonic() + self._timeout * SLOWEST
         whole = _whole_address(self._base_url, url, request.params)
-        sending = self._client.stream(request.method, whole, content=request.content, headers=headers)
+        said = self._client.headers.copy()
+        said.update(headers)
+        # Not by the client's own `stream`: it merges once more what is whole already.
+        sent = httpx.Request(request.method, whole, content=request.content, headers=said)
+        answer = self._client.send(sent, stream=True)
         parts: list[bytes] = []
         size = 0
-        with sending as answer:
+        try:
             self._budget.settle(taken)  # whoever begins to answer has counted it
             for part in answer.iter_bytes():
                 parts.append(part)
@@ -257,6 +262,9 @@ class HttpClient:
                     raise httpx.DecodingError("the answer is larger than any of use", request=answer.request)
                 if time.monotonic() > latest:
                     raise httpx.ReadTimeout("the answer drips in too slowly", request=answer.request)
+        finally:
+            answer.close()
+            answer.stream = NOTHING_LEFT  # it knows the answer: without it, nobody has to collect this pair
         return answer, b"".join(parts)
 
     def _error(self, path: str, reply: Reply) -> CrmbridgeError:

@@ -9,10 +9,9 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crmbridge.clock import SystemClock
@@ -73,7 +72,7 @@ def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vend
     Routes answer from `state`; the kit runs them one at a time, so that a request is carried out whole or not at all.
     """
     token = options.token or f"sandbox-{name}-{options.seed}"
-    gate = _Gate(Starlette(routes=list(routes)), vendor, options, token)
+    gate = _Gate(_routed(routes), vendor, options, token)
     return Sandbox(
         name=name,
         token=token,
@@ -84,6 +83,25 @@ def assemble(*, name: str, state: Any, routes: Sequence[BaseRoute], vendor: Vend
         clock=options.clock,
         state=state,
     )
+
+
+def _routed(routes: Sequence[BaseRoute]) -> ASGIApp:
+    """Compare a path with the routes of its own depth: a vendor has hundreds, as each stands under several versions."""
+    whole = Router(routes)
+    depths = [(route, _depth(route)) for route in routes]
+    near = {at: [route for route, depth in depths if depth is None or depth == at] for _, at in depths}
+    # What none of these serves is told by all of them.
+    routers = {at: Router(some, redirect_slashes=False, default=whole) for at, some in near.items()}
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await routers.get(scope["path"].count("/"), whole)(scope, receive, send)
+
+    return answer
+
+
+def _depth(route: BaseRoute) -> int | None:
+    """Count the slashes of the paths that a route serves; None where these may have more or fewer."""
+    return route.path.count("/") if isinstance(route, Route) and ":path}" not in route.path else None
 
 
 class _Gate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,13 +19,11 @@ from crmbridge.store.version import VERSION
 FEW: Final = 500  # values that one statement asks for
 AT_ONCE: Final = 100  # rows that one statement holds: Python's other threads go on while the database takes them in
 
-_HELD = "UPDATE lease SET expires_at = expires_at WHERE token = ?"
+ALL_LINKS: Final = "SELECT link, connection, kind, id FROM links"
+NEXT_MARK: Final = "UPDATE marks SET mark = mark + 1 RETURNING mark"
+HELD: Final = "SELECT 1 FROM lease WHERE token = ?"
 # Never earlier than it is: another thread may have come by with a later time.
 _RENEWED = "UPDATE lease SET expires_at = max(expires_at, ?) WHERE token = ?"
-
-BEFORE_COMMITS: Final[
-    list[Callable[[], None]]
-] = []  # called where something is about to be written; for the simulation
 
 
 class PlainState:
@@ -82,7 +80,7 @@ class PlainState:
         # An immediate transaction waits for its turn at once: one that turns into a write can fail halfway.
         with self.hold.turn, self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
-            for call in BEFORE_COMMITS:
+            for call in sqlite.BEFORE_COMMITS:
                 call()
 
     def taken_over(self) -> LockedError:
@@ -96,10 +94,10 @@ class PlainState:
 
     def _keep(self, connection: sqlite3.Connection, held: HeldLease, at: datetime | None) -> None:
         if at is None:
-            done = connection.execute(_HELD, (held.token,))
+            is_held = connection.execute(HELD, (held.token,)).fetchone() is not None
         else:
-            done = connection.execute(_RENEWED, (moment_text(at + held.lasts), held.token))
-        if done.rowcount == 0:
+            is_held = connection.execute(_RENEWED, (moment_text(at + held.lasts), held.token)).rowcount > 0
+        if not is_held:
             raise self.taken_over()
 
     @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -19,6 +19,14 @@ def ref_of(connection: str, kind: str, id_: str) -> Ref:
     """Read a ref. There are few connections and very many refs, which share the names of theirs."""
     ref: Ref = _ref_of((intern(connection), KINDS[kind], id_))
     return ref
+
+
+def by_link(rows: Iterable[Sequence[str]]) -> dict[str, tuple[Ref, ...]]:
+    """Gather rows of link, connection, kind and id: the links in order, with their refs in order."""
+    found: dict[str, list[Ref]] = defaultdict(list)
+    for link, connection, kind, id_ in rows:
+        found[link].append(ref_of(connection, kind, id_))
+    return {link: tuple(sorted(found[link])) for link in sorted(found)}
 
 
 def by_kind(refs: Iterable[Ref]) -> Iterator[tuple[str, Kind, list[str]]]:

@@ -8,9 +8,9 @@ import os
 import sqlite3
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
 from crmbridge.errors import CrmbridgeError, LockedError, StateError
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 10  # how long a write waits for another process's write
 PAGE = 8192  # bytes: of a deal with fifty fields, a smaller page holds one and leaves the rest of itself empty
 WRITES = "crmbridge_writes"  # the execution option of transactions that write
+BEFORE_COMMITS: Final[
+    list[Callable[[], None]]
+] = []  # called where something is about to be written; for the simulation
 
 # FULL makes every commit wait for the disk: an intent that was committed survives a power cut.
 _PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL")
@@ -47,23 +50,22 @@ def connect(path: Path) -> sqlite3.Connection:
 @functools.lru_cache(maxsize=8)  # what was compiled once is not compiled again for a state that is opened again
 def engine(path: Path) -> Engine:
     """Give the engine on an existing file. Threads and stores may share it, as it keeps no connection itself."""
-    from sqlalchemy import NullPool, create_engine, event  # noqa: PLC0415  a quiet run does without it
+    from sqlalchemy import NullPool, create_engine  # noqa: PLC0415  a quiet run does without it
 
-    made = create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool, hide_parameters=True)
-    event.listen(made, "begin", _begin)
-    return made
+    return create_engine("sqlite://", creator=lambda: connect(path), poolclass=NullPool, hide_parameters=True)
 
 
 class Transactions:
     """Transactions on connections that are kept for the next one.
 
     A pool of SQLAlchemy would keep the driver's connections only. To make its own anew each time costs more than most
-    of what is read in a transaction.
+    of what is read in a transaction, and so does its way to begin and to commit: both are told the driver here.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._options = engine.get_execution_options()
+        self._writes = self._options.get(WRITES, False)
         self._idle: deque[Connection] = deque()  # threads may share it
 
     @contextlib.contextmanager
@@ -73,11 +75,16 @@ class Transactions:
             connection = self._idle.pop()
         except IndexError:
             connection = self._engine.connect()
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
         try:
-            with connection.begin():
-                yield connection
+            # A deferred transaction that turns into a write can fail halfway; an immediate one waits for its turn.
+            driver.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
+            yield connection
+            for call in BEFORE_COMMITS if self._writes else ():
+                call()
+            driver.commit()
         except BaseException:
-            connection.close()
+            connection.close()  # which takes back what was not committed
             raise
         if connection.get_execution_options() == self._options:
             self._idle.append(connection)
@@ -88,15 +95,6 @@ class Transactions:
         """Give back what is kept."""
         while self._idle:
             self._idle.pop().close()
-
-
-def _begin(connection: Connection) -> None:
-    # A deferred transaction that turns into a write can fail halfway; an immediate one waits for its turn first.
-    writes = connection.get_execution_options().get(WRITES, False)
-    # The driver's own: through SQLAlchemy these few letters cost more than many a read that follows them.
-    driver: sqlite3.Connection | None = connection.connection.driver_connection
-    if driver is not None:
-        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def create(path: Path) -> None:

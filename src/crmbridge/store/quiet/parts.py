@@ -15,10 +15,10 @@ from crmbridge.model.findings import Severity
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Page, Waiting
-from crmbridge.store.plain import FEW, PlainState, marks
+from crmbridge.store.plain import ALL_LINKS, FEW, NEXT_MARK, PlainState, marks
 from crmbridge.store.quiet.brought import Brought
 from crmbridge.store.record_rows import READ_NAMES, record_of
-from crmbridge.store.refs import KINDS, by_kind, ref_of
+from crmbridge.store.refs import KINDS, by_kind, by_link, ref_of
 from crmbridge.store.texts import all_storable, moment_text, storable
 from crmbridge.store.waiting_rows import in_order
 
@@ -44,7 +44,7 @@ class QuietRecords(Part):
         if brought is not None:
             with self._state.write(at) as open_:
                 if not brought.is_held(open_):
-                    mark = first(open_.execute("UPDATE marks SET mark = mark + 1 RETURNING mark"))
+                    mark = first(open_.execute(NEXT_MARK))
                     brought.save(open_, mark)
                     open_.execute(_CURSOR, (storable(connection), kind.value, storable(page.cursor), moment_text(at)))
                     return
@@ -85,10 +85,8 @@ class QuietLinks(Part):
     """Which refs are the same thing."""
 
     def links(self) -> dict[str, tuple[Ref, ...]]:
-        """Give all links by id, refs in order: none before a first sync."""
-        is_any = self._state.rows("SELECT 1 FROM links LIMIT 1")
-        found: dict[str, tuple[Ref, ...]] = self._whole().links() if is_any else {}
-        return found
+        """Give all links by id, refs in order."""
+        return by_link(self._state.rows(ALL_LINKS))
 
     def of(self, refs: Collection[Ref]) -> dict[Ref, str]:
         """Give the links of those of these refs that have one."""

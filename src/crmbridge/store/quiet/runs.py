@@ -12,7 +12,7 @@ from crmbridge.clock import SystemClock
 from crmbridge.errors import CrmbridgeError
 from crmbridge.ports import Run
 from crmbridge.store.holding import new_lease
-from crmbridge.store.plain import PlainState
+from crmbridge.store.plain import HELD, PlainState
 from crmbridge.store.quiet.parts import Part, first
 from crmbridge.store.texts import json_text, moment_text, storable
 
@@ -71,7 +71,7 @@ class QuietRuns(Part):
     def must_hold(self) -> None:
         """Raise LockedError when the lease that is held was taken over. Any thread may ask."""
         held = self._state.hold.lease
-        if held is not None and not self._state.rows("SELECT 1 FROM lease WHERE token = ?", (held.token,)):
+        if held is not None and not self._state.rows(HELD, (held.token,)):
             raise self._state.taken_over()
 
     def _release(self, token: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import starmap
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from crmbridge.model.changes import Blocked
 from crmbridge.model.codec import blocked_from_json, blocked_to_json
@@ -17,9 +17,9 @@ from crmbridge.model.records import Kind, Ref, Signature
 from crmbridge.ports import Waiting
 from crmbridge.store.refs import by_kind, ref_of
 from crmbridge.store.sql import schema
-from crmbridge.store.sql.database import Database, insert_written, next_mark, upsert, upsert_written
+from crmbridge.store.sql.database import Database, give_mark, insert_written, next_mark, upsert, upsert_written
 from crmbridge.store.sql.schema import as_written
-from crmbridge.store.sql.straight import Fixed, among, chunks, delete_among, place, rows_among, run
+from crmbridge.store.sql.straight import Fixed, chunks, delete_among, place, rows_among, run
 from crmbridge.store.texts import all_storable, json_text, storable
 from crmbridge.store.waiting_rows import called, in_order
 
@@ -61,8 +61,8 @@ class SqlBacklog:
         """Note that a reader has dealt with everything up to a mark, but for what it left: records, and whole links."""
         name, kept = storable(reader), sorted({_storable(ref) for ref in left})
         with self._database.write() as open_:
-            upsert(open_, _readers, [{"reader": reader, "mark": mark}])
-            open_.execute(delete(_left).where(_left.c.reader == reader))
+            upsert_written(open_, _readers, [(name, mark)])
+            delete_among(open_, _left, "reader", [name])
             for part in chunks(kept):  # not the rows of all at once, as it may be everything
                 insert_written(open_, _left, [(name, ref.connection, ref.kind.value, ref.id) for ref in part])
             for some in chunks(links):
@@ -71,11 +71,7 @@ class SqlBacklog:
     def touch(self, refs: Collection[Ref]) -> None:
         """Let these records count as changed for every reader."""
         with self._database.write() as open_:
-            mark = next_mark(open_)
-            for connection, kind, ids in by_kind(refs):
-                for condition in among(_records.c.id, ids):
-                    of = (_records.c.connection == connection, _records.c.kind == kind, condition)
-                    open_.execute(update(_records).where(*of).values(mark=mark))
+            give_mark(open_, refs, next_mark(open_))
 
     def readers(self) -> frozenset[str]:
         """Name the readers that there are."""
@@ -87,8 +83,7 @@ class SqlBacklog:
         if readers:
             with self._database.write() as open_:
                 for table in (_readers, _left):
-                    for condition in among(table.c.reader, readers):
-                        open_.execute(delete(table).where(condition))
+                    delete_among(open_, table, "reader", readers)
 
 
 def _leave(open_: Connection, reader: str, links: Sequence[str]) -> None:

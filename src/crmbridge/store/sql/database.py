@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
@@ -24,7 +24,6 @@ from sqlalchemy import (
     make_url,
     or_,
     select,
-    update,
 )
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.sqlite import Insert
@@ -34,11 +33,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from crmbridge.errors import ConfigurationError, StateError
+from crmbridge.model.records import Ref
 from crmbridge.store import sqlite
 from crmbridge.store.holding import HeldLease, Hold, taken_over
-from crmbridge.store.plain import AT_ONCE
-from crmbridge.store.sql import fresh, postgresql, schema
-from crmbridge.store.sql.straight import place, run
+from crmbridge.store.plain import AT_ONCE, NEXT_MARK
+from crmbridge.store.refs import by_kind
+from crmbridge.store.sql import fresh, postgresql
+from crmbridge.store.sql.straight import chunks, place, run, run_among
 from crmbridge.store.texts import moment_text
 from crmbridge.store.version import VERSION
 
@@ -154,8 +155,6 @@ class Database:
 _HELD = "UPDATE lease SET expires_at = expires_at WHERE token = {0}"
 # Never earlier than it is: another thread may have come by with a later time.
 _RENEWED = "UPDATE lease SET expires_at = CASE WHEN expires_at < {0} THEN {0} ELSE expires_at END WHERE token = {0}"
-_MARK = schema.marks.c.mark
-_NEXT_MARK = update(schema.marks).values(mark=_MARK + 1).returning(_MARK)
 
 
 def _connect(url: str) -> tuple[Engine, str]:
@@ -268,13 +267,15 @@ def upsert_written(
     return len(unique) - saved
 
 
-def insert_written(connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert whole rows, each of another primary key, whose values are as they are stored."""
-    mark = place(connection)
-    values = f"({', '.join([mark] * len(into.columns))})"
+def insert_written(
+    connection: Connection, into: Table, rows: Sequence[tuple[Any, ...]], names: Sequence[str] = ()
+) -> None:
+    """Insert whole rows, or the columns named, each of another primary key, whose values are as they are stored."""
+    mark, columns = place(connection), names or into.columns.keys()
+    values = f"({', '.join([mark] * len(columns))})"
     for start in range(0, len(rows), AT_ONCE):
         some = rows[start : start + AT_ONCE]
-        sql = f"INSERT INTO {into} VALUES {', '.join([values] * len(some))}"  # noqa: S608  a name of ours
+        sql = f"INSERT INTO {into} ({', '.join(columns)}) VALUES {', '.join([values] * len(some))}"  # noqa: S608  a name of ours
         run(connection, sql, tuple(chain.from_iterable(some)))
 
 
@@ -294,7 +295,16 @@ def _upsert_sql(dialect: str, into: Table, newest: str | None, marked: Marked | 
 
 def next_mark(connection: Connection) -> int:
     """Take the next mark; nobody else gets one until this transaction is over, so they are committed in order."""
-    return int(connection.execute(_NEXT_MARK).scalar_one())
+    ((mark,),) = run(connection, NEXT_MARK, ()).fetchall()
+    return int(mark)
+
+
+def give_mark(connection: Connection, refs: Iterable[Ref], mark: int) -> None:
+    """Give records a mark."""
+    for of, kind, ids in by_kind(refs):
+        for some in chunks(ids):
+            fixed = {"connection": of, "kind": kind.value}
+            run_among(connection, f"UPDATE records SET mark = {mark:d}", "id", some, fixed)  # noqa: S608  a number
 
 
 def _positional(name: str) -> Dialect:

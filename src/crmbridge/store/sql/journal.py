@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, cast, func, insert, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from crmbridge.errors import StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
@@ -14,21 +16,25 @@ from crmbridge.model.codec import change_from_json, change_to_json
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.store.sql import schema
-from crmbridge.store.sql.database import Database
+from crmbridge.store.sql.database import Database, insert_written
 from crmbridge.store.sql.links import write_bases
-from crmbridge.store.sql.straight import among, delete_among, rows_among
-from crmbridge.store.texts import json_text
+from crmbridge.store.sql.schema import as_written
+from crmbridge.store.sql.straight import chunks, delete_among, place, run
+from crmbridge.store.texts import all_storable, json_text, moment_text, read_ref, ref_text, storable
 
 INTENT, OUTCOME = "intent", "outcome"
 _STREAMED = {"yield_per": 1000}  # rows read at a time
-_journal = schema.journal
-_open_changes = schema.open_changes
+_journal, _open_changes = as_written(schema.journal), as_written(schema.open_changes)
+_APPENDED = ("run", "at", "change_id", "phase", "change", "outcome", "ref", "message")
+_READ = ("seq", "run", "at", "change", "outcome", "ref", "message")
+_ROWS = select(*_journal.c[_READ]).order_by(_journal.c.seq)
 _INTENTS = (
     select(func.max(_journal.c.seq))
     .where(_journal.c.phase == INTENT, _journal.c.change_id.in_(select(_open_changes.c.change_id)))
     .group_by(_journal.c.change_id)
 )
-_UNSETTLED = select(_journal).where(_journal.c.seq.in_(_INTENTS)).order_by(_journal.c.seq)
+_UNSETTLED = _ROWS.where(_journal.c.seq.in_(_INTENTS))
+_NAMES = ", ".join(_READ)
 
 
 class SqlJournal:
@@ -39,9 +45,9 @@ class SqlJournal:
 
     def intend(self, run: str, changes: Sequence[Change], at: datetime) -> None:
         """Write one intent per change; on disk when this returns."""
+        begun = (storable(run), moment_text(at))
         rows = [
-            {"run": run, "at": at, "change_id": change.id, "phase": INTENT, "change": change_to_json(change)}
-            | {"outcome": None, "ref": None, "message": ""}
+            (*begun, storable(change.id), INTENT, json_text(change_to_json(change)), None, None, "")
             for change in changes
         ]
         with self._database.write(at) as open_:
@@ -69,77 +75,79 @@ class SqlJournal:
     def outcomes(self, changes: Sequence[str]) -> dict[str, JournalEntry]:
         """Give the last outcome of each change id that has one."""
         with self._database.read() as open_:
-            return {row.change_id: _entry(row) for row in _last(open_, changes, OUTCOME)}
+            return {id_: _entry(row) for id_, *row in _last(open_, changes, OUTCOME, _NAMES)}
 
     def entries(self, run: str | None = None) -> Iterator[JournalEntry]:
         """Give all rows, or those of one run, in order, as they were when the first one was asked for."""
-        query: Select[Any] = select(_journal).order_by(_journal.c.seq)
-        if run is not None:
-            query = query.where(_journal.c.run == run)
+        query: Select[Any] = _ROWS if run is None else _ROWS.where(_journal.c.run == storable(run))
         with self._database.read() as open_:
             yield from map(_entry, open_.execute(query, execution_options=_STREAMED))
 
     def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
         """Give the rows whose change was meant for one of these records, or made it, in order."""
-        written = cast(_journal.c.change, Text)
-        named = [written.contains(json_text(ref.id), autoescape=True) for ref in refs]
-        query = select(_journal).where(or_(*named, _journal.c.ref.in_(list(refs)))).order_by(_journal.c.seq)
+        named = [_journal.c.change.contains(json_text(ref.id), autoescape=True) for ref in refs]
+        query = _ROWS.where(or_(*named, _journal.c.ref.in_([ref_text(ref) for ref in refs])))
         with self._database.read() as open_:
             found = map(_entry, open_.execute(query))  # an id may stand elsewhere in a change, too
             return tuple(entry for entry in found if entry.change.target in refs or entry.ref in refs)
 
 
-def _append(open_: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        open_.execute(insert(_journal), rows)
+def _append(open_: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    insert_written(open_, _journal, rows, _APPENDED)
 
 
 def _note(open_: Connection, last: Mapping[str, Outcome | None]) -> None:
     """Note which changes are open by what is now their last row, so that nobody looks through the journal for them."""
     delete_among(open_, _open_changes, "change_id", last)
-    unclear = [{"change_id": change} for change, outcome in last.items() if outcome in {None, Outcome.UNKNOWN}]
-    if unclear:
-        open_.execute(insert(_open_changes), unclear)
+    unclear = [(storable(change),) for change, outcome in last.items() if outcome in {None, Outcome.UNKNOWN}]
+    insert_written(open_, _open_changes, unclear)
 
 
-def _outcome_row(run: str, receipt: Receipt, intended: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def _outcome_row(run: str, receipt: Receipt, intended: Mapping[str, str], at: datetime) -> tuple[str | None, ...]:
     if receipt.change not in intended:
         raise StateError(
             f"The journal has no intent for the change {receipt.change}, so its outcome can't be written.",
             advice="Nothing was saved; report this as a bug in crmbridge.",
         )
-    return {
-        "run": run,
-        "at": at,
-        "change_id": receipt.change,
-        "phase": OUTCOME,
-        "change": intended[receipt.change],
-        "outcome": receipt.outcome,
-        "ref": receipt.ref,
-        "message": receipt.message,
-    }
-
-
-def _intended(open_: Connection, changes: Sequence[str]) -> dict[str, Any]:
-    return {row.change_id: row.change for row in _last(open_, changes, INTENT)}
-
-
-def _last(open_: Connection, changes: Sequence[str], phase: str) -> Iterator[Row[Any]]:
-    """Give the last row of a phase for each of these changes that has one; of a new plan's, hardly any has."""
-    known = rows_among(open_, (_journal.c.change_id,), "change_id", dict.fromkeys(changes), {"phase": phase})
-    for condition in among(_journal.c.change_id, dict.fromkeys(id_ for (id_,) in known)):
-        latest = select(func.max(_journal.c.seq)).where(condition, _journal.c.phase == phase)
-        query = select(_journal).where(_journal.c.seq.in_(latest.group_by(_journal.c.change_id)))
-        yield from open_.execute(query)
-
-
-def _entry(row: Row[Any]) -> JournalEntry:
-    return JournalEntry(
-        seq=row.seq,
-        run=row.run,
-        at=row.at,
-        change=change_from_json(row.change),
-        outcome=None if row.outcome is None else Outcome(row.outcome),
-        ref=row.ref,
-        message=row.message,
+    return (
+        storable(run),
+        moment_text(at),
+        storable(receipt.change),
+        OUTCOME,
+        intended[receipt.change],
+        receipt.outcome.value,
+        None if receipt.ref is None else ref_text(receipt.ref),
+        storable(receipt.message),
     )
+
+
+def _intended(open_: Connection, changes: Sequence[str]) -> dict[str, str]:
+    return {row[0]: row[1] for row in _last(open_, changes, INTENT, "change")}
+
+
+def _last(open_: Connection, changes: Sequence[str], phase: str, names: str) -> Iterator[Sequence[Any]]:
+    """Give the id of each of these changes that has a row of a phase, with what is asked of the last one."""
+    mark = place(open_)
+    for some in chunks(dict.fromkeys(changes)):
+        of = f"phase = {mark} AND change_id IN ({', '.join([mark] * len(some))})"
+        latest = f"SELECT max(seq) FROM journal WHERE {of} GROUP BY change_id"  # noqa: S608  no value is in it
+        asked = f"SELECT change_id, {names} FROM journal WHERE seq IN ({latest})"  # noqa: S608  as above
+        yield from run(open_, asked, (phase, *all_storable(some))).fetchall()
+
+
+def _entry(row: Sequence[Any]) -> JournalEntry:
+    seq, of_run, at, change, outcome, ref, message = row
+    return JournalEntry(
+        seq=seq,
+        run=of_run,
+        at=datetime.fromisoformat(at),
+        change=_change(change),
+        outcome=None if outcome is None else Outcome(outcome),
+        ref=None if ref is None else read_ref(ref),
+        message=message,
+    )
+
+
+@functools.lru_cache(maxsize=200)  # outcomes come soon after their intents, and have the same change
+def _change(text: str) -> Change:
+    return change_from_json(json.loads(text))

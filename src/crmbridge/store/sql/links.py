@@ -5,27 +5,26 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import StoredFields, Value, fields_from_text, fields_to_text
 from crmbridge.ports import Linked
+from crmbridge.store.plain import ALL_LINKS
 from crmbridge.store.record_rows import READ_NAMES, record_at
-from crmbridge.store.refs import by_kind, ref_of
+from crmbridge.store.refs import by_kind, by_link, ref_of
 from crmbridge.store.sql import schema
 from crmbridge.store.sql.database import Database, upsert_written
 from crmbridge.store.sql.schema import as_written
 from crmbridge.store.sql.sparse import near_any
-from crmbridge.store.sql.straight import Rows, chunks, delete_among, in_utf8, rows_among, run_among
+from crmbridge.store.sql.straight import Rows, chunks, delete_among, in_utf8, rows_among, run, run_among
 from crmbridge.store.texts import storable
 
 _links, _bases = schema.links, schema.bases
 _bases_written = as_written(_bases, parsed=("fields",))
 _links_written = as_written(_links)
 _COLUMNS = tuple(_links_written.c["link", "connection", "kind", "id"])
-_ALL_LINKS = select(*_COLUMNS).order_by(*_COLUMNS)
 _REF = ("connection", "kind", "id")
 _UPDATED_AT = READ_NAMES.index("updated_at") - len(_REF)  # every record has it
 # Of a record that is not there, or gone, all is NULL.
@@ -52,14 +51,14 @@ class SqlLinks:
     def links(self) -> dict[str, tuple[Ref, ...]]:
         """Give all links by id, refs in order."""
         with self._database.read() as open_:
-            return _by_link(open_.execute(_ALL_LINKS))
+            return by_link(run(open_, ALL_LINKS, ()).fetchall())
 
     def get(self, links: Collection[str]) -> dict[str, tuple[Ref, ...]]:
         """Give the links of these ids, of those that there are, refs in order."""
         found: dict[str, tuple[Ref, ...]] = {}
         with self._database.read() as open_:
             for part in chunks(sorted(map(storable, links))):
-                found |= _by_link(rows_among(open_, _COLUMNS, "link", part))
+                found |= by_link(rows_among(open_, _COLUMNS, "link", part))
         return found
 
     def around(self, links: Collection[str]) -> Linked:
@@ -124,13 +123,6 @@ class SqlLinks:
 def _read_like(other: StoredFields | None, text: str | bytes) -> StoredFields:
     """Read a base. A link's records and the link itself mostly have the same one, which is then one object."""
     return other if other is not None and other.text == text else fields_from_text(text)
-
-
-def _by_link(rows: Any) -> dict[str, tuple[Ref, ...]]:
-    found: dict[str, list[Ref]] = defaultdict(list)
-    for link, connection, kind, id_ in rows:
-        found[link].append(ref_of(connection, kind, id_))
-    return {link: tuple(sorted(found[link])) for link in sorted(found)}
 
 
 def _bases_of(open_: Connection, refs: Collection[Ref]) -> Rows:

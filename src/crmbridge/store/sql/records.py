@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.ports import Page
@@ -17,12 +17,12 @@ from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
 from crmbridge.store.record_writing import moves_rows, record_rows, tombstone_row
 from crmbridge.store.refs import KINDS, by_kind
 from crmbridge.store.sql import schema
-from crmbridge.store.sql.database import Database, Marked, next_mark, upsert, upsert_written
+from crmbridge.store.sql.database import Database, Marked, give_mark, next_mark, upsert, upsert_written
 from crmbridge.store.sql.edits import edits_for, note_edits
 from crmbridge.store.sql.schema import as_written
 from crmbridge.store.sql.sparse import near_any
 from crmbridge.store.sql.straight import among, chunks, rows_among, run_among
-from crmbridge.store.texts import read_ref, storable
+from crmbridge.store.texts import moment_text, read_ref, storable
 
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _records, _moves, _cursors = schema.records, schema.moves, schema.cursors
@@ -72,7 +72,7 @@ class SqlRecords:
             _save_moves(open_, page, saved, mark)
             tombstones = [tombstone_row(tombstone, mark) for tombstone in page.tombstones]
             upsert(open_, _records_written, tombstones, keep=("merged_into",), marked=_GONE)
-            upsert(open_, _cursors, [{"connection": connection, "kind": kind, "cursor": page.cursor, "saved_at": at}])
+            upsert_written(open_, _cursors, [(connection, kind.value, storable(page.cursor), moment_text(at))])
 
     def put(self, records: Sequence[Record], at: datetime | None = None) -> None:
         """Replace records with what was read outside a pull, unless what is held is newer. The cursor stays."""
@@ -222,20 +222,11 @@ def _save_moves(open_: Connection, page: Page, saved: _Saved, mark: int) -> None
     if old := [{"of": ref.connection, "deal_id": storable(ref.id)} for ref in other if ref in held]:
         open_.execute(_OLD_MOVES, old)
     upsert_written(open_, _moves, [row for ref in other for row in rows[ref]])
-    _mark(open_, [ref for ref in other if ref not in saved.new], mark)  # the new ones have it already
+    give_mark(open_, [ref for ref in other if ref not in saved.new], mark)  # the new ones have it already
 
 
 def _order(row: Sequence[Any]) -> tuple[str, ...]:
     return tuple(map(str, row))
-
-
-def _mark(open_: Connection, refs: Iterable[Ref], mark: int) -> None:
-    """Give records the mark, unless they have it."""
-    table = _records_written
-    for connection, kind, ids in by_kind(refs):
-        for condition in among(table.c.id, map(storable, ids)):
-            of = (table.c.connection == connection, table.c.kind == kind.value, condition, table.c.mark < mark)
-            open_.execute(update(table).where(*of).values(mark=mark))
 
 
 def _held_moves(open_: Connection, deals: Sequence[Ref]) -> dict[Ref, list[tuple[Any, ...]]]:

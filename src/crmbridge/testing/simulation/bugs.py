@@ -108,7 +108,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a run that another one took over from goes on saving",
         "crmbridge.store.plain",
-        "        if done.rowcount == 0:\n",
+        "        if not is_held:\n",
         "        if False:\n",
     ),
     Bug(

@@ -127,7 +127,7 @@ def _may_lack(seen: Witness, link: str, live: Sequence[Ref]) -> bool:
 
 def judge_effects(seen: Witness) -> None:
     """Check that what the CRMs carried out is what the journal says was applied, each once."""
-    rows = list(seen.journal.entries())
+    rows = seen.rows
     last = {entry.change.id: entry for entry in rows if entry.outcome is not None}
     intents = {entry.change.id: entry for entry in rows if entry.outcome is None}
     sent = Counter(entry.change.id for entry in rows if entry.outcome is None)

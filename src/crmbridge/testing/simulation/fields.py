@@ -19,7 +19,7 @@ from crmbridge.testing.simulation.witness import NOTHING, Agreed, Sent, Witness
 
 
 class _Case(Struct, frozen=True, kw_only=True):
-    """What is known of a field: what the deals hold, what was agreed, and what people did since.
+    """What is known of a field: what the deals hold, all that people entered, what was agreed, and their edits since.
 
     `said` are the last edits of each deal that say something, `net` those of them that were not taken back.
     """
@@ -28,6 +28,7 @@ class _Case(Struct, frozen=True, kw_only=True):
     name: str
     values: Mapping[Ref, Value]
     agreed: object
+    entered: Sequence[Edit]
     edits: Sequence[Edit]
     said: Sequence[Edit]
     net: Sequence[Edit]
@@ -50,8 +51,9 @@ def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blo
     values = {ref: view[name] for ref, view in views.items() if name in view}
     if len(values) < 2 or seen.is_ended(link):
         return
-    _judge_entered(seen, link, name, blocked=blocked)
-    case = _case(seen, link, name, values)
+    entered = seen.edits_of(link, name)
+    _judge_entered(seen, link, name, entered, blocked=blocked)
+    case = _case(seen, link, name, values, entered)
     if not any(edit.number > seen.parted.get((link, name), -1) for edit in case.edits):
         return  # sides that might differ, under the policy of before, may go on doing so
     if case.policy.source is not None or case.policy.conflict == "only_if_empty":
@@ -63,24 +65,22 @@ def judge_field(seen: Witness, link: str, refs: Sequence[Ref], name: str, *, blo
         _judge_kept(seen, case)
 
 
-def _judge_entered(seen: Witness, link: str, name: str, *, blocked: bool) -> None:
+def _judge_entered(seen: Witness, link: str, name: str, entered: Sequence[Edit], *, blocked: bool) -> None:
     """Check that what a CRM fills in by itself, as an owner, goes nowhere: people have entered what others get.
 
     It fills in no stages; where these differ since one means something else, a person is told.
     """
     if name == STAGE:
         return
-    mine = (edit for edit in seen.edits if edit.ref in seen.members[link] and edit.name == name)
-    if not any(edit.value is not None or not edit.fresh for edit in mine) and not _was_edited_unfound(seen, link):
+    if not any(edit.value is not None or not edit.fresh for edit in entered) and not _was_edited_unfound(seen, link):
         sent = [one for one in seen.values_sent(link, name) if one.ref is not None and one.before is None]
         assert not sent, f"P4: nobody entered {link} {name}: {sent}"
         assert not blocked, f"P4: a person is asked about what nobody entered: {link} {name}"
 
 
-def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _Case:
+def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value], entered: Sequence[Edit]) -> _Case:
     since, agreed, together = seen.agreed.get((link, name), Agreed(0, NOTHING, ()))
-    mine = [edit for edit in seen.edits if edit.ref in seen.members[link] and edit.name == name]
-    edits = [edit for edit in mine if edit.number > since or edit.ref not in together]
+    edits = [edit for edit in entered if edit.number > since or edit.ref not in together]
     last = {edit.ref: edit for edit in edits}
     # An empty field of a deal that is new, or of which crmbridge never knew anything else, says nothing.
     known: set[Ref | None] = {*together, *seen.in_step.get((link, name), Agreed(0, NOTHING, ())).refs}
@@ -96,8 +96,8 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value]) -> _
         allowed.append(agreed)  # a deal that joined the link stands beside what the others had agreed on
     policy = seen.entry.policy(name)
     return _Case(
-        link=link, name=name, values=values, agreed=agreed, edits=edits, said=said, net=net, allowed=allowed,
-        policy=policy,
+        link=link, name=name, values=values, agreed=agreed, entered=entered, edits=edits, said=said, net=net,
+        allowed=allowed, policy=policy,
     )  # fmt: skip
 
 
@@ -165,8 +165,7 @@ def _were_given(seen: Witness, case: _Case) -> bool:
     """Tell whether deals hold nothing but what their own CRM gave them when we made them: nobody entered or sent it."""
     if any(edit.ref in case.values for edit in case.net):
         return False
-    entered = [edit for edit in seen.edits if edit.ref in seen.members[case.link] and edit.name == case.name]
-    touched, known = {edit.ref for edit in entered}, {edit.value for edit in entered if not edit.fresh}
+    touched, known = {edit.ref for edit in case.entered}, {edit.value for edit in case.entered if not edit.fresh}
     known.update(one.value for one in seen.values_sent(case.link, case.name))
     return all(value is None or (ref not in touched and value not in known) for ref, value in case.values.items())
 
@@ -258,7 +257,7 @@ def _seems_an_arrival(
     at, sight = edit.at, seen.sights[edit.ref.connection]
     mine = [e for e in seen.edits if (e.ref, e.name) == (edit.ref, edit.name) and e.number < edit.number]
     earlier = [each.at for each in mine if each.at is not None]
-    for entry in seen.journal.entries():
+    for entry in seen.rows:
         change = entry.change
         meant = entry.outcome is None and (change.link, change.target) == (link, edit.ref)
         if meant and at is not None and entry.at <= at and not any(entry.at < each for each in earlier):

@@ -8,8 +8,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Engine, event
 
-from crmbridge.store.plain import BEFORE_COMMITS
-from crmbridge.store.sqlite import WRITES
+from crmbridge.store.sqlite import BEFORE_COMMITS, WRITES
 
 
 class Killed(BaseException):
@@ -67,7 +66,7 @@ def burning_at_commits(fuse: Fuse) -> Iterator[None]:
 def _listen() -> None:
     BEFORE_COMMITS.append(_burn)
 
-    @event.listens_for(Engine, "commit")
+    @event.listens_for(Engine, "commit")  # of a server: those in a file are told above
     def burn(connection: Connection) -> None:
         if connection.get_execution_options().get(WRITES):
             _burn()

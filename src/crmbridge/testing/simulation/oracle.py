@@ -48,7 +48,7 @@ class Oracle:
         self.reverts.note()
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
         wanted = {change.id for change in changes}
-        for entry in self.seen.journal.entries():
+        for entry in self.seen.rows:
             if entry.change.id in wanted:
                 rows[entry.change.id].append(entry.outcome)
         for change in changes:
@@ -75,8 +75,9 @@ class Oracle:
         if not self.seen.left_out.is_any:
             self._looked_at.update(links)
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
-        for entry in self.seen.journal.entries(self._run):
-            rows[entry.change.id].append(entry.outcome)
+        for entry in self.seen.rows:
+            if entry.run == self._run:
+                rows[entry.change.id].append(entry.outcome)
         for change, outcomes in rows.items():
             settled = sum(outcome is not None for outcome in outcomes)
             assert settled >= len(outcomes) - settled, f"P6: {change} has an intent without an outcome"

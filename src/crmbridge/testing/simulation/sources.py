@@ -17,7 +17,7 @@ def check_sources(seen: Witness, change: Change) -> None:
         return
     seen.links()
     for name, value in seen.sights[change.connection].written(change):
-        edits = [e for e in seen.edits if e.ref in seen.members[change.link] and e.name == name]
+        edits = seen.edits_of(change.link, name)
         told = value in [e.value for e in edits if e.ref != change.target or e.decided]
         if name in HANGING:
             told = told or members(value) <= frozenset().union(*(members(e.value) | members(e.before) for e in edits))

@@ -15,6 +15,8 @@ from sqlalchemy import URL, Engine, MetaData, NullPool, create_engine
 from crmbridge.ledger import LocalLedger
 from crmbridge.store import open_store
 
+OFTEN = ("records", "links", "backlog", "waiting", "findings", "journal", "runs")  # parts that runs ask all the time
+
 
 class Place(Protocol):
     """Where a state lies."""
@@ -134,14 +136,18 @@ class State:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._store = open_store(place.url)
-        self.rates = LocalLedger()
+        self._begin()
 
     def open(self) -> None:
         """Open it as a new process does."""
         self._store.close()
+        self._begin()
+
+    def _begin(self) -> None:
         self._store = open_store(self._place.url)
         self.rates = LocalLedger()
+        for part in OFTEN:  # not looked for each time
+            setattr(self, part, getattr(self._store, part))
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[State]:

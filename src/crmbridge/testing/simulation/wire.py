@@ -56,7 +56,7 @@ class Wire(httpx.BaseTransport):
             self._traffic.answered(request, 0 if error else exchange.status, fault)
         if error is not None:
             raise error
-        return httpx.Response(exchange.status, headers=exchange.headers, content=bytes(exchange.body))
+        return httpx.Response(exchange.status, headers=exchange.headers, stream=httpx.ByteStream(bytes(exchange.body)))
 
     def _carry_out(self, answering: Coroutine[Any, Any, None]) -> None:
         if self._traffic is not None and self._sandbox.faults.planned:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from crmbridge.engine.views import OWNER
-from crmbridge.model.changes import Action, Change, Outcome
+from crmbridge.model.changes import Action, Change, JournalEntry, Outcome
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Journal, StateStore
@@ -84,7 +84,8 @@ class Witness:
         self.parted: dict[tuple[str, str], int] = {}  # by link and field: since when sides that may differ do
         self.sights = sights
         self._store = store
-        self._outcomes: dict[str, Outcome] | None = None
+        self._rows: Sequence[JournalEntry] | None = None
+        self._outcomes: Mapping[str, Outcome] | None = None
         self.count = 0
         self.edits: list[Edit] = []
         self.touched: dict[Ref, list[float]] = defaultdict(list)
@@ -193,9 +194,14 @@ class Witness:
         """Tell whether nobody edited a field since so many edits."""
         return not any(e.number > since and (e.ref, e.name) == (ref, name) for e in self.edits)
 
+    def edits_of(self, link: str, name: str) -> list[Edit]:
+        """Give the edits of a field of all that ever was in a link, oldest first."""
+        members = self.members[link]
+        return [edit for edit in self.edits if edit.name == name and edit.ref in members]
+
     def is_owed(self, link: str, name: str, value: Value) -> bool:
         """Tell whether a person decided on another value, so that nothing is agreed on where all hold the same."""
-        mine = [edit for edit in self.edits if edit.ref in self.members[link] and edit.name == name]
+        mine = self.edits_of(link, name)
         return bool(mine) and mine[-1].decided and mine[-1].value != value
 
     def sends(self, change: Change) -> None:
@@ -226,12 +232,18 @@ class Witness:
 
     def look_again(self) -> None:
         """Read anew what the journal says: something may have been written."""
-        self._outcomes = None
+        self._rows = self._outcomes = None
+
+    @property
+    def rows(self) -> Sequence[JournalEntry]:
+        """All rows of the journal as it was at the last look."""
+        if self._rows is None:
+            self._rows = tuple(self.journal.entries())
+        return self._rows
 
     def _outcomes_by_now(self) -> Mapping[str, Outcome]:
         if self._outcomes is None:
-            settled = ((entry.change.id, entry.outcome) for entry in self.journal.entries())
-            self._outcomes = {change: outcome for change, outcome in settled if outcome is not None}
+            self._outcomes = {row.change.id: row.outcome for row in self.rows if row.outcome is not None}
         return self._outcomes
 
     def is_ended(self, link: str) -> bool:
