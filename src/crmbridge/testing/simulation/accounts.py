@@ -90,9 +90,13 @@ class Account:
         """Give the ids of the deals that are there."""
         return sorted(ref.id for ref in self.records if ref.kind is Kind.DEAL)
 
+    def look_again(self) -> None:
+        """Look anew the next time: crmbridge has written something."""
+        self._known = None
+
     def _ids_now(self) -> set[Ref]:
         """Give what is there at this moment: while crmbridge writes, more than was looked at before."""
-        self._known = None
+        self.look_again()
         return set(self.records)
 
     def deal(self, native: str) -> Record:

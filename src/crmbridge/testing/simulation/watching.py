@@ -53,6 +53,7 @@ class Line:
             answer = str(status or "no answer") + (f" ({fault})" if fault else "")
             play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
         if play.process.writing == self._connection and request.method != "GET":
+            play.scene.accounts[self._connection].look_again()  # whoever acts next sees what was written
             play.process.fuse.burn()
             play.beside.answered()
 
