@@ -59,10 +59,11 @@ class Bent(httpx.BaseTransport):
         answer, call = self._inner.handle_request(request), named(request)
         if answer.status_code >= 300 or "json" not in answer.headers.get("content-type", ""):
             return answer
-        self.seen[call] = max(self.seen.get(call, b""), answer.content, key=len)
+        said = answer.read()
+        self.seen[call] = max(self.seen.get(call, b""), said, key=len)
         if self._bend is None or self._bend.call != call:
             return answer
-        body = bent(json.loads(answer.content), self._bend.path, self._bend.value)
+        body = bent(json.loads(said), self._bend.path, self._bend.value)
         headers = [(name, value) for name, value in answer.headers.items() if name != "content-length"]
         return httpx.Response(answer.status_code, headers=headers, content=json.dumps(body).encode())
 

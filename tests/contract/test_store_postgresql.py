@@ -15,9 +15,10 @@ from crmbridge.errors import StateError
 from crmbridge.ports import Rate, StateStore
 from crmbridge.store import open_store
 from crmbridge.store.migrations import config, upgrade
+from crmbridge.store.sql import fresh
 from crmbridge.store.sql.database import next_mark
 from crmbridge.store.sql.records import _save_records
-from crmbridge.store.sql.store import SqlStore, fresh
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.testing.stores.before import NOW_BASES, fill_as_before
 from crmbridge.testing.stores.hints import BURST, take_all
 from crmbridge.testing.stores.makers import START, make_page, make_record, make_ref, save

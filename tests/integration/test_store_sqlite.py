@@ -27,7 +27,8 @@ from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
 from crmbridge.model.records import Kind, Status
 from crmbridge.model.values import Money
 from crmbridge.store import migrations, open_store, sqlite
-from crmbridge.store.sql.store import SqlStore, schema
+from crmbridge.store.sql import schema
+from crmbridge.store.sql.store import SqlStore
 from crmbridge.store.version import VERSION
 from crmbridge.testing.stores.before import BEFORE_BASES, NOW_BASES, fill_as_before
 from crmbridge.testing.stores.makers import (

@@ -287,8 +287,10 @@ class TestRequests:
         [
             ({"id": 7, "title": "Fine", "custom_fields": {SCORE: 2.50}}, Outcome.APPLIED),
             ({"id": 7, "title": " Fine ", "custom_fields": {SCORE: "2.5"}}, Outcome.APPLIED),
-            ({"id": 7, "title": "Other", "custom_fields": {SCORE: 2.50}}, Outcome.REFUSED),
-            ({"id": 7, "title": "Fine", "custom_fields": {SCORE: None}}, Outcome.REFUSED),
+            ({"id": 7, "title": "Other", "custom_fields": {SCORE: 2.50}}, Outcome.UNKNOWN),
+            ({"id": 7, "title": "Fine", "custom_fields": {SCORE: None}}, Outcome.UNKNOWN),
+            ({"id": 7, "title": "Fine", "custom_fields": {SCORE: 2.4}}, Outcome.UNKNOWN),
+            ({"id": 7, "title": "", "custom_fields": {SCORE: None}}, Outcome.REFUSED),
             ({"title": "Fine"}, Outcome.UNKNOWN),
             (None, Outcome.UNKNOWN),
         ],
@@ -298,7 +300,8 @@ class TestRequests:
     ) -> None:
         """A 200 whose deal holds something else is no success (client-nodejs #626).
 
-        Such as the value of a deal with products: called unclear, it would be sent again by every run.
+        Such as the value of a deal with products. Where a part is there it is unclear, and read back: called refused,
+        that part would come back over what somebody writes next.
         """
         vendor.patch("/api/v2/deals/7").respond(json={"success": True, "data": answer})
         vendor.get("/api/v2/deals/7").respond(json={"success": True, "data": answer})
@@ -319,7 +322,8 @@ class TestRequests:
         ("there", "outcome"),
         [
             (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 2.5}}}), "applied"),
-            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 9}}}), "refused"),
+            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: 9}}}), "unknown"),
+            (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": {SCORE: None}}}), "refused"),
             (httpx.Response(200, json={"success": True, "data": {"id": 7, "custom_fields": None}}), "unknown"),
             (httpx.Response(404, json={"success": False, "error": "Deal not found"}), "unknown"),
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from msgspec import Struct
 from crmbridge.adapting import outcome_of, partly
 from crmbridge.errors import CrmbridgeError, RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import together
-from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
+from crmbridge.model.changes import FOUND, Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge_pipedrive.account import Account
@@ -214,32 +215,44 @@ class Writer(Struct, frozen=True, kw_only=True):
     def _receipt(self, change: Change, sent: Row, answered: Row) -> Receipt:
         """Compare what is there now with what was sent; what differs was left out without a word.
 
-        An update of which the deal keeps something else was refused: unclear, it would be sent again by every run.
+        An update of which nothing is there was refused. One of which a part is, or something made of it, is unclear:
+        what is read back says which.
         """
         ref = Ref(self.connection, change.kind, str(answered["id"]))
         try:
-            wrong = self._not_kept(sent, answered)
+            row = self._shown(sent, answered)
         except CrmbridgeError as error:
             message = f"Pipedrive took the request, and it could not be read back: {error.message}"
             return Receipt(change=change.id, outcome=Outcome.UNKNOWN, ref=ref, message=message)
+        wrong = differences(sent, row)
         if not wrong:
             return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref)
-        outcome = Outcome.REFUSED if change.action is Action.UPDATE else Outcome.UNKNOWN
+        outcome = Outcome.REFUSED if self._is_as_before(change, row) else Outcome.UNKNOWN
         message = f"Pipedrive took the request, but the deal keeps other values for {', '.join(wrong)}"
         return Receipt(change=change.id, outcome=outcome, ref=ref, message=message)
 
-    def _not_kept(self, sent: Row, answered: Row) -> list[str]:
-        """Name the fields of a deal that do not hold what was sent.
+    def _is_as_before(self, change: Change, row: Row) -> bool:
+        """Tell whether a deal holds in all fields of an update what it held before."""
+        if change.action is not Action.UPDATE:
+            return False
+        back = tuple(FieldEdit(edit.name, edit.after, edit.before) for edit in change.edits)
+        put_back = replace(change, edits=back, position=change.position_before, position_before=change.position)
+        with suppress(RefusedError):  # what stood there can't be written, so nobody knows how it would show
+            return not differences(self._bodies.deal_body(put_back), row)
+        return False
+
+    def _shown(self, sent: Row, answered: Row) -> Row:
+        """Give a deal as it shows what was sent.
 
         Answers to a PATCH were seen to say less than the whole deal, and deals to hold something else after it
         (client-nodejs #626), so what an answer does not show as it was sent is read.
         """
         if _shows(answered, sent) and not differences(sent, answered):
-            return []
+            return answered
         row = self.api.get("deal", id_=answered["id"])
         if not isinstance(row, dict) or not _shows(row, sent):
             raise UnclearError("the deal does not show all that was sent")
-        return differences(sent, row)
+        return row
 
 
 def _shows(row: Row, sent: Row) -> bool:
