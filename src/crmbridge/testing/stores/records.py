@@ -218,7 +218,6 @@ class MoveSuite:
 
         assert moves == store.records.moves_of(make_ref())
 
-
     def test_a_deal_that_was_gone_and_is_there_again_says_so_in_its_base(self, store: StateStore) -> None:
         """Beside what stands there. Not one that was never gone, that is gone still, or of which an old copy comes."""
         names = ["held", "stone", "there", "gone", "old"]
