@@ -51,6 +51,54 @@ def test_a_deal_that_is_brought_back_after_both_were_deleted_stays() -> None:
     assert () == runs[-1].applied.done
 
 
+def deleted_while_the_other_crm_is_out_of_reach() -> tuple[Bench, str, str]:
+    """Let a run see that the deal in the south is gone, which can't be carried on just then."""
+    bench, north, south = linked(delete="archive")
+    crm(bench, "south").delete_deal(south)
+    crm(bench, "north").faults.append("revoked")
+    run(bench)
+    crm(bench, "north").faults.clear()
+    return bench, north, south
+
+
+def test_a_deal_that_is_brought_back_stays_though_the_other_was_deleted_before_anybody_could_ask_for_it() -> None:
+    """A run had seen that it was gone, so it was a person who brought it back; whoever does that wants it."""
+    bench, north, south = deleted_while_the_other_crm_is_out_of_reach()
+    crm(bench, "north").delete_deal(north)
+    crm(bench, "south").restore_deal(south)
+    runs = [run(bench) for _ in range(3)]
+
+    assert [south] == crm(bench, "south").deal_ids()
+    assert 1 == len(crm(bench, "north").deal_ids())
+    assert () == runs[-1].applied.done
+
+
+def test_a_deal_that_was_brought_back_follows_a_later_deletion() -> None:
+    """A run saw both of them there meanwhile."""
+    bench, north, south = deleted_while_the_other_crm_is_out_of_reach()
+    crm(bench, "south").restore_deal(south)
+    between = run(bench)
+    crm(bench, "north").delete_deal(north)
+    run(bench)
+
+    assert () == between.applied.done
+    assert [[], []] == [each.deal_ids() for each in bench.crms.values()]
+
+
+def test_a_move_into_the_process_beats_a_deletion() -> None:
+    """Both deals stood in no stage of the process, so there was nothing to agree on."""
+    bench = able_bench(**entry(delete="archive", match={"deal": ["name"]}))
+    north, south = [each.create_deal("Rollout", stage="prospecting").id for each in bench.crms.values()]
+    run(bench)
+    crm(bench, "south").move_deal(south, "closing")
+    crm(bench, "north").delete_deal(north)
+    runs = [run(bench) for _ in range(3)]
+
+    assert [south] == crm(bench, "south").deal_ids()
+    assert only(bench, "south").position == only(bench, "north").position
+    assert () == runs[-1].applied.done
+
+
 @pytest.mark.parametrize("where", [["north"], ["west"], ["south"], ["north", "south"]])
 def test_a_deletion_goes_on_to_the_crms_of_another_entry(where: list[str]) -> None:
     """North and west are kept in step through south: what we take away there for the one, the other does not undo."""

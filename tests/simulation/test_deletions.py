@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.unit.services.able import able_bench
 
+from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
@@ -173,3 +174,34 @@ def test_one_that_arrived_may_go_with_it(outcome: Outcome) -> None:
     deals.delete()
 
     check_archive(deals.seen, deals.archive())
+
+
+def moved_into_the_process() -> Deals:
+    """Two deals that stood in no stage of the process, of which somebody moves the second one."""
+    deals = Deals("one")
+    for ref in deals.refs:
+        deals.crms[ref.connection].move_deal(ref.id, "prospecting")
+    deals.run(LeftOut())
+    deals.crms["south"].move_deal(deals.refs[1].id, "closing")
+    deals.seen.edited(deals.refs[1], STAGE)
+    return deals
+
+
+def test_a_move_into_the_process_is_not_to_be_lost_by_a_deletion() -> None:
+    """The deal that went can't have held the same."""
+    deals = moved_into_the_process()
+    deals.delete()
+    deals.seen.began = deals.seen.count
+
+    with pytest.raises(AssertionError, match="is lost by a deletion"):
+        check_archive(deals.seen, deals.archive())
+
+
+def test_a_deal_that_was_moved_into_the_process_may_stay() -> None:
+    """A run saw that, and could not agree on it, before the other deal went."""
+    deals = moved_into_the_process()
+    deals.run(LeftOut())
+    deals.delete()
+    deals.run(LeftOut())
+
+    deals.judge()

@@ -182,6 +182,11 @@ class Edit(Struct, frozen=True, kw_only=True):
     after: Value
 
 
+# In the base of a deal, where no field is named so: it was gone, and is there again. The state sets it with the record
+# that takes the tombstone's place; who looks at the deal's link takes it away.
+BACK = "@back"
+
+
 class Tombstone(Struct, frozen=True, kw_only=True):
     """A record that is gone from its CRM: deleted, archived, or merged into another."""
 

@@ -24,7 +24,7 @@ class RecordStore(Protocol):
     def save_page(self, connection: str, kind: Kind, page: Page, at: datetime) -> None:
         """Save records, moves, tombstones and the cursor of one page together, or nothing. Repeating is harmless.
 
-        Of a deal that is known and held other values, it is written down with it what that were.
+        Of a deal that held other values it is written down with it what; one that was gone is `BACK` in its base.
         """
         ...
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from crmbridge.engine.sync.matching import link_id
 from crmbridge.engine.sync.sameness import same
 from crmbridge.model.changes import Blocked, Cause, Change
-from crmbridge.model.records import Ref, Tombstone
+from crmbridge.model.records import BACK, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.settings import Cap
 
@@ -103,8 +103,8 @@ def judge_gone(
     if there and merged is not None and policy != "never":
         return Gone(members=tuple(members), stopped=(_maybe_merged(link, merged, there, merges.left_over),))
     came_back = any(ref in there for ref in ours)
-    # What an undo took away and somebody brought back is wanted as much as what somebody works on.
-    wanted = {*edited, *(ref for ref in there if marks[ref].get(UNDONE))}
+    # What somebody brought back, whoever took it away, is wanted as much as what somebody works on.
+    wanted = {*edited, *(ref for ref in there if marks[ref].get(UNDONE) or marks[ref].get(BACK))}
     if came_back or (by_people and policy == "archive" and any(ref in wanted for ref in there)):
         return Gone(members=left)  # the others are made anew, where that is allowed
     if by_people:

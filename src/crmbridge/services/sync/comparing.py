@@ -29,7 +29,7 @@ from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.cuts import Cut, may_name, with_news
-from crmbridge.model.records import Ref
+from crmbridge.model.records import BACK, Ref
 from crmbridge.model.values import Fields, Value
 from crmbridge.services.enforce.allowed_moves import why_not
 from crmbridge.services.links.bases import canonical_edits
@@ -133,7 +133,7 @@ class Part(Struct):
             self._agree(decided_ref(link), {HAD: lost})
             base = {**base, HAD: lost}
         for ref in sides:
-            marks = [mark for mark in (ARCHIVED, UNDONE) if self.around.bases.get(ref, {}).get(mark)]
+            marks = [mark for mark in (ARCHIVED, BACK, UNDONE) if self.around.bases.get(ref, {}).get(mark)]
             self._agree(ref, dict.fromkeys(marks))  # somebody brought it back
         if not sides and self.entry.delete == "archive" and are_gone(self.workspace, self.entry, self.around, refs):
             for ref in here:
@@ -209,6 +209,8 @@ class Part(Struct):
         lost = (self.around.lost[ref] for ref in refs if ref in self.around.lost)
         views = [self.around.viewers[deal.ref.connection].view(deal) for deal in lost]
         open_ = {name: value for name, value in spoken.items() if name not in side.base and value is not None}
+        if STAGE in open_ and any(STAGE not in view for view in views):
+            return True  # one that stood in no stage of the process can't have held the same
         return any(name in view and not same(value, view[name]) for view in views for name, value in open_.items())
 
     def _speaks(self, ref: Ref, name: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from crmbridge.errors import LockedError, StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
 from crmbridge.model.edits import edits_between
-from crmbridge.model.records import Edit, Kind, Move, Record, Ref, Tombstone
+from crmbridge.model.records import BACK, Edit, Kind, Move, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value, show
 from crmbridge.ports import Linked, Page, Run
@@ -150,8 +150,11 @@ def _save(state: State, records: Sequence[Record], at: datetime | None) -> set[R
     for record in records:
         held = state.records.get(record.ref)
         if held is None or record.updated_at >= held.updated_at:
-            if state.gone.pop(record.ref, None) is not None or held is None or _said(held) != _said(record):
+            was_gone = state.gone.pop(record.ref, None) is not None
+            if was_gone or held is None or _said(held) != _said(record):
                 state.mark_all([record.ref])
+            if was_gone and record.ref.kind is Kind.DEAL:
+                state.set_bases({record.ref: {BACK: True}})
             state.records[record.ref] = record
             saved.add(record.ref)
     for ref in saved:

@@ -23,21 +23,25 @@ from crmbridge.store.texts import moment_text, storable
 _edits = schema.edits
 _edits_written = as_written(_edits)
 _IN_ORDER = itemgetter(1, 2)  # by deal, and of each in the order in which its edits were seen
-_HELD = tuple(as_written(schema.records).c["id", "updated_at", "pipeline", "stage", "status", "fields"])
+_HELD = tuple(as_written(schema.records).c["id", "updated_at", "pipeline", "stage", "status", "fields", "gone_at"])
 
 
 def note_edits(
     open_: Connection, texts: Mapping[Ref, str], records: Mapping[Ref, Record], mark: int, at: datetime | None
-) -> set[Ref]:
-    """Write down what of the deals among these records changes when they are saved; give those that are held.
+) -> tuple[set[Ref], set[Ref]]:
+    """Write down what of the deals among these records changes when they are saved; give those held, and those back.
 
     To be called before that, in the same transaction. `texts` are their fields as they will be stored, `at` is when
     they were seen. Copies older than what is held change nothing. Of what is held, tombstones alone are left out.
     """
-    found, held_already = [], set()
+    found, held_already, back = [], set(), set()
     for ref, row in _held(open_, texts):
-        held_already.add(ref)
         new, position = records[ref], _position(row)
+        if row[6] is not None and (row[1] is None or new.updated_at >= datetime.fromisoformat(row[1])):
+            back.add(ref)
+        if row[1] is None:
+            continue
+        held_already.add(ref)
         # Nearly always nothing differs, and reading the fields would cost more than all the rest.
         if row[5] == texts[ref] and position == _storable(new.position):
             continue
@@ -51,7 +55,7 @@ def note_edits(
         if new.updated_at >= held.updated_at and (edits := edits_between(held, new, at)):
             found.append(_row(ref, edits, mark))
     upsert_written(open_, _edits, found)
-    return held_already
+    return held_already, back
 
 
 def edits_for(database: Database, deals: Collection[Ref]) -> dict[Ref, tuple[Edit, ...]]:
@@ -67,7 +71,7 @@ def edits_for(database: Database, deals: Collection[Ref]) -> dict[Ref, tuple[Edi
 
 
 def _held(open_: Connection, refs: Iterable[Ref]) -> Iterator[tuple[Ref, Sequence[Any]]]:
-    """Give the deals among these that are held, as they are stored; those of which only the tombstone is known not."""
+    """Give the deals among these that are held, or whose tombstone is, as they are stored."""
     by_text: dict[str, dict[str, Ref]] = defaultdict(dict)
     for ref in refs:
         if ref.kind is Kind.DEAL:
@@ -75,8 +79,7 @@ def _held(open_: Connection, refs: Iterable[Ref]) -> Iterator[tuple[Ref, Sequenc
     for connection, deals in by_text.items():
         of = {"connection": connection, "kind": Kind.DEAL.value}
         for row in rows_among(open_, _HELD, "id", deals, of):
-            if row[1] is not None:
-                yield deals[row[0]], row
+            yield deals[row[0]], row
 
 
 def _by_connection(refs: Iterable[Ref]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, delete, select
 
-from crmbridge.model.records import Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
+from crmbridge.model.records import BACK, Edit, Kind, Move, Position, Record, Ref, Status, Tombstone
 from crmbridge.ports import Page
 from crmbridge.store.record_rows import READ_NAMES, position_of, record_of
 from crmbridge.store.record_writing import moves_rows, record_rows, tombstone_row
@@ -19,6 +19,7 @@ from crmbridge.store.refs import KINDS, by_kind
 from crmbridge.store.sql import schema
 from crmbridge.store.sql.database import Database, Marked, give_mark, next_mark, upsert, upsert_written
 from crmbridge.store.sql.edits import edits_for, note_edits
+from crmbridge.store.sql.links import write_bases
 from crmbridge.store.sql.schema import as_written
 from crmbridge.store.sql.sparse import near_any
 from crmbridge.store.sql.straight import among, chunks, rows_among, run_among
@@ -183,7 +184,8 @@ class _Saved(NamedTuple):
 def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: datetime | None) -> _Saved:
     """Save the records that are not older than what is held.
 
-    The ones that are other than they were held get the mark, and of deals it is written down what they held before.
+    The ones that are other than they were held get the mark, and of deals it is written down what they held before. Of
+    one that was gone, its base says that it is back.
     """
     rows: dict[Ref, tuple[Any, ...]] = {}
     latest: dict[Ref, Record] = {}
@@ -193,9 +195,11 @@ def _save_records(open_: Connection, records: Sequence[Record], mark: int, at: d
         if before is None or row[_UPDATED_AT] >= before[_UPDATED_AT]:
             rows[record.ref], latest[record.ref] = row, record
     deals = {ref: row[_FIELDS] for ref, row in rows.items() if ref.kind is Kind.DEAL}
-    new = deals.keys() - note_edits(open_, deals, latest, mark, at)
+    held, back = note_edits(open_, deals, latest, mark, at)
     left_out = upsert_written(open_, _records, list(rows.values()), newest="updated_at", marked=_CHANGED)
-    return _Saved(_newer(open_, rows) if left_out else set(), new)
+    if back:
+        write_bases(open_, {ref: {BACK: True} for ref in back})
+    return _Saved(_newer(open_, rows) if left_out else set(), deals.keys() - held)
 
 
 def _newer(open_: Connection, rows: Mapping[Ref, tuple[Any, ...]]) -> set[Ref]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from crmbridge.engine.sync.matching import link_id
+from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Action, Change, JournalEntry, Outcome, Plan
 from crmbridge.model.records import Ref, Status
 from crmbridge.testing.simulation.witness import Witness
@@ -95,10 +96,11 @@ def _differed(seen: Witness, link: str, live: Sequence[Ref]) -> bool:
     """Tell whether deals hold something else than one that is gone did: what did not get there beats a deletion.
 
     What was never agreed on does so, too, and what nobody entered: a deal that crmbridge made has an owner of its CRM.
+    So does a stage, where one that is gone stood in none of the process.
     """
     gone = [seen.went_with[ref] for ref in seen.members[link] if ref in seen.went_with]
     held = [each for ref in live for each in seen.view(ref).items()]
-    return any(had.get(name, value) != value for name, value in held for had in gone)
+    return any(had.get(name, None if name == STAGE else value) != value for name, value in held for had in gone)
 
 
 def _may_have_differed(seen: Witness, link: str, live: Sequence[Ref]) -> bool:

@@ -96,13 +96,8 @@ def _was_written_over(seen: Witness, link: str, edit: Edit) -> bool:
 
 
 def _got_there(seen: Witness, link: str, edit: Edit) -> bool:
-    """Tell whether a deal held an edit when it was deleted: it had been written there, or was entered there, too.
-
-    One that stood in no stage of the process could hold none, and nobody would have moved it.
-    """
+    """Tell whether a deal held an edit when it was deleted: it had been written there, or was entered there, too."""
     theirs = [seen.went_with[ref] for ref in seen.members[link] - {edit.ref} if ref in seen.went_with]
-    if edit.name == STAGE and any(STAGE not in held for held in theirs):
-        return True
     return any(held.get(edit.name, NOTHING) == edit.value for held in theirs) or any(
         one.applied and one.value == edit.value and edit.number <= one.at < seen.deleted_at.get(one.ref, 0)
         for one in seen.values_sent(link, edit.name)

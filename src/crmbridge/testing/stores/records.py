@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from crmbridge.model.records import Kind, Problem, Tombstone
+from crmbridge.model.records import BACK, Kind, Problem, Tombstone
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import StateStore
 from crmbridge.testing.stores.makers import (
@@ -217,6 +217,19 @@ class MoveSuite:
         save(store, make_page(make_record("2"), moves=moves))
 
         assert moves == store.records.moves_of(make_ref())
+
+    def test_a_deal_that_was_gone_and_is_there_again_says_so_in_its_base(self, store: StateStore) -> None:
+        """Beside what stands there. Not one that was never gone, that is gone still, or of which an old copy comes."""
+        names = ["held", "stone", "there", "gone", "old"]
+        refs = {name: make_ref(name) for name in names}
+        held = [make_record(name, updated_at=START + HOUR) for name in names if name != "stone"]
+        save(store, make_page(*held))
+        save(store, make_page(tombstones=[Tombstone(ref=refs[n], at=START) for n in names if n != "there"]))
+        store.links.save_bases({refs["held"]: {"name": "A"}})
+        back = [make_record(name, updated_at=START + HOUR) for name in ("held", "stone", "there")]
+        save(store, make_page(*back, make_record("old", updated_at=START)))
+
+        assert {refs["held"]: {"name": "A", BACK: True}, refs["stone"]: {BACK: True}} == store.links.bases()
 
 
 class AskingSuite:
