@@ -27,8 +27,8 @@ from crmbridge_salesforce.whole import EXISTED, WholeDeals
 LOCK_TRIES = 3
 
 
-# Gives the changes that would not do what they say, and why.
-Look = Callable[[Sequence[Change]], Sequence[tuple[Change, str]]]
+# Gives the changes that would not do what they say, why, and the column that it is about.
+Look = Callable[[Sequence[Change]], Sequence[tuple[Change, str, str]]]
 
 
 class _Route(NamedTuple):
@@ -78,7 +78,10 @@ class Writer:
         Raises AuthenticationError or RetryLaterError only while nothing was sent.
         """
         found = [each for look in self._looks for each in look(changes)]
-        receipts = {change.id: receipt(change, Outcome.REFUSED, why) for change, why in found}
+        receipts = {
+            change.id: self._blaming(change, Answered(receipt(change, Outcome.REFUSED, why), named=frozenset({column})))
+            for change, why, column in found
+        }
         rest = [change for change in changes if change.id not in receipts]
         # Without a duplicate rule an org takes the same company or contact twice.
         receipts |= there_already(rest, natural_key, partial(self._finder.find, near=None))
@@ -89,7 +92,8 @@ class Writer:
             try:
                 item = Item(change, self._encoder.row(change))
             except RefusedError as error:
-                receipts[change.id] = receipt(change, outcome_of(change, error), error.message)
+                not_sent = receipt(change, outcome_of(change, error), error.message)
+                receipts[change.id] = replace(not_sent, blamed=self._encoder.unwritable(change))
                 continue
             groups.setdefault(self._route(item), []).append(item)
         for number, (route, items) in enumerate(groups.items()):
