@@ -12,7 +12,6 @@ from crmbridge.adapting import NotReadyError
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change, FieldEdit
 from crmbridge.model.records import Kind, Position
-from crmbridge.model.replacing import replace
 from crmbridge.model.values import Fields, FieldType, Money, Value, is_empty
 from crmbridge_salesforce.days import day_in, time_of
 from crmbridge_salesforce.mapping import OBJECTS, Shape
@@ -65,19 +64,6 @@ class Encoder:
         """Name the fields of a deal's update that are written to some of these columns."""
         table = self._setup.table(self._shape.object)
         return tuple(edit.name for edit in change.edits if not _columns(table, self._shape, edit).isdisjoint(columns))
-
-    def unwritable(self, change: Change) -> tuple[str, ...]:
-        """Name the fields for which a deal's update can't be written: the ones that can't be on their own."""
-        is_update = change.action is Action.UPDATE and change.kind is Kind.DEAL
-        return tuple(edit.name for edit in change.edits if is_update and not self._is_writable(change, edit))
-
-    def _is_writable(self, change: Change, edit: FieldEdit) -> bool:
-        place = change.position if edit.name == "stage" else None
-        try:
-            self._row(replace(change, edits=(edit,), position=place))
-        except RefusedError:
-            return False
-        return True
 
     def _row(self, change: Change) -> Payload:
         match change.action:

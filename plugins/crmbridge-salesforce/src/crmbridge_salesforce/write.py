@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from crmbridge.adapting import outcome_of, there_already
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock
@@ -93,7 +93,7 @@ class Writer:
                 item = Item(change, self._encoder.row(change))
             except RefusedError as error:
                 not_sent = receipt(change, outcome_of(change, error), error.message)
-                receipts[change.id] = replace(not_sent, blamed=self._encoder.unwritable(change))
+                receipts[change.id] = replace(not_sent, blamed=_unwritable(self._encoder, change))
                 continue
             groups.setdefault(self._route(item), []).append(item)
         for number, (route, items) in enumerate(groups.items()):
@@ -196,6 +196,21 @@ class Writer:
                 wanted[deal] = wanted[deal].then(wish) if deal in wanted else wish
         problems = set_contacts(self._org, wanted) if wanted else {}
         return {name: _short_of(receipts[name], problems[deal]) for name, deal in deals.items() if deal in problems}
+
+
+def _unwritable(encoder: Encoder, change: Change) -> tuple[str, ...]:
+    """Name the fields for which a deal's update can't be written: the ones that can't be on their own."""
+    is_update = change.action is Action.UPDATE and change.kind is Kind.DEAL
+    return tuple(edit.name for edit in change.edits if is_update and not _is_writable(encoder, change, edit))
+
+
+def _is_writable(encoder: Encoder, change: Change, edit: FieldEdit) -> bool:
+    place = change.position if edit.name == "stage" else None
+    try:
+        encoder.row(replace(change, edits=(edit,), position=place))
+    except RefusedError:
+        return False
+    return True
 
 
 def _short_of(written: Receipt, error: CrmbridgeError) -> Receipt:
