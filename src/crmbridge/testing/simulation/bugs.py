@@ -24,8 +24,9 @@ BUGS: tuple[Bug, ...] = (
         "an unclear answer counts as a failure",
         APPLYING,
         "    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
-        "    no, unclear = Outcome.FAILED, Outcome.UNKNOWN\n"
-        "    found = {i: replace(r, outcome=no) if r.outcome is unclear else r for i, r in found.items()}\n"
+        "    for change in batch:\n"
+        "        if change.id in found and found[change.id].outcome is Outcome.UNKNOWN:\n"
+        "            found[change.id] = _receipt(change, Outcome.FAILED, message)\n"
         "    return {c.id: found.get(c.id) or _receipt(c, outcome, message) for c in batch}, error\n",
     ),
     Bug(
@@ -280,7 +281,8 @@ BUGS: tuple[Bug, ...] = (
         APPLYING,
         "    found = {receipt.change: receipt for receipt in receipts}\n",
         "    turned = reversed(receipts)\n"
-        "    found = {c.id: replace(r, change=c.id) for c, r in zip(batch, turned, strict=True)} if receipts else {}\n",
+        "    pairs = zip(batch, turned, strict=True) if receipts else ()\n"
+        "    found = {c.id: Receipt(change=c.id, outcome=r.outcome, ref=r.ref, message=r.message) for c, r in pairs}\n",
     ),
     Bug(
         "a cut is never an edit",
