@@ -54,6 +54,12 @@ def test_what_once_failed_holds(seed: int) -> None:
     fakes.simulate(seed)
 
 
+@pytest.mark.parametrize("seed", [300905])
+def test_what_once_seemed_to_fail_holds(seed: int) -> None:
+    """A refused field that goes in a part of its own, and what follows from it."""
+    fakes.simulate(seed)
+
+
 @pytest.mark.parametrize(
     "seed", [486, 782, 927, 1233, 3446, 4152, 7048, 8211, 10738, 11662, 15105, 16048, 16747, 17622, 30650, 31396, 40218]
 )
