@@ -64,7 +64,7 @@ def check_archive(seen: Witness, change: Change) -> None:
         is_here = edit.ref in refs and edit.ref in seen.deals()
         mine = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)]
         # Whoever edits a field again says nothing any more with the edit before.
-        said = [each for each in mine if each.number <= seen.began][-1:]
+        said = [each for each in mine if each.number <= max(seen.began, *seen.looked[edit.ref.connection])][-1:]
         settled = any(_got_there(seen, change.link, each) for each in (edit, *said))
         if is_seen and speaks and is_here and not settled and not _was_written_over(seen, change.link, edit):
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
