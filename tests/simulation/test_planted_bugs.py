@@ -49,7 +49,7 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
     [
         ("a cut is never an edit", 43, "P1"),
         ("of two deals of one name one is taken", 2, "P2"),
-        ("an undo writes over what people changed since", 100, "P7"),
+        ("an undo writes over what people changed since", 272, "P7"),
         ("an undo takes away a deal that people edited since", 119, "P7"),
         ("a connection that is left out stops the others", 13, "stops: KeyError"),
         ("a deletion is not carried on", 21, "P1"),

@@ -143,10 +143,20 @@ def test_nothing_more_is_associated_through_a_door_that_is_shut(
 
 def test_what_is_gone_hangs_on_nothing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """A contact that was deleted can't be taken off a deal, and need not be."""
-    hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(404, json={"message": "no contact 50"})
+    none = {"category": "OBJECT_NOT_FOUND", "message": "no contact 50"}
+    hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(404, json=none)
     (receipt,) = open_adapter().write([make_update("1", ("contacts", ("50",), ()))])
 
     assert Outcome.APPLIED == receipt.outcome
+
+
+def test_a_path_that_is_gone_takes_nobody_off_a_deal(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Taken for done, the contact would come back from HubSpot as somebody's edit."""
+    gone = {"status": "error", "message": "resource not found"}
+    hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(404, json=gone)
+    (receipt,) = open_adapter().write([make_update("1", ("contacts", ("50",), ()))])
+
+    assert Outcome.REFUSED == receipt.outcome
 
 
 def test_what_is_gone_may_be_said_beside_a_success(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import respx
 
-from crmbridge.errors import NotGrantedError
+from crmbridge.errors import NotGrantedError, RefusedError
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, Page
 from crmbridge.testing import AdapterWorkbench
@@ -144,6 +144,17 @@ def test_a_file_that_is_gone_from_the_account_is_none(bench: AdapterWorkbench, a
     assert {f"note-{note}-{there}"} == set(files(pages))
     assert {f"note-{note}-999"} == gone(pages)
     assert 2 == len(bench.served.sandbox.log.matching("GET", "/files/"))
+
+
+def test_a_path_that_is_gone_takes_no_file_off_a_deal(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """Only what HubSpot says is not there is none; else every file would seem to be taken off."""
+    hold(bench, "notes", state_of(bench).upload("a.pdf", size=1))
+    with respx.mock as router:
+        router.get(path__startswith=FILE).respond(404, json={"status": "error", "message": "resource not found"})
+        router.route().pass_through()
+
+        with pytest.raises(RefusedError, match="resource not found"):
+            pull(adapter)
 
 
 def test_what_is_on_no_deal_costs_nothing(bench: AdapterWorkbench, adapter: Adapter) -> None:

@@ -10,7 +10,7 @@ import pytest
 import respx
 
 from crmbridge.errors import AuthenticationError, RefusedError, RetryLaterError
-from crmbridge.model.changes import Action
+from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.factories import NOON, make_change
@@ -140,11 +140,13 @@ def test_what_was_not_read_this_time_is_not_gone(hubspot: respx.MockRouter, open
 
 def test_all_missing_may_come_as_404(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """When none of a batch is found, reports name both 207 and 404 (ingestr#1203)."""
-    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, json={"status": "error", "message": "none"})
+    none = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": "none"}
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, json=none)
 
     assert {} == dict(open_adapter().read([Ref("hs", Kind.DEAL, "1")]))
 
 
+NO_PATH = {"json": {"status": "error", "message": "resource not found"}}
 PAGE = {"html": "<!doctype html><title>404 Not Found</title>", "headers": {"content-type": "text/html"}}
 
 
@@ -152,8 +154,29 @@ def test_a_page_instead_of_an_answer_says_nothing_of_records(hubspot: respx.Mock
     """Not every 404 means "none found" (ingestr#1203, review): what stands before HubSpot answers so, too."""
     hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, **PAGE)
 
-    with pytest.raises(RetryLaterError, match="none of HubSpot's own"):
+    with pytest.raises(RetryLaterError, match="none of HubSpot's own") as caught:
         open_adapter().read([Ref("hs", Kind.DEAL, "1")])
+
+    assert "base_url and api_version" in caught.value.advice
+
+
+def test_a_path_that_is_gone_says_nothing_of_records(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """Versions of the API end: every deal would seem to be deleted, and go from every other CRM."""
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(404, **NO_PATH)
+
+    with pytest.raises(RefusedError, match="resource not found") as caught:
+        open_adapter().read([Ref("hs", Kind.DEAL, "1")])
+
+    assert "base_url and api_version" in caught.value.advice
+
+
+def test_a_path_that_is_gone_archives_nothing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """The deal may well be there still."""
+    hubspot.post(path=f"{OBJECTS}/deals/batch/read").respond(json={"results": [make_deal(1)]})
+    hubspot.post(path=f"{OBJECTS}/deals/batch/archive").respond(404, **NO_PATH)
+    change = make_change(1, connection="hs", action=Action.ARCHIVE, target=Ref("hs", Kind.DEAL, "1"), expects=None)
+
+    assert [Outcome.REFUSED] == [receipt.outcome for receipt in open_adapter().write([change])]
 
 
 def test_a_page_instead_of_an_answer_archives_nothing(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
@@ -166,7 +189,7 @@ def test_a_page_instead_of_an_answer_archives_nothing(hubspot: respx.MockRouter,
         open_adapter().write([change])
 
 
-@pytest.mark.parametrize("answer", [{"json": {"status": "error", "message": "resource not found"}}, PAGE])
+@pytest.mark.parametrize("answer", [NO_PATH, PAGE])
 def test_a_path_that_is_gone_does_not_take_all_contacts_off_all_deals(
     hubspot: respx.MockRouter, open_adapter: Opener, answer: dict[str, Any]
 ) -> None:

@@ -200,6 +200,8 @@ IN_PARTS = {"message": "no", "errors": [{"message": "no", "context": {"propertyN
         (400, {**SAID, "errors": IN_PARTS["errors"]}, ("amount", "name")),
         (400, {"message": "no", "context": {"propertyName": "dealstage"}}, ("stage",)),
         (400, {"message": "dealname is not valid"}, ()),
+        (400, {**SAID, "errors": 5}, ("name",)),
+        (409, {"category": "CONFLICT", "message": "taken", "context": {"propertyName": ["dealname"]}}, ("name",)),
         (207, {"status": "COMPLETE", "results": [], "errors": [SAID]}, ("name",)),
     ],
 )

@@ -390,6 +390,18 @@ class TestLimits:
         assert 1 == route.call_count
         assert "<html>" not in caught.value.message
 
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_a_call_that_is_no_more_is_asked_for_once(
+        self, vendor: respx.MockRouter, adapter: Adapter, status: int
+    ) -> None:
+        """It does not come back within a minute, and may be asked for each deal."""
+        route = vendor.get("/api/v1/users").respond(status, html="<html><h1>Not found</h1></html>")
+        with pytest.raises(RetryLaterError, match="no such call") as caught:
+            list(adapter.pull(Kind.USER, None))
+
+        assert 1 == route.call_count
+        assert "base_url" in caught.value.advice
+
 
 class TestErrors:
     """What error replies mean."""

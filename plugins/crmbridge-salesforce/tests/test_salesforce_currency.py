@@ -12,6 +12,7 @@ import respx
 
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import FieldBinding
 from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
@@ -74,6 +75,17 @@ def test_another_currency_is_refused_in_an_org_with_one(
 
     assert (Outcome.REFUSED, True) == (receipt.outcome, words in receipt.message)
     assert Money(Decimal("98.70"), "BRL") != told.fields["amount"]
+
+
+def test_only_the_amount_is_blamed_for_its_currency(org: Served, open_adapter: Opener) -> None:
+    """The other fields of the update go out with the next run."""
+    adapter = open_adapter(org.url, org.token, currency="BRL")
+    deal = read_deals(adapter)[0]
+    change = make_update(deal.ref, Money(Decimal("98.70"), "USD"))
+    both = replace(change, edits=(FieldEdit("name", None, "Renamed"), *change.edits))
+    (receipt,) = adapter.write([both])
+
+    assert (Outcome.REFUSED, ("amount",)) == (receipt.outcome, receipt.blamed)
 
 
 def test_the_orgs_one_currency_is_written(org: Served, open_adapter: Opener) -> None:
@@ -187,3 +199,4 @@ def test_no_amount_turns_another_into_its_currency(
     assert outcome == receipt.outcome
     assert route.called is (outcome is Outcome.APPLIED)
     assert outcome is Outcome.APPLIED or "one currency" in receipt.message
+    assert outcome is Outcome.APPLIED or set(codes) == set(receipt.blamed)

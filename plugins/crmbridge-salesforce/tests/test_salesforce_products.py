@@ -60,7 +60,7 @@ def test_an_amount_that_the_org_would_leave_out_is_refused(
     state.set_products(priced, TOTAL)
     known = deals(adapter.pull(Kind.DEAL, None))
     changes = [
-        make_update(known[each].ref, known[each].version if with_version else None, amount=euros(5))
+        make_update(known[each].ref, known[each].version if with_version else None, amount=euros(5), name="Renamed")
         for each in (priced, plain)
     ]
     receipts = adapter.write(changes)
@@ -68,6 +68,7 @@ def test_an_amount_that_the_org_would_leave_out_is_refused(
 
     assert [Outcome.REFUSED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
     assert "products" in receipts[0].message
+    assert ("amount",) == receipts[0].blamed
     assert [euros(TOTAL), euros(5)] == [now[known[each].ref].fields["amount"] for each in (priced, plain)]
 
 

@@ -144,6 +144,18 @@ def test_errors_are_told_apart(
     assert 1 == route.call_count or error is RetryLaterError
 
 
+def test_a_page_that_is_not_there_may_come_of_a_wrong_address(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter
+) -> None:
+    """An org that is being set up answers so too; so trying later is not all that there is to do."""
+    routes.get(f"{BASE}/query").respond(404, html="<html><h1>Not found</h1></html>")
+
+    with pytest.raises(RetryLaterError) as caught:
+        stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
+
+    assert "base_url" in caught.value.advice
+
+
 def test_the_daily_limit_is_not_waited_for(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """Too many at once passes and is tried again; the daily allowance has the same code and does not pass."""
     too_many = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]

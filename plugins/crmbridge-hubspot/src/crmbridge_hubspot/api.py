@@ -17,7 +17,6 @@ from crmbridge_hubspot.paths import PATHS
 from crmbridge_hubspot.replies import (
     BURST,
     DAY,
-    AbsentError,
     NoneFoundError,
     TooMuchError,
     expired,
@@ -125,7 +124,7 @@ class HubSpotApi:
         body = {**asked, "inputs": [{"id": each} for each in ids]}
         try:
             return self._asked("POST", self.paths.object(kind, "/batch/read"), None, records_in, body)
-        except AbsentError:
+        except NoneFoundError:  # any other 404 is about the path: all of them would seem to be gone
             return []
 
     def search(self, kind: str, body: Raw, read: Callable[[Any], T]) -> T:

@@ -16,7 +16,7 @@ from crmbridge.model.records import Kind
 from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.mapping import stamp_of
 from crmbridge_hubspot.objects import COMPANIES, CONTACTS, DEALS, NOTES, ObjectType
-from crmbridge_hubspot.replies import AbsentError, HeldError, named_by
+from crmbridge_hubspot.replies import HeldError, NoneFoundError, named_by
 
 ARCHIVED: Mapping[Kind, ObjectType] = MappingProxyType(
     {
@@ -77,7 +77,7 @@ class Archiver(Struct, frozen=True, kw_only=True):
             answer = self.api.write(self.api.paths.object(type_.name, "/batch/archive"), _body(ids))
         except UnclearError as error:
             return dict.fromkeys(ids, (Outcome.UNKNOWN, error.message))
-        except AbsentError as error:
+        except NoneFoundError as error:
             return {ids[0]: (Outcome.APPLIED, GONE)} if len(ids) == 1 else self._one_by_one(type_, ids, error)
         except RefusedError as error:
             if len(ids) == 1:

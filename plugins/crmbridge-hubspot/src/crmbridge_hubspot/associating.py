@@ -12,7 +12,7 @@ from crmbridge.http.client import tidy
 from crmbridge.model.changes import Change, Outcome
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HubSpotApi, batches
-from crmbridge_hubspot.replies import AbsentError, HeldError, named_by
+from crmbridge_hubspot.replies import HeldError, NoneFoundError, named_by
 
 COMPANY, CONTACTS = "company", "contacts"
 ENDS = {COMPANY: "companies", CONTACTS: "contacts"}
@@ -119,7 +119,7 @@ class Associating(Struct, frozen=True, kw_only=True):
         for step in steps:
             if isinstance(error, UnclearError):
                 result = (Outcome.UNKNOWN, error.message)
-            elif isinstance(error, AbsentError) and step.removes:
+            elif isinstance(error, NoneFoundError) and step.removes:
                 result = (Outcome.APPLIED, "")  # what is gone hangs on nothing
             elif isinstance(error, RefusedError):
                 result = (Outcome.REFUSED, _said(step, error.message))

@@ -19,7 +19,7 @@ from crmbridge_hubspot.api import HISTORY_BATCH, HubSpotApi
 from crmbridge_hubspot.mapping import archived
 from crmbridge_hubspot.objects import ATTACHED
 from crmbridge_hubspot.reading import Found, Raw, Reader
-from crmbridge_hubspot.replies import AbsentError, NotAllowedError
+from crmbridge_hubspot.replies import NoneFoundError, NotAllowedError
 from crmbridge_hubspot.signing import NEEDED_FOR
 from crmbridge_hubspot.values import moment
 
@@ -98,7 +98,7 @@ def holder_of(file_id: str) -> str:
 def _told(api: HubSpotApi, file_id: str) -> Mapping[str, Any] | None:
     try:
         body = api.get(f"{api.paths.files}/{file_id}")
-    except AbsentError:
+    except NoneFoundError:
         return None
     return None if body.get("archived") else body
 

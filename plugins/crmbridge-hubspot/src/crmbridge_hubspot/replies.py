@@ -24,19 +24,15 @@ WAITING = {423: "has locked the record", 429: "limits us", 477: "is moving the a
 UNREACHED, BROKEN = frozenset({522, 525, 526}), timedelta(minutes=5)
 VALUES = "Property values were not valid: "  # what follows is a list of its own, in JSON
 UNIQUE = "CONFLICTING_UNIQUE_VALUE"
+ASK_WHERE = "Check base_url and api_version of the connection, if they are set; else try again later. Nothing was lost."
 RENEWED = "EXPIRED_AUTHENTICATION"  # of all 401s the one that a new access token mends
 
 
-class AbsentError(RefusedError):
-    """HubSpot answered 404. Never leaves this package."""
+class NoneFoundError(RefusedError):
+    """HubSpot answered 404, and said that what was asked for is not there. Never leaves this package.
 
-
-class NoneFoundError(AbsentError):
-    """HubSpot answered 404, and said that it is about what was asked for: the place itself is there."""
-
-
-class TakenError(RefusedError):
-    """A value that must be unique is taken. Never leaves this package."""
+    Any other 404 is about the path, and says nothing of what was asked for.
+    """
 
 
 class NotAllowedError(AuthenticationError):
@@ -49,6 +45,10 @@ class WrongValuesError(RefusedError):
     def __init__(self, message: str, properties: frozenset[str]) -> None:
         super().__init__(message)
         self.properties = properties
+
+
+class TakenError(WrongValuesError):
+    """A value that must be unique is taken. Never leaves this package."""
 
 
 class HeldError(RetryLaterError):
@@ -67,8 +67,7 @@ def worded(message: str) -> str:
 
 def wrong_properties(error: Mapping[str, Any]) -> frozenset[str]:
     """Give the properties that an error names as wrong: in its parts, or in its message ("Error handling")."""
-    parts = [error, *(each for each in error.get("errors") or () if isinstance(each, dict))]
-    named = {name for part in parts for name in named_by(part, "propertyName")}
+    named = {name for part in _with_its_own(error) for name in named_by(part, "propertyName")}
     return frozenset(named.union(str(item["name"]) for item in _listed(str(error.get("message") or ""))))
 
 
@@ -123,7 +122,7 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     elif status == 404:
         error = _absent(reply, said)
     elif status == 409 or (status == 400 and is_taken(body)):
-        error = TakenError(f"HubSpot refused it ({status}): {said}")
+        error = TakenError(f"HubSpot refused it ({status}): {said}", wrong_properties(body))
     elif 400 <= status < 500 and status != 408:
         error = WrongValuesError(f"HubSpot refused it ({status}): {said}", wrong_properties(body))
     return error
@@ -135,9 +134,9 @@ def _absent(reply: Reply, said: str) -> CrmbridgeError:
     Taken for an answer, what was asked for would be gone, or hang on nothing.
     """
     if not isinstance(reply.body, dict):
-        return RetryLaterError(f"the answer (404) is none of HubSpot's own: {said}")
+        return RetryLaterError(f"the answer (404) is none of HubSpot's own: {said}", advice=ASK_WHERE)
     found_none = reply.body.get("category") == NOT_THERE
-    return (NoneFoundError if found_none else AbsentError)(f"not there (404): {said}")
+    return (NoneFoundError if found_none else RefusedError)(f"not there (404): {said}")
 
 
 def judge_read(reply: Reply) -> CrmbridgeError | None:

@@ -17,8 +17,8 @@ def differences(sent: Row, shown: Row) -> list[str]:
 
 def same(sent: Any, answered: Any) -> bool:
     """Tell whether an answer holds what was sent, however it writes numbers and blanks."""
-    if sent in (None, "") or answered in (None, ""):
-        return (sent in (None, "", 0)) == (answered in (None, "", 0))
+    if sent in (None, "", []) or answered in (None, "", []):
+        return (sent in (None, "", [], 0)) == (answered in (None, "", [], 0))
     if isinstance(sent, dict) and isinstance(answered, dict):
         return all(same(value, answered.get(name)) for name, value in sent.items())
     if isinstance(sent, list) and isinstance(answered, list):

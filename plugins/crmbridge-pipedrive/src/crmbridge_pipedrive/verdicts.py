@@ -12,6 +12,7 @@ from crmbridge.http.headers import wait_in
 from crmbridge_pipedrive.signing import ASK_SIGN_IN
 
 SPENT = timedelta(hours=1)  # the day's tokens come back at midnight of a zone that Pipedrive does not name
+NO_ROUTE = timedelta(hours=1)  # a call that is no more does not come back while one waits for it
 BLOCKED = timedelta(hours=1)  # the network in front of Pipedrive shuts out who keeps sending
 WINDOW = timedelta(seconds=2)  # the burst limit counts requests in two seconds
 
@@ -84,7 +85,8 @@ def _not_of_a_record(reply: Reply) -> RetryLaterError | None:
     if reply.status == 403 and reply.body is NOT_JSON:
         return _shut_out()
     if reply.status in {404, 410} and not (isinstance(reply.body, dict) and "success" in reply.body):
-        return NoRouteError(f"there is no such call ({reply.status}): {words(reply)}", advice=ASK_WHERE)
+        said = f"there is no such call ({reply.status}): {words(reply)}"
+        return NoRouteError(said, advice=ASK_WHERE, after=NO_ROUTE)
     return None
 
 

@@ -24,8 +24,8 @@ class Currencies:
         self._setup = setup
         self._shape = shape
 
-    def turning(self, changes: Sequence[Change]) -> list[tuple[Change, str]]:
-        """Give the changes that would turn amounts of their deal into another currency, and say which."""
+    def turning(self, changes: Sequence[Change]) -> list[tuple[Change, str, str]]:
+        """Give the changes that would turn amounts of their deal into another currency, with which, and the column."""
         deals = [change for change in changes if change.kind is Kind.DEAL]
         asked = [change for change in deals if any(isinstance(value, Money) for value in change.after.values())]
         amounts = self._amounts() if asked else {}
@@ -35,7 +35,7 @@ class Currencies:
         rows = self._org.rows(self._shape.object, there, ["Id", CURRENCY, *amounts.values()]) if there else ()
         held = {to_18(str(row["Id"])): _held(row, amounts) for row in rows}
         said = [(each, turned_amounts(each.after, held.get(_target(each), {}))) for each in asked]
-        return [(change, why) for change, why in said if why]
+        return [(change, why, CURRENCY) for change, why in said if why]
 
     def _amounts(self) -> Mapping[str, str]:
         """Give the columns of a deal's amounts by the names of their fields, where the org has several currencies."""

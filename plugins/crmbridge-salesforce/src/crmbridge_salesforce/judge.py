@@ -34,6 +34,7 @@ _NOT_ALLOWED = ("INSUFFICIENT_ACCESS", "API_DISABLED")  # how codes begin that t
 _TRANSIENT = {406, 420}  # an empty or HTML answer while the org is being set up; a 404 may come so, too
 _SESSION_CODES = {"INVALID_SESSION_ID", "InvalidSessionId", "INVALID_AUTH_HEADER"}
 _USAGE = re.compile(r"(?<![\w-])api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
+ASK_WHERE = "Check base_url, instance_url and domain of the connection; else try again later. Nothing was lost."
 EXPIRED = "Session expired or invalid"
 
 # The org's rolling 24 hours; every answer says the real figure. Short requests are not limited per second, and only
@@ -91,7 +92,8 @@ def judge(reply: Reply) -> CrmbridgeError | None:
             advice=f'Set api_version: "{DEFAULT_VERSION}" in the connection, or another that GET /services/data lists.',
         )
     if reply.status in _TRANSIENT or (reply.status == 404 and not errors):
-        return RetryLaterError(f"the org is not ready ({reply.status})")
+        advice = ASK_WHERE if reply.status == 404 else ""
+        return RetryLaterError(f"the org is not ready ({reply.status})", advice=advice)
     if reply.status in {414, 431} and not errors:
         return RefusedError(f"the request is too long for the org ({reply.status})")
     return _by_code(reply, errors) if errors else None

@@ -30,8 +30,8 @@ class Products:
         self._setup = setup
         self._shape = shape
 
-    def fixing(self, changes: Sequence[Change]) -> list[tuple[Change, str]]:
-        """Give the changes whose amount would not be written, and say why."""
+    def fixing(self, changes: Sequence[Change]) -> list[tuple[Change, str, str]]:
+        """Give the changes whose amount would not be written, say why, and name the column that it is about."""
         names = self._names() if changes and changes[0].action is Action.UPDATE else set()
         asked = [
             each for each in changes if each.kind is Kind.DEAL and each.target and not names.isdisjoint(each.after)
@@ -42,7 +42,9 @@ class Products:
         rows = self._org.rows(self._shape.object, ids, ["Id", AMOUNT, HAS_PRODUCTS])
         priced = {to_18(str(row["Id"])): row for row in rows if row.get(HAS_PRODUCTS) is True}
         return [
-            (each, SUM) for each in asked if _target(each) in priced and _differs(each, names, priced[_target(each)])
+            (each, SUM, AMOUNT)
+            for each in asked
+            if _target(each) in priced and _differs(each, names, priced[_target(each)])
         ]
 
     def _names(self) -> set[str]:

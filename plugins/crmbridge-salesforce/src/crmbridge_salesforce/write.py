@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from crmbridge.adapting import outcome_of, there_already
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError, UnclearError
-from crmbridge.model.changes import Action, Change, Outcome, Receipt
+from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Clock
@@ -27,8 +27,8 @@ from crmbridge_salesforce.whole import EXISTED, WholeDeals
 LOCK_TRIES = 3
 
 
-# Gives the changes that would not do what they say, and why.
-Look = Callable[[Sequence[Change]], Sequence[tuple[Change, str]]]
+# Gives the changes that would not do what they say, why, and the column that it is about.
+Look = Callable[[Sequence[Change]], Sequence[tuple[Change, str, str]]]
 
 
 class _Route(NamedTuple):
@@ -78,7 +78,10 @@ class Writer:
         Raises AuthenticationError or RetryLaterError only while nothing was sent.
         """
         found = [each for look in self._looks for each in look(changes)]
-        receipts = {change.id: receipt(change, Outcome.REFUSED, why) for change, why in found}
+        receipts = {
+            change.id: self._blaming(change, Answered(receipt(change, Outcome.REFUSED, why), named=frozenset({column})))
+            for change, why, column in found
+        }
         rest = [change for change in changes if change.id not in receipts]
         # Without a duplicate rule an org takes the same company or contact twice.
         receipts |= there_already(rest, natural_key, partial(self._finder.find, near=None))
@@ -89,7 +92,8 @@ class Writer:
             try:
                 item = Item(change, self._encoder.row(change))
             except RefusedError as error:
-                receipts[change.id] = receipt(change, outcome_of(change, error), error.message)
+                not_sent = receipt(change, outcome_of(change, error), error.message)
+                receipts[change.id] = replace(not_sent, blamed=_unwritable(self._encoder, change))
                 continue
             groups.setdefault(self._route(item), []).append(item)
         for number, (route, items) in enumerate(groups.items()):
@@ -192,6 +196,21 @@ class Writer:
                 wanted[deal] = wanted[deal].then(wish) if deal in wanted else wish
         problems = set_contacts(self._org, wanted) if wanted else {}
         return {name: _short_of(receipts[name], problems[deal]) for name, deal in deals.items() if deal in problems}
+
+
+def _unwritable(encoder: Encoder, change: Change) -> tuple[str, ...]:
+    """Name the fields for which a deal's update can't be written: the ones that can't be on their own."""
+    is_update = change.action is Action.UPDATE and change.kind is Kind.DEAL
+    return tuple(edit.name for edit in change.edits if is_update and not _is_writable(encoder, change, edit))
+
+
+def _is_writable(encoder: Encoder, change: Change, edit: FieldEdit) -> bool:
+    place = change.position if edit.name == "stage" else None
+    try:
+        encoder.row(replace(change, edits=(edit,), position=place))
+    except RefusedError:
+        return False
+    return True
 
 
 def _short_of(written: Receipt, error: CrmbridgeError) -> Receipt:

@@ -79,6 +79,7 @@ def check_expr(
     """Find what is wrong with an expression, each at its place in the text."""
     from crmbridge.engine.expr.checking import checked  # noqa: PLC0415  the language, where a rule speaks it
     from crmbridge.engine.expr.excluding import excluding  # noqa: PLC0415  the same
+    from crmbridge.engine.expr.terms import Joined  # noqa: PLC0415  the same
 
     term, faults = checked(expr.expr, fields, options)
     for fault in faults:
@@ -92,7 +93,8 @@ def check_expr(
         )
     for one, other in excluding(term) if term is not None else ():
         first = " ".join(expr.expr[one.span.start : one.span.end].split())
-        sentence = f"this can't hold where {first} does, as it must here, so no deal ever passes"
+        end = "this part never holds" if isinstance(term, Joined) and term.op == "||" else "no deal ever passes"
+        sentence = f"this can't hold where {first} does, as it must here, so {end}"
         yield issue((*path, "expr"), "never-holds", sentence, within=tuple(other.span))
 
 
