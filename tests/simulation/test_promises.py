@@ -60,9 +60,9 @@ def test_what_once_failed_holds(seed: int) -> None:
 def test_what_once_seemed_to_fail_holds(seed: int) -> None:
     """A refused field that goes in a part of its own, and what follows from it.
 
-    And sides that happen to be in step while a run could not look at all of them; and somebody who brings back
-    what was just taken away, before anybody could read that back. And deals that are deleted
-    when the others hold the same, as far as anybody could see.
+    And sides that happen to be in step while a run could not look at all of them; and somebody who brings back what was
+    just taken away, before anybody could read that back. And deals that are deleted when the others hold the same, as
+    far as anybody could see.
     """
     fakes.simulate(seed)
 
