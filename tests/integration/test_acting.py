@@ -13,6 +13,7 @@ from crmbridge.model.findings import Waiver
 from crmbridge.model.lives import Turn
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import FindingQuery, StateStore
 from crmbridge.sandbox import make_world
 from crmbridge.services.answers.explaining import explain
@@ -147,6 +148,25 @@ def test_a_task_that_a_crm_refused_is_tried_once_more_under_other_settings(store
     assert [[], [], [Action.TASK], []] == [done(cycle) for cycle in again]
     assert [7, 7, 0, 0] == [cycle.exit_code() for cycle in again]
     assert 3 == crm.writes
+
+
+def test_a_task_that_a_crm_refused_stays_refused_when_the_run_is_killed_after_that(store: StateStore) -> None:
+    """The next run has the same settings, so there is no reason to try it again."""
+    bench = shop(store, {"action": "task"})
+    broken_deal(bench)
+    crm = bench.crms["north"]
+    crm.faults = ["refuse"]
+    killed = replace(bench, workspace=replace(bench.workspace, progress=_killed_by_its_first_answer))
+    with pytest.raises(KeyboardInterrupt):
+        run(killed)
+    cycle = run(bench)
+
+    assert ([], 1, 1) == (done(cycle), crm.writes, len(store.waiting.all()))
+
+
+def _killed_by_its_first_answer(step: str, _said: str) -> None:
+    if step == "apply":
+        raise KeyboardInterrupt
 
 
 def test_a_task_that_an_error_kept_from_being_tried_anew_is_tried_by_the_next_run(

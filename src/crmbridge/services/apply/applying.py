@@ -18,6 +18,7 @@ from crmbridge.services.apply.deciding import Decisions, decisions_of
 from crmbridge.services.apply.needless import NEEDLESS, needless
 from crmbridge.services.apply.settling import settle
 from crmbridge.services.apply.staleness import unfit
+from crmbridge.services.apply.trying_anew import note_refused
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.links.native_ids import Native, in_native_ids
 from crmbridge.services.workspace import Workspace
@@ -125,6 +126,7 @@ def _apply_group(
         more, failure = future.result()
         ordered = [{**receipts, **more}[change.id] for change in batch]
         tried = list(zip(batch, ordered, strict=True))
+        note_refused(workspace, tried)
         settle(workspace, tried, scene.run, scene.viewers, sent=native.changes)
         scene.written.update(c.target for c, r in tried if is_of_sync(c) and c.target and r.outcome in _THERE)
         workspace.plugins.applied(batch, ordered)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from crmbridge.engine.sync.planner import unmade
-from crmbridge.model.changes import Action, Blocked, Change, JournalEntry, Origin, Outcome
+from crmbridge.model.changes import Action, Blocked, Change, JournalEntry, Origin, Outcome, Receipt
 from crmbridge.services.apply.applied import Applied
 from crmbridge.services.workspace import Workspace
 
@@ -40,11 +40,18 @@ def tried_anew(
     return {id_: entry for id_, entry in outcomes.items() if id_ not in again} if again else outcomes
 
 
-def note_tried(workspace: Workspace, applied: Applied) -> None:
-    """Remember what was tried again, and under which settings connections refused tasks and notes."""
-    tried = [(change, receipt) for change, receipt in applied.done if change.id not in applied.vetoed]
-    for name in {c.connection for c, receipt in tried if receipt.outcome is Outcome.REFUSED and _hangs(c)}:
+def note_refused(workspace: Workspace, done: Iterable[tuple[Change, Receipt]]) -> None:
+    """Remember under which settings connections refuse tasks and notes, before anybody can know of it by the journal.
+
+    Else those would be tried again by the next run, where this one is killed in between.
+    """
+    for name in {c.connection for c, receipt in done if receipt.outcome is Outcome.REFUSED and _hangs(c)}:
         workspace.store.memory(name)[REFUSED_UNDER] = workspace.project.digest
+
+
+def note_tried(workspace: Workspace, applied: Applied) -> None:
+    """Remember what was tried again, once it came to its end."""
+    tried = [(change, receipt) for change, receipt in applied.done if change.id not in applied.vetoed]
     ended = [change for change, receipt in tried if receipt.outcome in _ENDED]
     for name in {change.connection for change in ended}:
         if asked := _asked_for(workspace, name):

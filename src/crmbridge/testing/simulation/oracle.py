@@ -72,6 +72,9 @@ class Oracle:
         links = self.seen.links()
         if plan is None:
             return
+        # What a run could not look at as a whole it decides nothing about, even where it happens to be in step.
+        looked = {name for name, looks in self.seen.looked.items() if max(looks, default=-1) >= self.seen.began}
+        links = {link: refs for link, refs in links.items() if {ref.connection for ref in refs} <= looked}
         if not self.seen.left_out.is_any:
             self._looked_at.update(links)
         rows: dict[str, list[Outcome | None]] = defaultdict(list)

@@ -64,7 +64,7 @@ def check_archive(seen: Witness, change: Change) -> None:
         is_here = edit.ref in refs and edit.ref in seen.deals()
         mine = [each for each in seen.edits if (each.ref, each.name) == (edit.ref, edit.name)]
         # Whoever edits a field again says nothing any more with the edit before.
-        said = [each for each in mine if each.number <= seen.began][-1:]
+        said = [each for each in mine if each.number <= max(seen.began, *seen.looked[edit.ref.connection])][-1:]
         settled = any(_got_there(seen, change.link, each) for each in (edit, *said))
         if is_seen and speaks and is_here and not settled and not _was_written_over(seen, change.link, edit):
             agreed = seen.agreed.get((change.link, edit.name), Agreed(0, NOTHING, ())).value
@@ -97,9 +97,19 @@ def _was_written_over(seen: Witness, link: str, edit: Edit) -> bool:
 
 def _got_there(seen: Witness, link: str, edit: Edit) -> bool:
     """Tell whether a deal held an edit when it was deleted: it had been written there, or was entered there, too."""
-    theirs = [seen.went_with[ref] for ref in seen.members[link] - {edit.ref} if ref in seen.went_with]
-    return any(held.get(edit.name, NOTHING) == edit.value for held in theirs) or any(
+    others = [ref for ref in seen.members[link] - {edit.ref} if ref in seen.went_with]
+    if any(seen.went_with[ref].get(edit.name, NOTHING) == edit.value for ref in others):
+        return True
+    return any(_was_seen_with(seen, link, ref, edit) for ref in others) or any(
         one.applied and one.value == edit.value and edit.number <= one.at < seen.deleted_at.get(one.ref, 0)
         for one in seen.values_sent(link, edit.name)
         if one.ref is not None
     )
+
+
+def _was_seen_with(seen: Witness, link: str, ref: Ref, edit: Edit) -> bool:
+    """Tell whether a deal that is gone held the same when it was looked at last: nobody saw what it was given since."""
+    looks = [look for look in seen.looked[ref.connection] if edit.number <= look < seen.deleted_at[ref]]
+    held = [e for e in seen.edits if (e.ref, e.name) == (ref, edit.name) and e.number <= max(looks, default=-1)]
+    sent = any(one.ref == ref for one in seen.values_sent(link, edit.name))
+    return not sent and any(each.value == edit.value for each in held[-1:])
