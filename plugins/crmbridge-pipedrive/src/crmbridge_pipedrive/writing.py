@@ -227,19 +227,9 @@ class Writer(Struct, frozen=True, kw_only=True):
         wrong = differences(sent, row)
         if not wrong:
             return Receipt(change=change.id, outcome=Outcome.APPLIED, ref=ref)
-        outcome = Outcome.REFUSED if self._is_as_before(change, row) else Outcome.UNKNOWN
+        outcome = Outcome.REFUSED if _is_as_before(self._bodies, change, row) else Outcome.UNKNOWN
         message = f"Pipedrive took the request, but the deal keeps other values for {', '.join(wrong)}"
         return Receipt(change=change.id, outcome=outcome, ref=ref, message=message)
-
-    def _is_as_before(self, change: Change, row: Row) -> bool:
-        """Tell whether a deal holds in all fields of an update what it held before."""
-        if change.action is not Action.UPDATE:
-            return False
-        back = tuple(FieldEdit(edit.name, edit.after, edit.before) for edit in change.edits)
-        put_back = replace(change, edits=back, position=change.position_before, position_before=change.position)
-        with suppress(RefusedError):  # what stood there can't be written, so nobody knows how it would show
-            return not differences(self._bodies.deal_body(put_back), row)
-        return False
 
     def _shown(self, sent: Row, answered: Row) -> Row:
         """Give a deal as it shows what was sent.
@@ -253,6 +243,17 @@ class Writer(Struct, frozen=True, kw_only=True):
         if not isinstance(row, dict) or not _shows(row, sent):
             raise UnclearError("the deal does not show all that was sent")
         return row
+
+
+def _is_as_before(bodies: Bodies, change: Change, row: Row) -> bool:
+    """Tell whether a deal holds in all fields of an update what it held before."""
+    if change.action is not Action.UPDATE:
+        return False
+    back = tuple(FieldEdit(edit.name, edit.after, edit.before) for edit in change.edits)
+    put_back = replace(change, edits=back, position=change.position_before, position_before=change.position)
+    with suppress(RefusedError):  # what stood there can't be written, so nobody knows how it would show
+        return not differences(bodies.deal_body(put_back), row)
+    return False
 
 
 def _shows(row: Row, sent: Row) -> bool:
