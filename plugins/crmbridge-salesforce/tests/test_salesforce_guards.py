@@ -63,7 +63,7 @@ checks = st.one_of(
     st.tuples(numbers, limits).map(lambda pair: {"bounds": {"field": pair[0], "min": pair[1]}}),
     st.tuples(numbers, limits).map(lambda pair: {"bounds": {"field": pair[0], "min": "-3", "max": pair[1]}}),
     st.integers(-30, 30).map(lambda days: {"dates": {"field": "day", "from_days": days}}),
-    st.integers(-30, 30).map(lambda days: {"dates": {"field": "day", "from_days": -1, "to_days": days}}),
+    st.integers(-1, 30).map(lambda days: {"dates": {"field": "day", "from_days": -1, "to_days": days}}),
     st.tuples(
         st.sampled_from(["text", "choice", "choices", "listed"]), st.lists(st.sampled_from(WORDS), min_size=1)
     ).map(lambda pair: {"one_of": {"field": pair[0], "values": pair[1]}}),

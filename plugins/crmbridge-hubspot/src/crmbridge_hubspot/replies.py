@@ -128,13 +128,16 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     return error
 
 
+NO_PLACE = timedelta(minutes=5)  # so long that nobody asks again in the same call: a place that is no more stays so
+
+
 def _absent(reply: Reply, said: str) -> CrmbridgeError:
     """Tell what is not there. A page comes from in front of HubSpot, or for a place that is no more: it says nothing.
 
     Taken for an answer, what was asked for would be gone, or hang on nothing.
     """
     if not isinstance(reply.body, dict):
-        return RetryLaterError(f"the answer (404) is none of HubSpot's own: {said}", advice=ASK_WHERE)
+        return RetryLaterError(f"the answer (404) is none of HubSpot's own: {said}", advice=ASK_WHERE, after=NO_PLACE)
     found_none = reply.body.get("category") == NOT_THERE
     return (NoneFoundError if found_none else RefusedError)(f"not there (404): {said}")
 
