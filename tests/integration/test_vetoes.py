@@ -16,6 +16,7 @@ from crmbridge.model.records import Kind
 from crmbridge.model.values import Value
 from crmbridge.ports import StateStore, Waiting
 from crmbridge.services.answers.explaining import explain
+from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.runs.cycle import run_cycle, writing
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.workspaces import Bench, make_bench
@@ -198,3 +199,20 @@ def test_a_company_is_not_made_for_a_deal_that_must_not_be_made(others: int) -> 
     assert [0, 0] == [cycle.exit_code() for cycle in last]
     assert [FIRM["name"], "Ann"] == around(south)
     assert "Secret" in {south.deal(each).fields["name"] for each in south.deal_ids()}
+
+
+def test_what_is_vetoed_now_does_not_count_as_written_before(store: StateStore) -> None:
+    """An earlier run made the deal, and the receipt of this one says that the plugin refuses it."""
+    picky = PickyOfDeals("another")
+    parts = {"north": (0, 0), "south": (0, 0)}
+    bench = make_bench(parts=parts, store=store, plugins={"picky": picky.plugin})
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    plan = run(bench).plan
+    assert plan is not None
+    (made,) = plan.changes
+    again = apply_plan(bench.workspace, plan, "again")
+    picky.name = "Rollout"
+    vetoed = apply_plan(bench.workspace, plan, "once more")
+
+    assert ({made.id}, set()) == (again.before, vetoed.before)
+    assert [(made, WHY)] == [(change, receipt.message) for change, receipt in vetoed.done]

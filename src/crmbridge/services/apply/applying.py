@@ -44,9 +44,9 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
         )
     vetoes = workspace.plugins.vetoes(plan.changes)
     before = _known_before(workspace, plan.changes)
-    written = frozenset(name for name, receipt in before.items() if receipt.outcome is Outcome.APPLIED)
     # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
     before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
+    written = frozenset(name for name, receipt in before.items() if receipt.outcome is Outcome.APPLIED)
     idle = needless(plan.changes, vetoes).difference(before)
     before |= {c.id: _receipt(c, Outcome.STALE, NEEDLESS) for c in plan.changes if c.id in idle}
     todo = [change for change in plan.changes if change.id not in before]
