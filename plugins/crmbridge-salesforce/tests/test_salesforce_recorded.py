@@ -64,7 +64,8 @@ def recorded(open_adapter: Callable[..., SalesforceAdapter]) -> SalesforceAdapte
 def test_collection_results_become_receipts(recorded: SalesforceAdapter, name: str) -> None:
     """Each result of a recorded collection is one applied change with its id, in order."""
     fields = [{"name": "Name", "type": "string", "createable": True, "updateable": True}]
-    fields += [{"name": "Email", "type": "string", "createable": True, "externalId": True}]
+    key = {"name": "Email", "type": "string", "createable": True, "externalId": True, "unique": True}
+    fields.append(key)
     described = {"name": "Opportunity", "fields": fields}
     respx.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=described)
     respx.route(path__regex=r".*/composite/sobjects.*").mock(return_value=reply_to(name))
