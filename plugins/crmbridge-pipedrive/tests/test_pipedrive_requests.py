@@ -113,6 +113,22 @@ class TestRequests:
         assert Outcome.UNKNOWN == adapter.write([wish])[0].outcome
         assert 1 == made.call_count
 
+    @pytest.mark.parametrize(
+        ("call", "on", "described"),
+        [("dealFields", (), {"description": "Win rate"}), ("organizationFields", (FieldEdit("on", None, "company"),), {})],
+    )
+    def test_only_fields_of_deals_are_described(
+        self, vendor: respx.MockRouter, adapter: Adapter, call: str, on: tuple[FieldEdit, ...], described: dict[str, str]
+    ) -> None:
+        """A description is refused as any unknown key is ("OrganizationFields: Create one organization field")."""
+        vendor.get("/api/v2/organizationFields").respond(json={"success": True, "data": []})
+        made = vendor.post(f"/api/v2/{call}").respond(201, json={"success": True, "data": {"field_code": "d" * 40}})
+        wish = {"name": "win_rate", "label": "Win rate", "type": "number"}
+        edits = (*(FieldEdit(name, None, value) for name, value in wish.items()), *on)
+        adapter.write([make_change("f", connection="pd", action=Action.FIELD, target=None, edits=edits, key="win_rate")])
+
+        assert {"field_name": "win_rate", "field_type": "double", **described} == sent(made)
+
     def test_the_token_goes_into_the_header_only(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """A token in the query would end up in logs ("Authentication")."""
         route = vendor.get("/api/v1/users").respond(json={"success": True, "data": None})
