@@ -113,21 +113,19 @@ class TestRequests:
         assert Outcome.UNKNOWN == adapter.write([wish])[0].outcome
         assert 1 == made.call_count
 
-    @pytest.mark.parametrize(
-        ("call", "on", "described"),
-        [("dealFields", (), {"description": "Win rate"}), ("organizationFields", (FieldEdit("on", None, "company"),), {})],
-    )
+    @pytest.mark.parametrize(("call", "on"), [("dealFields", "deal"), ("organizationFields", "company")])
     def test_only_fields_of_deals_are_described(
-        self, vendor: respx.MockRouter, adapter: Adapter, call: str, on: tuple[FieldEdit, ...], described: dict[str, str]
+        self, vendor: respx.MockRouter, adapter: Adapter, call: str, on: str
     ) -> None:
-        """A description is refused as any unknown key is ("OrganizationFields: Create one organization field")."""
+        """Others take no description, as they would refuse any unknown key ("Create one organization field")."""
         vendor.get("/api/v2/organizationFields").respond(json={"success": True, "data": []})
         made = vendor.post(f"/api/v2/{call}").respond(201, json={"success": True, "data": {"field_code": "d" * 40}})
-        wish = {"name": "win_rate", "label": "Win rate", "type": "number"}
-        edits = (*(FieldEdit(name, None, value) for name, value in wish.items()), *on)
-        adapter.write([make_change("f", connection="pd", action=Action.FIELD, target=None, edits=edits, key="win_rate")])
+        wish = {"name": "rate", "label": "Win rate", "type": "number", "on": on}
+        edits = tuple(FieldEdit(name, None, value) for name, value in wish.items())
+        adapter.write([make_change("f", connection="pd", action=Action.FIELD, target=None, edits=edits, key="rate")])
+        described = {"description": "Win rate"} if on == "deal" else {}
 
-        assert {"field_name": "win_rate", "field_type": "double", **described} == sent(made)
+        assert {"field_name": "rate", "field_type": "double", **described} == sent(made)
 
     def test_the_token_goes_into_the_header_only(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """A token in the query would end up in logs ("Authentication")."""
