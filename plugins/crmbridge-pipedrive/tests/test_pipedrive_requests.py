@@ -227,6 +227,13 @@ class TestRequests:
         expected = {"pipeline_id": 2, "stage_id": 9} | ({"status": status} if status else {})
         assert expected == sent(route)
 
+    def test_no_amount_is_zero(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
+        """The value of a deal is a number and no null ("Update a deal"); deals that have none show 0."""
+        route = echo(vendor.patch("/api/v2/deals/7"), 7)
+
+        assert Outcome.APPLIED == adapter.write([update(amount=None)])[0].outcome
+        assert {"value": 0} == sent(route)
+
     def test_a_task_is_an_activity_in_utc(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """Notes of activities are HTML, due times are UTC, and the marker stands at the end."""
         route = vendor.post("/api/v2/activities").respond(json={"success": True, "data": {"id": 31}})
