@@ -2,10 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import respx
 
+from crmbridge.errors import AuthenticationError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter
 from crmbridge.testing import AdapterWorkbench
@@ -32,6 +34,16 @@ def test_every_activity_of_the_world_is_pulled(bench: AdapterWorkbench, adapter:
         one[1] - other[1] for one, other in zip(expected, found, strict=True)
     }
     assert len(records) == len({record.ref for record in records})
+
+
+def test_activities_without_their_emails_are_not_taken_for_all(bench: AdapterWorkbench, adapter: Adapter) -> None:
+    """E-mails take a scope beside that of contacts (HubSpot's description of "Emails", 2026-03), which is named."""
+    state: Any = bench.hands
+    state.oauth.scopes -= {"sales-email-read"}
+    with pytest.raises(AuthenticationError, match=r"\(403\)") as raised:
+        list(adapter.pull(Kind.ACTIVITY, None))
+
+    assert "Give the token these scopes: sales-email-read." == raised.value.advice
 
 
 def test_ids_of_two_types_do_not_meet(adapter: Adapter) -> None:

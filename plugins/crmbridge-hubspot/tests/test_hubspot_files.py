@@ -167,16 +167,18 @@ def test_what_is_on_no_deal_costs_nothing(bench: AdapterWorkbench, adapter: Adap
     assert () == bench.served.sandbox.log.matching("GET", FILE)
 
 
-def test_the_scopes_that_lack_are_named(bench: AdapterWorkbench) -> None:
-    """Files on records are hidden ones, which take a scope of their own."""
+@pytest.mark.parametrize("scope", ["files.ui_hidden.read", "sales-email-read"])
+def test_the_scopes_that_lack_are_named(bench: AdapterWorkbench, scope: str) -> None:
+    """Files on records are hidden ones, which take a scope of their own, and so do the e-mails that hold them."""
     state = state_of(bench)
     state.add_file(state.deal_ids()[0], "a.pdf", size=1)
-    state.oauth.scopes -= {"files.ui_hidden.read"}
+    state.oauth.scopes -= {scope}
     adapter = bench.open()
     with pytest.raises(NotGrantedError) as raised:
         pull(adapter)
 
-    assert "Give the connection's token the scopes files and files.ui_hidden.read." == raised.value.advice
+    wanted = "files, files.ui_hidden.read, sales-email-read"
+    assert f"Give the connection's token the scopes {wanted}." == raised.value.advice
     assert "(403)" in raised.value.message
     adapter.close()
 

@@ -120,13 +120,15 @@ def test_tokens_can_be_looked_at_and_ended(client: httpx.Client, state: Any) -> 
         ("POST", DEALS, "crm.objects.deals.write"),
         ("POST", "/crm/objects/2026-03/tasks", "crm.objects.contacts.write"),
         ("POST", "/crm/objects/2026-03/notes/batch/read", "crm.objects.contacts.read"),
+        ("POST", "/crm/objects/2026-03/emails/search", "crm.objects.contacts.read"),
+        ("GET", "/crm/objects/2026-03/emails", "sales-email-read"),
         ("GET", "/crm/owners/2026-03", "crm.objects.owners.read"),
         ("GET", "/crm/pipelines/2026-03/deals", "crm.schemas.deals.read"),
         ("POST", "/crm/v3/properties/deals", "crm.schemas.deals.write"),
     ],
 )
 def test_a_missing_scope_is_named(client: httpx.Client, state: Any, method: str, path: str, scope: str) -> None:
-    """403 with the scope; tasks and notes go with contacts ("Tasks", "Notes")."""
+    """403 with the scope; tasks and notes go with contacts ("Tasks", "Notes"), e-mails take one more ("Emails")."""
     body = None if method == "GET" else {}
     state.oauth.scopes -= {scope}
     answer = client.request(method, path, json=body)

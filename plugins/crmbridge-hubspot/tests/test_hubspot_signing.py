@@ -224,6 +224,7 @@ def test_scopes_come_with_the_token_where_they_can_not_be_asked_for(
     assert credential is not None
     assert frozenset({"crm.objects.deals.read"}) == credential.scopes
     assert "crm.objects.owners.read" in credential.missing
+    assert {"sales-email-read"} == credential.reading({Kind.ACTIVITY}).missing - credential.missing
 
 
 def test_a_fixed_token_does_not_tell_its_scopes(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

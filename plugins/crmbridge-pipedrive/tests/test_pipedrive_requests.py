@@ -113,6 +113,20 @@ class TestRequests:
         assert Outcome.UNKNOWN == adapter.write([wish])[0].outcome
         assert 1 == made.call_count
 
+    @pytest.mark.parametrize(("call", "on"), [("dealFields", "deal"), ("organizationFields", "company")])
+    def test_only_fields_of_deals_are_described(
+        self, vendor: respx.MockRouter, adapter: Adapter, call: str, on: str
+    ) -> None:
+        """Others take no description, as they would refuse any unknown key ("Create one organization field")."""
+        vendor.get("/api/v2/organizationFields").respond(json={"success": True, "data": []})
+        made = vendor.post(f"/api/v2/{call}").respond(201, json={"success": True, "data": {"field_code": "d" * 40}})
+        wish = {"name": "rate", "label": "Win rate", "type": "number", "on": on}
+        edits = tuple(FieldEdit(name, None, value) for name, value in wish.items())
+        adapter.write([make_change("f", connection="pd", action=Action.FIELD, target=None, edits=edits, key="rate")])
+        described = {"description": "Win rate"} if on == "deal" else {}
+
+        assert {"field_name": "rate", "field_type": "double", **described} == sent(made)
+
     def test_the_token_goes_into_the_header_only(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """A token in the query would end up in logs ("Authentication")."""
         route = vendor.get("/api/v1/users").respond(json={"success": True, "data": None})
@@ -212,6 +226,13 @@ class TestRequests:
 
         expected = {"pipeline_id": 2, "stage_id": 9} | ({"status": status} if status else {})
         assert expected == sent(route)
+
+    def test_no_amount_is_zero(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
+        """The value of a deal is a number and no null ("Update a deal"); deals that have none show 0."""
+        route = echo(vendor.patch("/api/v2/deals/7"), 7)
+
+        assert Outcome.APPLIED == adapter.write([update(amount=None)])[0].outcome
+        assert {"value": 0} == sent(route)
 
     def test_a_task_is_an_activity_in_utc(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """Notes of activities are HTML, due times are UTC, and the marker stands at the end."""

@@ -13,9 +13,11 @@ import respx
 from pydantic import ValidationError
 
 from crmbridge.errors import AuthenticationError, RetryLaterError
+from crmbridge.model.changes import FieldEdit
 from crmbridge.model.records import Kind
 from crmbridge.ports import Adapter, AdapterContext
 from crmbridge.sandbox import Served, VirtualClock
+from crmbridge.testing.factories import make_change
 from crmbridge_pipedrive.adapter import open_adapter
 from crmbridge_pipedrive.sandbox.signing import CLIENT_ID, CLIENT_SECRET
 from crmbridge_pipedrive.settings import PipedriveSettings
@@ -103,10 +105,30 @@ class TestSandbox:
         assert by_oauth
         assert ("API token", None, "admin@lumenworks.example") == (by_token.way, by_token.scopes, by_token.user)
         assert "OAuth" == by_oauth.way
-        assert frozenset({"deal-fields:full"}) == by_oauth.missing
+        assert frozenset({"deal-fields:full", "recents:read"}) == by_oauth.missing
         assert frozenset({"admin"}) == by_oauth.superfluous
         assert (None, None) == (by_oauth.issued_at, by_oauth.expires_at), "that an hour is over is no news"
         assert "sandbox-access" not in repr(by_oauth)
+
+    def test_histories_take_a_scope_of_their_own(self, opened: Open, oauth: dict[str, Any], served: Served) -> None:
+        """An app without it is told so: moves that can't be read are not left out ("Scopes and permissions")."""
+        deals = [page for page in opened(**oauth).pull(Kind.DEAL, None) if page.moves]
+        sessions = served.sandbox.state.sessions
+        sessions.scope = sessions.scope.replace(",recents:read", "")
+        with pytest.raises(AuthenticationError, match="Scope and URL mismatch") as caught:
+            list(opened(**oauth).pull(Kind.DEAL, None))
+
+        assert deals
+        assert "connections describe" in caught.value.advice
+
+    def test_a_scope_that_lacks_is_no_matter_of_one_deal(
+        self, opened: Open, oauth: dict[str, Any], served: Served
+    ) -> None:
+        """A write that no scope allows waits for the scope, and not for an edit of each deal."""
+        served.sandbox.state.sessions.scope = "base,deals:read,users:read,recents:read"
+        change = make_change("1", connection="pd", edits=(FieldEdit("name", None, "x"),))
+        with pytest.raises(AuthenticationError, match="Scope and URL mismatch"):
+            opened(**oauth).write([change])
 
 
 class TestWire:

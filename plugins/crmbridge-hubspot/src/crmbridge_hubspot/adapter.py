@@ -16,7 +16,7 @@ from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish
 from crmbridge.threads import started
 from crmbridge_hubspot.account import read_owners
 from crmbridge_hubspot.api import BATCH, HubSpotApi
-from crmbridge_hubspot.attached import HolderReader, holder_of
+from crmbridge_hubspot.attached import HolderReader, granted, holder_of
 from crmbridge_hubspot.beginning import Beginning, begin, listed_early
 from crmbridge_hubspot.counterparts import KNOWN_BY, Lookup
 from crmbridge_hubspot.cursor import OVERLAP
@@ -94,7 +94,7 @@ class HubSpotAdapter:
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
         """Yield pages of what changed since a cursor, or everything. Owners are few and come whole each time."""
         ahead = self._ahead.pop(kind, None)
-        with named(self._connection):
+        with named(self._connection), granted(self._connection, kind):
             if kind is Kind.USER:
                 yield Page(records=tuple(self._users()), cursor="all")
             else:
@@ -115,8 +115,8 @@ class HubSpotAdapter:
         One that was merged away is left out; the record that it was merged into comes in its place.
         """
         found: list[Record] = []
-        with named(self._connection):
-            for kind in sorted({ref.kind for ref in refs}):
+        for kind in sorted({ref.kind for ref in refs}):
+            with named(self._connection), granted(self._connection, kind):
                 found += self._read_kind(kind, [ref.id for ref in refs if ref.kind is kind], fields)
         return self._figures.added({record.ref: record for record in found}, fields)
 

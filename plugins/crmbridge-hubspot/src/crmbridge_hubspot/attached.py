@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -65,7 +66,7 @@ class HolderReader(Reader, frozen=True, kw_only=True):
             if holder.fields.get("deals")
             for each in _now(raw)
         }
-        told = read_files(self.api, self.connection, list(wanted))
+        told = read_files(self.api, list(wanted))
         records: list[Record] = []
         gone: list[Tombstone] = []
         for raw, holder in zip(held, holders, strict=True):
@@ -79,14 +80,22 @@ class HolderReader(Reader, frozen=True, kw_only=True):
         return Found(tuple(records), (), tuple(gone))
 
 
-def read_files(api: HubSpotApi, connection: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """Read what is told of files, one request each: hidden ones come in no list ("The v3 Files API")."""
+@contextmanager
+def granted(connection: str, kind: Kind) -> Iterator[None]:
+    """Say what must be granted where files, or what they hang on, may not be read: a pull goes on without files."""
     try:
-        answers = together([partial(_told, api, each) for each in ids])
+        yield
     except NotAllowedError as error:
+        if kind is not Kind.FILE:
+            raise
         message = error.message.removeprefix(f"{connection}: ")
-        advice = f"Give the connection's token the scopes {' and '.join(sorted(NEEDED_FOR[Kind.FILE]))}."
+        advice = f"Give the connection's token the scopes {', '.join(sorted(NEEDED_FOR[Kind.FILE]))}."
         raise NotGrantedError(f"{connection}: {message}", advice=advice) from error
+
+
+def read_files(api: HubSpotApi, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Read what is told of files, one request each: hidden ones come in no list ("The v3 Files API")."""
+    answers = together([partial(_told, api, each) for each in ids])
     return {each: told for each, told in zip(ids, answers, strict=True) if told is not None}
 
 

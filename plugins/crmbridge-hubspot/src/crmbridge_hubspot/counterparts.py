@@ -161,8 +161,10 @@ class Lookup(Struct, frozen=True, kw_only=True):
     def _start(self, kind: Kind) -> str | None:
         if kind not in self._starts:
             before = str(int((self.now() - OVERLAP).timestamp() * 1000))
-            made = [{"propertyName": "hs_createdate", "operator": "LTE", "value": before}]
-            if newest := self._search(kind, made, "DESCENDING", 1):
+            # Of these two types `hs_createdate` is empty, and `createdate` can be put back: what was not changed
+            # since then was surely made before it.
+            known = [{"propertyName": TYPES[kind][0].modified, "operator": "LTE", "value": before}]
+            if newest := self._search(kind, known, "DESCENDING", 1):
                 self._starts[kind] = str(newest[0]["id"])
         return self._starts.get(kind)
 

@@ -27,10 +27,12 @@ NEEDED = frozenset(
         "crm.schemas.deals.write",
     }
 )
+EMAILS = "sales-email-read"  # beside the scope of contacts (HubSpot's description of "Emails", 2026-03)
 # Files that people attach to records are hidden from the files tool ("Get a signed URL for a private file").
 NEEDED_FOR = MappingProxyType(
     {
-        Kind.FILE: frozenset({"files", "files.ui_hidden.read"}),
+        Kind.ACTIVITY: frozenset({EMAILS}),
+        Kind.FILE: frozenset({"files", "files.ui_hidden.read", EMAILS}),
         Kind.FIELD: frozenset({"crm.schemas.companies.read", "crm.schemas.companies.write"}),  # where figures go
     }
 )

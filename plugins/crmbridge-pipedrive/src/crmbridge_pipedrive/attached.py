@@ -21,7 +21,7 @@ from crmbridge_pipedrive.mapping import plain_record
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import in_order, is_gone
 from crmbridge_pipedrive.values import moment
-from crmbridge_pipedrive.verdicts import ForbiddenError
+from crmbridge_pipedrive.verdicts import ForbiddenError, OutOfScopeError
 from crmbridge_pipedrive.walking import Met, ids_of
 
 CALL = "files"
@@ -86,10 +86,10 @@ def file_record(row: Row, connection: str) -> Record:
 
 @contextmanager
 def granted(connection: str) -> Iterator[None]:
-    """Say what to grant where the token is good, and its user may not see files."""
+    """Say what to grant where the token is good, and its user or app may not see files."""
     try:
         yield
-    except ForbiddenError as error:
+    except (ForbiddenError, OutOfScopeError) as error:
         message = error.message.removeprefix(f"{connection}: ")
         raise NotGrantedError(f"{connection}: {message}", advice=ASK_FILES) from error
 

@@ -198,8 +198,8 @@ def marked_html(text: Value, marker: str | None) -> str:
 def _amount(value: Value, currency: str | None) -> Row:
     if isinstance(value, Money):
         return {"value": value.amount, "currency": value.currency}
-    if value is None:
-        return {"value": None}
+    if value is None:  # it may be no null ("Update a deal"), and 0 stands for none
+        return {"value": 0}
     if isinstance(value, Decimal | int):
         return {"value": decimal(value), "currency": currency_of(None, currency)}
     raise ValueError("not an amount")

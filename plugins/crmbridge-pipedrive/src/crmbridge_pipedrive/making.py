@@ -63,7 +63,8 @@ def field_body(change: Change, key_field: str | None) -> Row:
     native = "varchar" if name == key_field else NATIVE[kind]
     body: Row = {"field_name": name, "field_type": native}
     label = wish.get("label")
-    if isinstance(label, str) and label and label != name:
+    described = wish.get("on") != Kind.COMPANY  # fields of organizations take no description
+    if described and isinstance(label, str) and label and label != name:
         body["description"] = label
     if native in {"enum", "set"}:
         body["options"] = [{"label": option} for option in options_of(kind, wish.get("options"))]

@@ -69,6 +69,9 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
     }
 }
 
-# What an OAuth app must be granted for all ("Scopes and permissions explanations"); notes and files ride on deals.
-SCOPES = frozenset({"base", "deals:full", "activities:full", "contacts:full", "users:read", "deal-fields:full"})
+# What an OAuth app must be granted for all ("Scopes and permissions explanations"); notes and files ride on deals, the
+# changelog and the flow of a deal do not.
+SCOPES = frozenset(
+    {"base", "deals:full", "activities:full", "contacts:full", "users:read", "deal-fields:full", "recents:read"}
+)
 FIELD_SCOPES = frozenset({"contact-fields:full"})  # of organizations' fields, for reports that write figures there

@@ -21,11 +21,16 @@ ASK_RIGHTS = (
     "scopes that `crmbridge connections` names."
 )
 
+ASK_SCOPES = (
+    "Give the app the scopes that `crmbridge connections describe` says it lacks, in Pipedrive's Developer Hub; let a "
+    "user consent to it again, and put the new refresh token into the connection's oauth."
+)
 ASK_WHERE = (
     "Check base_url and v1_root of the connection, if they are set; else Pipedrive may have ended this call, and a "
     "newer crmbridge does without it. Nothing was lost."
 )
 WRONG = "Validation failed: "
+OUT_OF_SCOPE = "Scope and URL mismatch"
 
 
 class WrongValuesError(RefusedError):
@@ -38,6 +43,10 @@ class WrongValuesError(RefusedError):
 
 class ForbiddenError(AuthenticationError):
     """The token is good, but its user may not see or change this one thing."""
+
+
+class OutOfScopeError(AuthenticationError):
+    """The app's token lacks a scope for a call: that is no matter of what it was asked of."""
 
 
 class NoRouteError(RetryLaterError):
@@ -71,7 +80,7 @@ def judge(reply: Reply, sign_in: str = ASK_SIGN_IN) -> CrmbridgeError | None:
         case 402:
             return AuthenticationError(f"the account is not open (402): {said}", advice="Renew its subscription.")
         case 403:
-            return ForbiddenError(f"not allowed (403): {said}", advice=ASK_RIGHTS)
+            return _forbidden(said)
         case status:
             may_pass = status in {408, 423, 425} or not 400 <= status < 500
             return None if may_pass else WrongValuesError(f"refused ({status}): {said}", _named(reply))
@@ -88,6 +97,12 @@ def _not_of_a_record(reply: Reply) -> RetryLaterError | None:
         said = f"there is no such call ({reply.status}): {words(reply)}"
         return NoRouteError(said, advice=ASK_WHERE, after=NO_ROUTE)
     return None
+
+
+def _forbidden(said: str) -> AuthenticationError:
+    if OUT_OF_SCOPE in said:
+        return OutOfScopeError(f"not allowed (403): {said}", advice=ASK_SCOPES)
+    return ForbiddenError(f"not allowed (403): {said}", advice=ASK_RIGHTS)
 
 
 def words(reply: Reply) -> str:

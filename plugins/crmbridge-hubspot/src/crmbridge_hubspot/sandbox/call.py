@@ -108,11 +108,17 @@ def versioned(state: HubSpotState, routes: Routes) -> list[Route]:
 
 
 def _check_scope(call: Call) -> None:
-    """Refuse a call for which the credential has no scope, and name the scope, as HubSpot does."""
-    needed = scope_of(call.request, call.kind)
-    if needed and needed not in call.state.oauth.scopes:
+    """Refuse a call for which the credential has no scope, and name the scope, as HubSpot does.
+
+    E-mails take one more than tasks and notes do ("Emails").
+    """
+    needed = [scope_of(call.request, call.kind)]
+    if call.kind.name == "emails" and "/objects/" in call.request.scope["path"]:
+        needed.append("sales-email-read")
+    missing = [each for each in needed if each and each not in call.state.oauth.scopes]
+    if missing:
         message = "This app hasn't been granted all required scopes to make this call."
-        raise VendorError(403, "MISSING_SCOPES", message, context={"requiredGranularScopes": [needed]})
+        raise VendorError(403, "MISSING_SCOPES", message, context={"requiredGranularScopes": missing})
 
 
 def scope_of(request: Request, kind: ObjectType) -> str:

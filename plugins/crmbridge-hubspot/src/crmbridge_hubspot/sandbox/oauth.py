@@ -27,6 +27,7 @@ SCOPES = frozenset(
         "crm.objects.owners.read",
         "files",
         "files.ui_hidden.read",
+        "sales-email-read",
         *(f"crm.schemas.{kind}.{do}" for kind in ("deals", "contacts", "companies") for do in ("read", "write")),
     }
 )

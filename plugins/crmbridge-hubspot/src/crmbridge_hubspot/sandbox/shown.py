@@ -46,10 +46,13 @@ def _modified(record: CrmObject, name: str) -> str | None:
     return stamp(record.modified_at) if name == record.kind.modified else None
 
 
+_WITHOUT_MADE = ("companies", "contacts")  # they have the property hs_createdate, and never a value of it
+
+
 _EVERYWHERE: dict[str, Callable[[CrmObject], str | None]] = {
     "hs_object_id": lambda record: record.id,
     "hs_updated_by_user_id": lambda record: record.edited_by,
-    "hs_createdate": lambda record: stamp(record.created_at),
+    "hs_createdate": lambda record: None if record.kind.name in _WITHOUT_MADE else stamp(record.created_at),
     "createdate": lambda record: stamp(record.created_at),
     "hs_lastmodifieddate": lambda record: _modified(record, "hs_lastmodifieddate"),
     "lastmodifieddate": lambda record: _modified(record, "lastmodifieddate"),

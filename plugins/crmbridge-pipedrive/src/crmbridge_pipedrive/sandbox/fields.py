@@ -31,6 +31,7 @@ CHANGEABLE: Mapping[str, Check] = {
     "required_fields": mapping,
 }
 MAKEABLE: Mapping[str, Check] = {**CHANGEABLE, "field_type": a_text, "options": objects}
+OF_DEALS_ONLY = frozenset({"description"})  # organizations' fields have none ("Create one organization field")
 REQUIRED_KEYS: Mapping[str, Check] = {"enabled": boolean, "stage_ids": integers, "statuses": mapping}
 
 
@@ -53,7 +54,9 @@ def _list(state: PipedriveState, request: Request, _body: Any) -> Row:
 
 def _create(state: PipedriveState, request: Request, body: Any) -> Row:
     """Make a custom field; a second one of the same name is made like any other."""
-    given = check_body(body, MAKEABLE, required=("field_name", "field_type"))
+    of_companies = _of_companies(request)
+    takes = {name: check for name, check in MAKEABLE.items() if not of_companies or name not in OF_DEALS_ONLY}
+    given = check_body(body, takes, required=("field_name", "field_type"))
     kind = given["field_type"]
     if kind not in CUSTOM:
         raise invalid(f"field_type: Invalid enum value {kind}")
@@ -73,8 +76,11 @@ def _create(state: PipedriveState, request: Request, body: Any) -> Row:
 
 
 def _fields(state: PipedriveState, request: Request) -> dict[str, Row]:
-    of_companies = "organizationFields" in request.scope["path"]
-    return state.tables.organization_fields if of_companies else state.tables.fields
+    return state.tables.organization_fields if _of_companies(request) else state.tables.fields
+
+
+def _of_companies(request: Request) -> bool:
+    return "organizationFields" in request.scope["path"]
 
 
 def _change(state: PipedriveState, request: Request, body: Any) -> Row:
@@ -119,7 +125,8 @@ def _answer(request: Request, row: Row) -> Row:
 def _shown(request: Request, row: Row, *, anyway: bool = False) -> Row:
     """Give a field, with what only comes when asked for."""
     asked = request.query_params.get("include_fields", "").split(",")
-    plain = {name: value for name, value in row.items() if name not in SPACES}
+    left_out = SPACES.keys() | (OF_DEALS_ONLY if _of_companies(request) else ())
+    plain = {name: value for name, value in row.items() if name not in left_out}
     return {
         **plain,
         **{name: {**usual, **row.get(name, {})} for name, usual in SPACES.items() if anyway or name in asked},

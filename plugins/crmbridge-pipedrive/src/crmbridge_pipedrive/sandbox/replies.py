@@ -139,13 +139,17 @@ def _is_search(request: Request) -> bool:
     return str(request.scope["path"]).endswith(("/search", "/itemSearch"))
 
 
+def out_of_scope() -> Response:
+    """Answer a call that none of the token's scopes opens (client-php #14)."""
+    return _turned_away(403, "Scope and URL mismatch")
+
+
+def _turned_away(status: int, error: str) -> Response:
+    about = {"errorCode": status, "error_info": "Please check developers.pipedrive.com"}
+    return json_response({"success": False, "error": error, **about}, status)
+
+
 def _unauthorized(_request: Request) -> Response:
-    body = {
-        "success": False,
-        "error": "unauthorized access",
-        "errorCode": 401,
-        "error_info": "Please check developers.pipedrive.com",
-    }
-    response = json_response(body, 401)
+    response = _turned_away(401, "unauthorized access")
     response.headers["x-401-by-gw"] = "true"
     return response

@@ -10,7 +10,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crmbridge.http import load_json
-from crmbridge_pipedrive.sandbox.replies import Limits, RefusalError, invalid, json_response, refusal_response
+from crmbridge_pipedrive.sandbox.replies import (
+    Limits,
+    RefusalError,
+    invalid,
+    json_response,
+    out_of_scope,
+    refusal_response,
+)
 from crmbridge_pipedrive.sandbox.state import PipedriveState
 
 # Answers with the body to send; a pair gives the status beside it.
@@ -31,6 +38,8 @@ class Router:
 
         async def endpoint(request: Request) -> Response:
             body = await request.body()
+            if not self._state.sessions.opens(request):
+                return out_of_scope()
             if not self._limits.spend(tokens):
                 return self._limits.spent()
             try:

@@ -90,7 +90,7 @@ DEAL: Mapping[str, Check] = {
     "org_id": optional(integer),
     "pipeline_id": integer,
     "stage_id": integer,
-    "value": optional(number),
+    "value": number,
     "currency": lambda value: isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value) is not None,
     "is_deleted": boolean,
     "is_archived": boolean,

@@ -16,7 +16,25 @@ from crmbridge_pipedrive.sandbox.replies import json_response
 
 CLIENT_ID, CLIENT_SECRET = "sandbox-app", "sandbox-app-secret"  # what the sandbox's app signs in with
 LASTS = 3599  # seconds
-SCOPE = "base,deals:full,activities:full,contacts:full,users:read,deal-fields:full,search:read"
+SCOPE = "base,deals:full,activities:full,contacts:full,users:read,deal-fields:full,search:read,recents:read"
+# By a part of a path: the scopes of which a token needs one to read there, and to write ("Scopes and permissions").
+OPENED_BY = (
+    ("/changelog", "recents:read", ""),
+    ("/flow", "recents:read", ""),
+    ("/users/me", "base", ""),
+    ("/currencies", "base", ""),
+    ("/users", "users:read", ""),
+    ("/dealFields", "deals:read deals:full admin deal-fields:full", "admin deal-fields:full"),
+    ("/organizationFields", "contacts:read contacts:full admin contact-fields:full", "admin contact-fields:full"),
+    ("/notes", "deals:read deals:full contacts:read contacts:full", "deals:full contacts:full"),
+    ("/files", "deals:read deals:full activities:read activities:full contacts:read contacts:full", ""),
+    ("/activities", "activities:read activities:full", "activities:full"),
+    ("/persons", "contacts:read contacts:full", "contacts:full"),
+    ("/organizations", "contacts:read contacts:full", "contacts:full"),
+    ("/deals", "deals:read deals:full", "deals:full"),
+    ("/pipelines", "deals:read deals:full admin", "admin"),
+    ("/stages", "deals:read deals:full admin", "admin"),
+)
 
 
 class Sessions:
@@ -36,6 +54,13 @@ class Sessions:
         scheme, _, carried = request.headers.get("authorization", "").partition(" ")
         ends = self._ends.get(carried)
         return scheme.lower() == "bearer" and ends is not None and self._clock.now() < ends
+
+    def opens(self, request: Request) -> bool:
+        """Tell whether the scopes suffice for a request; the API token has none, and opens everything."""
+        known = [scopes for part, *scopes in OPENED_BY if part in request.scope["path"]]
+        if not known or not request.headers.get("authorization"):
+            return True
+        return not {*known[0][request.method != "GET"].split()}.isdisjoint(self.scope.split(","))
 
     def expire(self) -> None:
         """Let every access token have ended."""
