@@ -351,3 +351,40 @@ def test_record_types_are_pipelines(open_adapter: Callable[..., SalesforceAdapte
     assert {"default": ["Talk", "Sold"], "012Sb0000000001IAA": ["Sold"]} == found
     assert "012Sb0000000001IAA" == json.loads(route.calls.last.request.content)["records"][0]["RecordTypeId"]
     assert "acme.my.salesforce.com" == opened.describe().account
+
+
+def test_tasks_get_a_status_that_the_org_has(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """Orgs rename theirs, and only TaskStatus tells which of them count as closed (Object Reference, "Task").
+
+    A task that is to be done says none: the org's own default counts.
+    """
+    asked = {"q": "SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder"}
+    routes.get(f"{BASE}/query", params=asked).respond(json=make_rows({"ApiName": "Erledigt"}, {"ApiName": "Weg"}))
+    made = routes.post(f"{BASE}/composite/sobjects").respond(json=[{"id": "00T1", "success": True, "errors": []}])
+    edits = (FieldEdit("subject", None, "Call"), FieldEdit("body", None, "x"))
+    rows = []
+    for action in (Action.NOTE, Action.TASK):
+        stubbed.write([make_change(1, action=action, target=Ref("sf", Kind.DEAL, DEAL), edits=edits)])
+        rows += json.loads(made.calls.last.request.content)["records"]
+
+    assert ["Erledigt", None] == [row.get("Status") for row in rows]
+
+
+def test_the_rest_of_a_look_into_the_recycle_bin_is_asked_for_as_it_is_named(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter
+) -> None:
+    """`nextRecordsUrl` of a queryAll says `query`, and that is right ("QueryAll More Results")."""
+    fields = [make_field("IsDeleted", "boolean"), make_field("IsClosed", "boolean"), make_field("IsWon", "boolean")]
+    routes.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=make_describe(*fields))
+    routes.get(f"{BASE}/query").respond(json=make_rows())
+    gone = [{"Id": f"006Sb000000000{n}IAA", "SystemModstamp": "2026-06-10T11:00:00.000+0000"} for n in (1, 2)]
+    first = make_rows(gone[0], done=False, nextRecordsUrl="/services/data/v67.0/query/01g-1")
+
+    def look(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=first if "IsDeleted" in request.url.params["q"] else make_rows())
+
+    routes.get(f"{BASE}/queryAll").mock(side_effect=look)
+    routes.get(f"{BASE}/query/01g-1").respond(json=make_rows(gone[1]))
+    pages = list(stubbed.pull(Kind.DEAL, '{"at":"2026-06-10T10:00:00Z"}'))
+
+    assert [each["Id"] for each in gone] == [stone.ref.id for page in pages for stone in page.tombstones]
