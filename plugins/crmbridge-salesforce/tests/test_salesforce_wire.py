@@ -82,7 +82,7 @@ def stubbed(open_adapter: Callable[..., SalesforceAdapter], routes: respx.MockRo
 def test_following_pages_are_asked_for_as_they_are_named(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """The path in nextRecordsUrl goes out untouched, and short or empty pages end nothing ("Query More Results")."""
     first = make_rows({"Id": "00T1", "Description": "x"}, done=False, nextRecordsUrl="/services/data/v67.0/query/01g-5")
-    routes.get(f"{BASE}/query").respond(json=first)
+    routes.get(f"{BASE}/queryAll").respond(json=first)
     empty = make_rows(done=False, nextRecordsUrl="/services/data/v67.0/query/01g-6")
     routes.get(f"{BASE}/query/01g-5").respond(json=empty)
     last = routes.get(f"{BASE}/query/01g-6").respond(json=make_rows({"Id": "00T2", "Description": "a\n\nm-1"}))
@@ -94,7 +94,7 @@ def test_following_pages_are_asked_for_as_they_are_named(stubbed: SalesforceAdap
 
 def test_the_token_stays_on_its_host(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """A nextRecordsUrl that leads elsewhere is not followed."""
-    routes.get(f"{BASE}/query").respond(
+    routes.get(f"{BASE}/queryAll").respond(
         json=make_rows(done=False, nextRecordsUrl="https://evil.example/services/data/")
     )
 
@@ -106,7 +106,7 @@ def test_an_answer_that_says_there_is_more_and_not_where_is_no_whole_one(
     stubbed: SalesforceAdapter, routes: respx.MockRouter
 ) -> None:
     """What is left out would count as never made: the task would be made a second time."""
-    routes.get(f"{BASE}/query").respond(json=make_rows({"Id": "00T1", "Description": "x"}, done=False))
+    routes.get(f"{BASE}/queryAll").respond(json=make_rows({"Id": "00T1", "Description": "x"}, done=False))
 
     with pytest.raises(RetryLaterError, match="where the rest"):
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
@@ -132,7 +132,7 @@ def test_errors_are_told_apart(
     stubbed: SalesforceAdapter, routes: respx.MockRouter, status: int, body: Any, error: type[CrmbridgeError]
 ) -> None:
     """Each error body leads to the error that says what can be done, in one line and with the CRM's words."""
-    route = routes.get(f"{BASE}/query").respond(status, json=body)
+    route = routes.get(f"{BASE}/queryAll").respond(status, json=body)
 
     with pytest.raises(error) as caught:
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
@@ -148,7 +148,7 @@ def test_a_page_that_is_not_there_may_come_of_a_wrong_address(
     stubbed: SalesforceAdapter, routes: respx.MockRouter
 ) -> None:
     """An org that is being set up answers so too; so trying later is not all that there is to do."""
-    routes.get(f"{BASE}/query").respond(404, html="<html><h1>Not found</h1></html>")
+    routes.get(f"{BASE}/queryAll").respond(404, html="<html><h1>Not found</h1></html>")
 
     with pytest.raises(RetryLaterError) as caught:
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
@@ -159,7 +159,7 @@ def test_a_page_that_is_not_there_may_come_of_a_wrong_address(
 def test_the_daily_limit_is_not_waited_for(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """Too many at once passes and is tried again; the daily allowance has the same code and does not pass."""
     too_many = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]
-    route = routes.get(f"{BASE}/query").respond(403, json=too_many)
+    route = routes.get(f"{BASE}/queryAll").respond(403, json=too_many)
     with pytest.raises(RetryLaterError) as caught:
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
     assert caught.value.after is not None
@@ -174,7 +174,7 @@ def test_the_daily_limit_is_not_waited_for(stubbed: SalesforceAdapter, routes: r
 def test_our_share_of_the_allowance_is_kept(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """When Sforce-Limit-Info says that our share is used up, nothing more is sent in this run."""
     info = {"Sforce-Limit-Info": "api-usage=90/100; per-app-api-usage=5/250(appName=crmbridge)"}
-    route = routes.get(f"{BASE}/query").respond(json=make_rows(), headers=info)
+    route = routes.get(f"{BASE}/queryAll").respond(json=make_rows(), headers=info)
     near = Ref("sf", Kind.DEAL, DEAL)
     stubbed.find(Kind.TASK, "m-1", near)
 
