@@ -234,6 +234,23 @@ def test_too_many_new_companies_to_look_through(hubspot: respx.MockRouter, open_
     assert (MOST_PAGES + 1, 0) == (listed.call_count, made.call_count)
 
 
+@pytest.mark.parametrize("kind", [Kind.COMPANY, Kind.CONTACT])
+def test_of_many_old_ones_none_is_too_new(adapter: Adapter, bench: AdapterWorkbench, kind: Kind) -> None:
+    """`hs_createdate`, which deals have, is empty there (airbyte source-hubspot, expected_records).
+
+    Looked for by it, a thousand companies would all be too new to look through, and no other could ever be made.
+    """
+    state: Any = bench.hands
+    for number in range(MOST_PAGES * 100 + 1):
+        if kind is Kind.COMPANY:
+            state.create_company(name=f"Old {number}")
+        else:
+            state.create_contact(firstname=f"Old {number}")
+    bench.clock.advance(timedelta(hours=1))
+
+    assert None is adapter.find(kind, "name:Nobody", None)
+
+
 def test_looking_again_costs_a_search_and_a_page(adapter: Adapter, bench: AdapterWorkbench) -> None:
     """From where on the list is read is asked once; what was made since the last look is found all the same."""
     state: Any = bench.hands

@@ -42,6 +42,11 @@ def value_of(state: HubSpotState, record: CrmObject, name: str) -> str | None:
     return None
 
 
+def _made(record: CrmObject) -> str | None:
+    """Give when a record was made; companies and contacts have no value there (recorded, airbyte source-hubspot)."""
+    return None if record.kind.name in {"companies", "contacts"} else stamp(record.created_at)
+
+
 def _modified(record: CrmObject, name: str) -> str | None:
     return stamp(record.modified_at) if name == record.kind.modified else None
 
@@ -49,7 +54,7 @@ def _modified(record: CrmObject, name: str) -> str | None:
 _EVERYWHERE: dict[str, Callable[[CrmObject], str | None]] = {
     "hs_object_id": lambda record: record.id,
     "hs_updated_by_user_id": lambda record: record.edited_by,
-    "hs_createdate": lambda record: stamp(record.created_at),
+    "hs_createdate": _made,
     "createdate": lambda record: stamp(record.created_at),
     "hs_lastmodifieddate": lambda record: _modified(record, "hs_lastmodifieddate"),
     "lastmodifieddate": lambda record: _modified(record, "lastmodifieddate"),
