@@ -153,6 +153,18 @@ def test_values_are_checked(
     assert (status, code) == (answer.status_code, (answer.json().get("errors") or [{"code": ""}])[0]["code"])
 
 
+def test_a_deal_may_be_back_dated(client: httpx.Client, adapter: Adapter, bench: AdapterWorkbench) -> None:
+    """`createdAt` follows `createdate`, and `hs_createdate`, which counts, does not (recorded)."""
+    deal = first_deal(bench)
+    before = adapter.read([Ref("bench", Kind.DEAL, deal)])[Ref("bench", Kind.DEAL, deal)]
+    client.patch(f"{DEALS}/{deal}", json={"properties": {"createdate": "2001-01-01T00:00:00Z"}})
+    shown = client.get(f"{DEALS}/{deal}", params={"properties": "hs_createdate"}).json()
+    after = adapter.read([Ref("bench", Kind.DEAL, deal)])[Ref("bench", Kind.DEAL, deal)]
+
+    assert "2001-01-01T00:00:00Z" == shown["createdAt"] != shown["properties"]["hs_createdate"]
+    assert before.created_at == after.created_at
+
+
 def test_a_leading_semicolon_adds(client: httpx.Client, bench: AdapterWorkbench) -> None:
     """Multi-checkbox values replace, unless they begin with ; ("Properties" guide)."""
     path = f"{DEALS}/{first_deal(bench)}"

@@ -133,7 +133,7 @@ def show(
     shown: dict[str, Any] = {
         "id": record.id,
         "properties": {n: values[n] for n in sorted(values) if values[n] is not None or unset == "null"},
-        "createdAt": stamp(record.created_at),
+        "createdAt": value_of(state, record, "createdate"),  # also where people back-dated it (recorded)
         "updatedAt": stamp(record.modified_at),
         "archived": record.archived_at is not None,
     }
