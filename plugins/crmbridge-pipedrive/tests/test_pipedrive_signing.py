@@ -103,10 +103,25 @@ class TestSandbox:
         assert by_oauth
         assert ("API token", None, "admin@lumenworks.example") == (by_token.way, by_token.scopes, by_token.user)
         assert "OAuth" == by_oauth.way
-        assert frozenset({"deal-fields:full"}) == by_oauth.missing
+        assert frozenset({"deal-fields:full", "recents:read"}) == by_oauth.missing
         assert frozenset({"admin"}) == by_oauth.superfluous
         assert (None, None) == (by_oauth.issued_at, by_oauth.expires_at), "that an hour is over is no news"
         assert "sandbox-access" not in repr(by_oauth)
+
+    def test_an_app_that_may_not_read_histories_says_so(
+        self, opened: Open, oauth: dict[str, Any], served: Served
+    ) -> None:
+        """They go by `recents:read` (API v1, `security`), and a scope that lacks has words of its own.
+
+        Taken for the refusal of one deal ("OAuth status codes"), each would keep one move of all that are known.
+        """
+        whole = {move.id for page in opened(**oauth).pull(Kind.DEAL, None) for move in page.moves}
+        served.sandbox.state.sessions.scope = "base,deals:full,activities:full,contacts:full,users:read"
+        with pytest.raises(AuthenticationError, match="Scope and URL mismatch") as caught:
+            list(opened(**oauth).pull(Kind.DEAL, None))
+
+        assert len(whole) > len(served.sandbox.state.tables.deals)
+        assert "scopes" in caught.value.advice
 
 
 class TestWire:

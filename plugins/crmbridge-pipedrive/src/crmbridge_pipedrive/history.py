@@ -15,7 +15,7 @@ from crmbridge_pipedrive.api import Api, Row, is_id
 from crmbridge_pipedrive.changelogs import ChangeLogs, changed_at
 from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.values import moment
-from crmbridge_pipedrive.verdicts import ForbiddenError, NoRouteError
+from crmbridge_pipedrive.verdicts import ForbiddenError, NoRouteError, UnscopedError
 
 STEPS = ("pipeline_id", "stage_id", "status")
 STAMPS = ("add_time", "stage_change_time", "won_time", "lost_time", "close_time")
@@ -259,5 +259,7 @@ def _unless_refused(read: Callable[[], list[Step]]) -> list[Step] | None:
     """Give nothing where one deal is refused: it was deleted or merged meanwhile, or may not be seen."""
     try:
         return read()
+    except UnscopedError:  # all deals are, and the moves that are known of them must stay
+        raise
     except (RefusedError, ForbiddenError):
         return None

@@ -26,6 +26,7 @@ ASK_WHERE = (
     "newer crmbridge does without it. Nothing was lost."
 )
 WRONG = "Validation failed: "
+UNSCOPED = "Scope and URL mismatch"
 
 
 class WrongValuesError(RefusedError):
@@ -38,6 +39,10 @@ class WrongValuesError(RefusedError):
 
 class ForbiddenError(AuthenticationError):
     """The token is good, but its user may not see or change this one thing."""
+
+
+class UnscopedError(ForbiddenError):
+    """The app lacks the scope for this call, whatever it is asked of ("OAuth status codes")."""
 
 
 class NoRouteError(RetryLaterError):
@@ -71,7 +76,8 @@ def judge(reply: Reply, sign_in: str = ASK_SIGN_IN) -> CrmbridgeError | None:
         case 402:
             return AuthenticationError(f"the account is not open (402): {said}", advice="Renew its subscription.")
         case 403:
-            return ForbiddenError(f"not allowed (403): {said}", advice=ASK_RIGHTS)
+            kind = UnscopedError if UNSCOPED in said else ForbiddenError
+            return kind(f"not allowed (403): {said}", advice=ASK_RIGHTS)
         case status:
             may_pass = status in {408, 423, 425} or not 400 <= status < 500
             return None if may_pass else WrongValuesError(f"refused ({status}): {said}", _named(reply))

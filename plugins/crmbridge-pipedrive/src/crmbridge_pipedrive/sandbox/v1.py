@@ -206,6 +206,8 @@ def _flow_change(state: PipedriveState, deal: int, row: Row) -> Row:
 
 def _history(state: PipedriveState, request: Request) -> list[Row]:
     number = number_in(request)
+    if not state.sessions.grants(request, "recents:read"):
+        raise RefusalError(403, "Scope and URL mismatch")
     row_of(state.tables.deals, number, "Deal")
     return sorted(
         state.tables.history.get(number, ()), key=lambda row: (str(row["time"]), int(row["id"])), reverse=True
