@@ -250,3 +250,15 @@ def test_who_edited_a_deal_is_known_by_the_owner_id(adapter: Adapter, bench: Ada
 
     assert read[refs[0]].updated_by in users
     assert None is read[refs[1]].updated_by
+
+
+def test_more_contacts_than_a_call_takes_go_in_several(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
+    """2,000 are associated in a call, and 1,000 are taken off ("Associate records")."""
+    made = hubspot.post(path=f"{LINKS}/contacts/batch/associate/default").respond(200, json=done())
+    gone = hubspot.post(path=f"{LINKS}/contacts/batch/archive").respond(204)
+    old, new = (tuple(str(first + each) for each in range(2_001)) for first in (10_000, 20_000))
+    (receipt,) = open_adapter().write([make_update("1", ("contacts", old, new))])
+
+    assert Outcome.APPLIED == receipt.outcome
+    sizes = [[len(json.loads(call.request.content)["inputs"]) for call in route.calls] for route in (made, gone)]
+    assert [[2_000, 1], [1_000, 1_000, 1]] == sizes

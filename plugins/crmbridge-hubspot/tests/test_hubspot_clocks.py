@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crmbridge.model.records import Ref
+from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Clock, Page
 from crmbridge.sandbox import SandboxOptions, VirtualClock
 from crmbridge.testing import AdapterWorkbench, plugin_workbench
@@ -104,3 +104,16 @@ def test_an_edit_from_the_future_hides_none_of_the_present(bench: AdapterWorkben
     bench.clock.advance(timedelta(minutes=1))
 
     assert [other] == [ref.id for ref in refs_of(pull(run(clock), cursor))]
+
+
+@pytest.mark.parametrize("minutes", [-90, 0, 90])
+def test_a_company_that_was_just_made_is_found_by_any_clock(bench: AdapterWorkbench, run: Opener, minutes: int) -> None:
+    """Which of them search surely has is told by HubSpot's time: by ours, those of the last minutes might be passed."""
+    clock = ClockBeside(bench.clock)
+    clock.beside = timedelta(minutes=minutes)
+    bench.clock.advance(timedelta(hours=3))
+    bench.served.sandbox.faults.plan("lag", times=1000)
+    made = [bench.hands.create_company(name=f"New {n}", domain=f"new{n}.example") for n in range(4)]
+    found = [run(clock).find(Kind.COMPANY, f"domain:new{n}.example", None) for n in range(4)]
+
+    assert [Ref("bench", Kind.COMPANY, each) for each in made] == found

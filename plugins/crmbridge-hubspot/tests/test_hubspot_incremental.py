@@ -250,3 +250,30 @@ def test_the_links_of_what_changed_are_asked_for_side_by_side(tmp_path: Path) ->
         adapter.close()
 
     assert ((3, 2), 1) == (whole, len(log.all()))
+
+
+def test_a_search_says_all_of_its_parts_and_times_in_milliseconds(bench: AdapterWorkbench, run: Opener) -> None:
+    """The reference marks all five parts as needed, and the guide filters by epoch milliseconds ("Search the CRM")."""
+    cursor = settled(bench, run)
+    bench.hands.edit_deal(bench.hands.deal_ids()[0], dealname="Edited")
+    pull(run(), cursor)
+    bodies = [each.body for each in bench.served.sandbox.log.matching("POST", "/search")]
+    values = [each["value"] for body in bodies for group in body["filterGroups"] for each in group.get("filters", [])]
+
+    assert [{"after", "filterGroups", "limit", "properties", "sorts"}] * len(bodies) == [set(body) for body in bodies]
+    assert "0" == bodies[0]["after"]
+    assert values
+    assert all(isinstance(value, str) and value.isdecimal() for value in values)
+
+
+def test_a_deal_that_leaves_the_recycle_bin_for_good_stays_gone(bench: AdapterWorkbench, run: Opener) -> None:
+    """After 90 days it is in no list any more ("Using Object APIs"): it did not come back, and is not told of again."""
+    cursor = settled(bench, run)
+    deal = bench.hands.deal_ids()[0]
+    bench.hands.delete_deal(deal)
+    told = pull(run(), cursor)
+    bench.clock.advance(timedelta(days=91))
+    later = pull(run(), told[-1].cursor)
+
+    assert [deal] == [tombstone.ref.id for page in told for tombstone in page.tombstones]
+    assert ([], []) == (refs_of(later), [tombstone for page in later for tombstone in page.tombstones])

@@ -8,14 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
-from crmbridge.model.changes import Outcome
-from crmbridge.model.records import Kind
+from crmbridge.model.changes import FieldEdit, Outcome
+from crmbridge.model.records import Kind, Position, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import SandboxOptions, VirtualClock, serve
 from crmbridge.testing import AdapterWorkbench
 from crmbridge.testing.adapters.changes import make_task, make_update, write_one
 from crmbridge.testing.adapters.workbench import let_lag_pass, pull_all, settle
-from crmbridge.testing.factories import NOON
+from crmbridge.testing.factories import NOON, make_change
 from crmbridge_hubspot.sandbox import build
 
 DEALS = "/crm/v3/objects/deals"
@@ -139,6 +140,7 @@ def test_unset_properties_differ_by_call(client: httpx.Client, bench: AdapterWor
         ({"hubspot_owner_id": "5190801"}, 400, "INVALID_OWNER_ID"),  # a userId
         ({"deal_currency_code": "JPY"}, 400, "INVALID_OPTION"),
         ({"dealname": "x" * 65_537}, 400, "INVALID_STRING"),
+        ({"pains": None}, 400, "INVALID_VALUE"),  # whether null clears is not documented; "" does
         ({"presented_on": "1771545600000", "amount": 12.5, "icp_match": True}, 200, ""),
     ],
 )
@@ -149,6 +151,18 @@ def test_values_are_checked(
     answer = client.patch(f"{DEALS}/{first_deal(bench)}", json={"properties": properties})
 
     assert (status, code) == (answer.status_code, (answer.json().get("errors") or [{"code": ""}])[0]["code"])
+
+
+def test_a_deal_may_be_back_dated(client: httpx.Client, adapter: Adapter, bench: AdapterWorkbench) -> None:
+    """`createdAt` follows `createdate`, and `hs_createdate`, which counts, does not (recorded)."""
+    deal = first_deal(bench)
+    before = adapter.read([Ref("bench", Kind.DEAL, deal)])[Ref("bench", Kind.DEAL, deal)]
+    client.patch(f"{DEALS}/{deal}", json={"properties": {"createdate": "2001-01-01T00:00:00Z"}})
+    shown = client.get(f"{DEALS}/{deal}", params={"properties": "hs_createdate"}).json()
+    after = adapter.read([Ref("bench", Kind.DEAL, deal)])[Ref("bench", Kind.DEAL, deal)]
+
+    assert "2001-01-01T00:00:00Z" == shown["createdAt"] != shown["properties"]["hs_createdate"]
+    assert before.created_at == after.created_at
 
 
 def test_a_leading_semicolon_adds(client: httpx.Client, bench: AdapterWorkbench) -> None:
@@ -320,3 +334,23 @@ def test_reading_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  our own code
 
     assert "set()" == done.stdout.strip()
+
+
+def test_what_a_stage_requires_is_refused_by_name_and_costs_only_its_deal(bench: AdapterWorkbench) -> None:
+    """From 2026-09 on a won deal needs its close date ("CRM API write validation enforcement"), not before."""
+    won = Position("default", "closedwon", Status.WON)
+    deals = bench.hands.deal_ids()[:2]
+    for deal in deals:
+        bench.hands.edit_deal(deal, closedate="")
+    changes = [make_change(each, connection="bench", target=Ref("bench", Kind.DEAL, each), edits=()) for each in deals]
+    changes = [replace(changes[0], position=won), replace(changes[1], edits=(FieldEdit("name", None, "Renamed"),))]
+    newest, usual = bench.open(api_version="2026-09"), bench.open()
+    try:
+        refused, renamed = newest.write(changes)
+        (taken,) = usual.write(changes[:1])
+    finally:
+        newest.close()
+        usual.close()
+
+    assert (Outcome.REFUSED, "closedate" in refused.message) == (refused.outcome, True)
+    assert [Outcome.APPLIED] * 2 == [renamed.outcome, taken.outcome]

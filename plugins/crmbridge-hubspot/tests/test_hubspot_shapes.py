@@ -166,3 +166,11 @@ def test_a_refusal_in_another_shape_is_the_same_refusal(
 
     with pytest.raises(AuthenticationError, match="does not allow"):
         open_adapter().read([Ref("hs", Kind.DEAL, "1")], fields=["name"])
+
+
+@pytest.mark.parametrize("told", [{}, {"amount": None, "note_to_self": None}, {"amount": "", "note_to_self": ""}])
+def test_nothing_has_three_forms(hubspot: respx.MockRouter, open_adapter: Opener, told: dict[str, Any]) -> None:
+    """A list gives null, a search nothing, an answer to a write "" (recorded); "Using Object APIs" says otherwise."""
+    (found,) = read(hubspot, open_adapter, make_raw(1, **told))
+
+    assert (None, None, ()) == (found.fields.get("amount"), found.fields.get("memo"), found.problems)

@@ -291,3 +291,19 @@ def test_a_days_share_is_not_overdrawn(
     with pytest.raises(RetryLaterError, match="share"):
         list(map(read_one, [adapter] * 60))
     assert clock.now() < NOON + timedelta(minutes=1)
+
+
+@pytest.mark.usefixtures("reads")
+@pytest.mark.parametrize(("way", "most"), [("token", 80), ("oauth", 88)])
+def test_an_app_may_send_a_bit_more(
+    hubspot: respx.MockRouter, open_adapter: Opener, app: dict[str, Any], clock: VirtualClock, *, way: str, most: int
+) -> None:
+    """Ten seconds have 100 requests for a token, and 110 for an app ("API usage guidelines"); we take four fifths."""
+    hubspot.post(path=TOKEN).mock(return_value=granted(1))
+    adapter = open_adapter(**(app if way == "oauth" else {}))
+    read_one(adapter)
+    while clock.now() == NOON:
+        read_one(adapter)
+
+    counted = [call for call in hubspot.calls if call.request.url.path != TOKEN]  # the account's set-up among them
+    assert most == len(counted) - 1

@@ -88,6 +88,19 @@ def test_every_request_is_in_the_table_and_the_other_way_round(
     assert all(call.page and call.tokens for call in PATHS["v2"].values())
 
 
+def test_v1_is_asked_for_nothing_that_is_out_of_support() -> None:
+    """v2 has what went on 2026-08-01 ("Deprecated APIv1 endpoints become out of support").
+
+    Recents, which are there still, reach back a month only (airbyte #58634) and hold parts of rows (dlt
+    verified-sources #67).
+    """
+    v1 = {call.path.removeprefix("{v1}/") for call in PATHS["v2"].values() if call.path.startswith("{v1}")}
+    under_deals = {"changelog", "flow", "participants", "participants/{other}"}
+    own = {"users", "users/me", "currencies", "notes", "notes/{id}", "files", "files/{id}"}
+
+    assert own | {f"deals/{{id}}/{each}" for each in under_deals} == v1
+
+
 def test_the_ledger_counts_what_pipedrive_charges(opened: Open, state: Any, served: Served) -> None:
     """Token for token, so that the share of the day is kept ("Rate limiting")."""
     ledger = LocalLedger()

@@ -190,6 +190,27 @@ class TestRequests:
             vendor.get(path).respond(json={"success": True, "data": data, **more})
             assert [()] == [page.records for page in adapter.pull(kind, None)]
 
+    def test_an_empty_page_ends_nothing_and_filters_go_with_every_page(
+        self, vendor: respx.MockRouter, adapter: Adapter
+    ) -> None:
+        """Only a missing cursor is the end (airbyte's AGENTS.md §2), and a cursor is no filter ("Pagination")."""
+        row = {"id": 9, "name": "Ana", "update_time": "2026-06-10T12:00:00Z"}
+        pages: dict[str | None, tuple[list[Any], str | None]] = {None: ([], "1"), "1": ([row], "2"), "2": ([], None)}
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            rows, following = pages[request.url.params.get("cursor")]
+            more = {"next_cursor": following}
+            return httpx.Response(200, json={"success": True, "data": rows, "additional_data": more})
+
+        route = vendor.get("/api/v2/persons").mock(side_effect=answer)
+        found = list(adapter.pull(Kind.CONTACT, '{"since":"2026-06-10T11:58:07Z"}'))
+        newest, *walk = [dict(call.request.url.params) for call in route.calls]
+
+        assert ["9"] == [record.ref.id for page in found for record in page.records]
+        assert (None, [None, "1", "2"]) == (newest.get("cursor"), [params.pop("cursor", None) for params in walk])
+        assert [walk[0]] * 3 == walk
+        assert {"limit", "sort_by", "sort_direction", "updated_since"} == set(walk[0])
+
     def test_numbers_are_numbers_to_the_last_digit(self, vendor: respx.MockRouter, adapter: Adapter) -> None:
         """v2 refuses numbers in quotes, and a float would bend amounts ("API v2 migration guide").
 

@@ -8,7 +8,8 @@ import pytest
 
 from crmbridge.errors import AuthenticationError, RefusedError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome
-from crmbridge.model.records import Kind, Ref
+from crmbridge.model.records import Kind, Position, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import FieldType, Value
 from crmbridge.plugins import AdapterSpec
 from crmbridge.ports import Adapter, FieldBinding, FieldWish
@@ -39,6 +40,42 @@ def wish(name: str, kind: FieldType, **more: Value) -> Change:
 def choose(deal: str, **after: Value) -> Change:
     edits = tuple(FieldEdit(name, None, value) for name, value in after.items())
     return make_change(deal, connection="pd", target=Ref("pd", Kind.DEAL, deal), edits=edits)
+
+
+def test_a_reason_for_losing_holds_back_nothing_but_itself(opened: Open, state: Any) -> None:
+    """It may be told of lost deals only ("Deals: Update a deal"): of a deal that is reopened, it is named as wrong."""
+    adapter = opened()
+    first = state.tables.stages[1]["pipeline_id"]
+    places = [Position(str(first), "1", status) for status in (Status.LOST, Status.OPEN)]
+    (lost,) = adapter.write([replace(choose("1", lost_reason="Price"), position=places[0])])
+    clearing = make_change(
+        "1", connection="pd", target=Ref("pd", Kind.DEAL, "1"), edits=(FieldEdit("lost_reason", "Price", None),)
+    )
+    (refused,) = adapter.write([replace(clearing, position=places[1], position_before=places[0])])
+    (reopened,) = adapter.write([replace(choose("1"), position=places[1], position_before=places[0])])
+
+    assert (Outcome.APPLIED, Outcome.APPLIED) == (lost.outcome, reopened.outcome)
+    assert (Outcome.REFUSED, ("lost_reason",)) == (refused.outcome, refused.blamed)
+    assert ("open", None) == (state.tables.deals[1]["status"], state.tables.deals[1]["lost_reason"])
+
+
+def test_what_an_account_says_of_its_stages_and_people(adapter: Adapter, state: Any) -> None:
+    """`order_nr` may begin at 0 and is no place in the list, a probability counts where its pipeline says so
+    ("Pipelines: Get all pipelines"), and users who left stay listed ("Users: Get all users")."""
+    stages = [row for row in state.tables.stages.values() if row["pipeline_id"] == 1]
+    for number, row in enumerate(reversed(stages)):
+        row.update(order_nr=number, deal_probability=40)
+    state.tables.pipelines[1]["is_deal_probability_enabled"] = False
+    left = next(iter(state.tables.users.values()))
+    left["active_flag"] = False
+    plain = adapter.describe()
+    state.tables.pipelines[1]["is_deal_probability_enabled"] = True
+    counted = adapter.describe()
+    pipelines = [next(each for each in found.pipelines if each.id == "1") for found in (plain, counted)]
+
+    assert [str(row["id"]) for row in reversed(stages)] == [stage.id for stage in pipelines[0].stages]
+    assert [{None}, {0.4}] == [{stage.probability for stage in pipeline.stages} for pipeline in pipelines]
+    assert [False] == [user.fields["active"] for user in plain.users if user.ref.id == str(left["id"])]
 
 
 class TestWhatTheAccountHas:

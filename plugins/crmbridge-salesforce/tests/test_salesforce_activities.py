@@ -61,6 +61,24 @@ def test_an_archived_task_is_read_as_it_was_pulled(org: Served, adapter: Salesfo
     assert {ref: record for ref, record in pulled.items() if ref.id != gone} == found
 
 
+@pytest.mark.parametrize("action", [Action.TASK, Action.NOTE])
+def test_an_archived_task_of_ours_is_found_by_its_marker(
+    org: Served, adapter: SalesforceAdapter, action: Action
+) -> None:
+    """A plain query does not look into the archive (Object Reference, "Task"): `undo` would think it was gone."""
+    deal = Ref("sf", Kind.DEAL, state_of(org).deal_ids()[0])
+    edits = (FieldEdit("subject", None, "Call"), FieldEdit("body", None, "x"))
+    (made,) = adapter.write([make_change("m", action=action, target=deal, edits=edits, key="m-1")])
+    assert made.ref is not None
+    state_of(org).archive_activity(made.ref.id)
+    kind = Kind.TASK if action is Action.TASK else Kind.NOTE
+    found = adapter.find(kind, "m-1", deal)
+    state_of(org).delete("Task", made.ref.id)
+
+    assert made.ref == found
+    assert None is adapter.find(kind, "m-1", deal)
+
+
 def test_tasks_and_events_are_activities(org: Served, adapter: SalesforceAdapter) -> None:
     """Both objects make one list, with the fields that every adapter fills in."""
     deal = state_of(org).deal_ids()[0]

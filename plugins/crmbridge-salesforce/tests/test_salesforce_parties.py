@@ -175,7 +175,10 @@ def test_the_statement_that_looks_for_a_company(open_adapter: Opener) -> None:
 
 
 def test_a_company_that_can_not_be_looked_for_costs_only_itself(state: State, adapter: SalesforceAdapter) -> None:
-    """A name of another CRM may be longer than a query, and was the end of all that was written with it."""
+    """A name of another CRM may be longer than a query, and was the end of all that was written with it.
+
+    4,000 characters fit in a literal, and 16,384 in a URI ("SOQL and SOSL Limits").
+    """
     changes = [make_create(Kind.COMPANY, name="x" * 20_000), make_create(Kind.COMPANY, name="Acme")]
     receipts = adapter.write([replace(change, id=name) for name, change in zip("ab", changes, strict=True)])
 

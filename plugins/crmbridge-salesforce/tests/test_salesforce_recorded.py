@@ -81,7 +81,7 @@ def test_collection_results_become_receipts(recorded: SalesforceAdapter, name: s
 @respx.mock
 def test_an_empty_query_finds_nothing(recorded: SalesforceAdapter) -> None:
     """No rows are no rows."""
-    respx.get(f"{BASE}/query").mock(return_value=reply_to("empty_query.json"))
+    respx.get(f"{BASE}/queryAll").mock(return_value=reply_to("empty_query.json"))
 
     assert None is recorded.find(Kind.TASK, "m", Ref("sf", Kind.DEAL, "006"))
 
@@ -91,7 +91,7 @@ def test_rows_of_a_query_are_read(recorded: SalesforceAdapter) -> None:
     """A recorded row is found by its id, whatever object it is of."""
     row = load("recordtype_query.json")["response"]["body"]
     row["records"][0]["Description"] = "m"
-    respx.get(f"{BASE}/query").respond(json=row)
+    respx.get(f"{BASE}/queryAll").respond(json=row)
 
     assert (
         row["records"][0]["Id"]

@@ -186,7 +186,10 @@ def test_an_unknown_stage_is_accepted(client: httpx.Client) -> None:
 
 
 def test_upserts_by_external_id(client: httpx.Client, org: Served) -> None:
-    """A new key creates, a known one changes, whatever its case; an unknown field is not found."""
+    """A new key creates, a known one changes, whatever its case; an unknown field is not found.
+
+    The key is in the path and not in the body ("sObject Rows by External ID").
+    """
     path = "sobjects/Opportunity/CrmBridge_Key__c/k-1"
     sent = {"Name": "N", "StageName": "Prospecting", "CloseDate": "2026-07-01"}
     first, second = client.patch(path, json=sent), client.patch(path.replace("k-1", "K-1"), json=sent)
@@ -196,6 +199,7 @@ def test_upserts_by_external_id(client: httpx.Client, org: Served) -> None:
     assert first.json()["id"] == client.get(path).json()["Id"]
     assert (404, "NOT_FOUND") == error(client.get("sobjects/Opportunity/Namez/foo"))
     assert (404, "NOT_FOUND") == error(client.patch(f"{path}2?updateOnly=true", json=sent))
+    assert (400, "INVALID_FIELD") == error(client.patch(path, json={**sent, "CrmBridge_Key__c": "k-1"}))
     taken = client.patch(f"sobjects/Opportunity/{other}", json={"CrmBridge_Key__c": "k-1"})
     assert (400, "DUPLICATE_VALUE") == error(taken)
 
@@ -216,6 +220,8 @@ def test_collections_answer_row_by_row(client: httpx.Client, org: Served) -> Non
     assert 400 == client.patch(path, json={"records": many}).status_code
     got = client.get(f"{path}/Opportunity", params={"ids": f"{first},006Sb0000099999", "fields": "Name"}).json()
     assert ["A", None] == [row and row["Name"] for row in got]
+    asked = client.post(f"{path}/Opportunity", json={"ids": [first] * 201, "fields": ["Name"]})
+    assert (400, "EXCEEDED_ID_LIMIT") == error(asked)
 
 
 def test_deletions_show_in_the_recycle_bin(client: httpx.Client, org: Served) -> None:

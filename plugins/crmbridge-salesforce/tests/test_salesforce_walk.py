@@ -55,6 +55,17 @@ def test_more_equal_stamps_than_a_page_come_in_bulk_too(org: Served, open_adapte
     assert "SystemModstamp = " in org.sandbox.log.matching("POST", "/jobs/query")[-1].body["query"]
 
 
+def test_what_an_automation_changes_is_seen(org: Served, adapter: SalesforceAdapter, clock: VirtualClock) -> None:
+    """It moves SystemModstamp, and LastModifiedDate need not show it (ingestr PR 695; REST "sObject Get Updated")."""
+    cursor = settle(adapter, clock)
+    deal = state_of(org).deal_ids()[0]
+    tables = state_of(org).tables
+    tables.store("Opportunity", {**tables.present("Opportunity", deal), "Amount": 7, "SystemModstamp": clock.now()})
+    clock.advance(timedelta(hours=1))
+
+    assert [deal] == list(deals(adapter.pull(Kind.DEAL, cursor)))
+
+
 def test_an_old_deal_is_not_left_out(org: Served, adapter: SalesforceAdapter) -> None:
     """A first pull has no default start date (airbyte issue 37528)."""
     oldest = min(state_of(org).deal_ids())

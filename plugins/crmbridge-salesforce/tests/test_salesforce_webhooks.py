@@ -226,7 +226,10 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
 
 
 def test_change_events_come_alone_or_several_and_wrapped() -> None:
-    """As a relay passes them on: bare, with a payload, or as CometD's data."""
+    """As a relay passes them on: bare, with a payload, or as CometD's data.
+
+    One event may be about several records (CDC Developer Guide, "Merged Change Events").
+    """
     bare, other = make_event(DEAL, "006Sb0000000002IAA"), make_event("003Sb0000000001IAA", sequenceNumber=2)
     found = read([bare, {"data": {"payload": other, "event": {"replayId": 7}}}])
 

@@ -82,7 +82,7 @@ def stubbed(open_adapter: Callable[..., SalesforceAdapter], routes: respx.MockRo
 def test_following_pages_are_asked_for_as_they_are_named(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """The path in nextRecordsUrl goes out untouched, and short or empty pages end nothing ("Query More Results")."""
     first = make_rows({"Id": "00T1", "Description": "x"}, done=False, nextRecordsUrl="/services/data/v67.0/query/01g-5")
-    routes.get(f"{BASE}/query").respond(json=first)
+    routes.get(f"{BASE}/queryAll").respond(json=first)
     empty = make_rows(done=False, nextRecordsUrl="/services/data/v67.0/query/01g-6")
     routes.get(f"{BASE}/query/01g-5").respond(json=empty)
     last = routes.get(f"{BASE}/query/01g-6").respond(json=make_rows({"Id": "00T2", "Description": "a\n\nm-1"}))
@@ -94,7 +94,7 @@ def test_following_pages_are_asked_for_as_they_are_named(stubbed: SalesforceAdap
 
 def test_the_token_stays_on_its_host(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """A nextRecordsUrl that leads elsewhere is not followed."""
-    routes.get(f"{BASE}/query").respond(
+    routes.get(f"{BASE}/queryAll").respond(
         json=make_rows(done=False, nextRecordsUrl="https://evil.example/services/data/")
     )
 
@@ -106,7 +106,7 @@ def test_an_answer_that_says_there_is_more_and_not_where_is_no_whole_one(
     stubbed: SalesforceAdapter, routes: respx.MockRouter
 ) -> None:
     """What is left out would count as never made: the task would be made a second time."""
-    routes.get(f"{BASE}/query").respond(json=make_rows({"Id": "00T1", "Description": "x"}, done=False))
+    routes.get(f"{BASE}/queryAll").respond(json=make_rows({"Id": "00T1", "Description": "x"}, done=False))
 
     with pytest.raises(RetryLaterError, match="where the rest"):
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
@@ -132,7 +132,7 @@ def test_errors_are_told_apart(
     stubbed: SalesforceAdapter, routes: respx.MockRouter, status: int, body: Any, error: type[CrmbridgeError]
 ) -> None:
     """Each error body leads to the error that says what can be done, in one line and with the CRM's words."""
-    route = routes.get(f"{BASE}/query").respond(status, json=body)
+    route = routes.get(f"{BASE}/queryAll").respond(status, json=body)
 
     with pytest.raises(error) as caught:
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
@@ -148,7 +148,7 @@ def test_a_page_that_is_not_there_may_come_of_a_wrong_address(
     stubbed: SalesforceAdapter, routes: respx.MockRouter
 ) -> None:
     """An org that is being set up answers so too; so trying later is not all that there is to do."""
-    routes.get(f"{BASE}/query").respond(404, html="<html><h1>Not found</h1></html>")
+    routes.get(f"{BASE}/queryAll").respond(404, html="<html><h1>Not found</h1></html>")
 
     with pytest.raises(RetryLaterError) as caught:
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
@@ -159,7 +159,7 @@ def test_a_page_that_is_not_there_may_come_of_a_wrong_address(
 def test_the_daily_limit_is_not_waited_for(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """Too many at once passes and is tried again; the daily allowance has the same code and does not pass."""
     too_many = [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]
-    route = routes.get(f"{BASE}/query").respond(403, json=too_many)
+    route = routes.get(f"{BASE}/queryAll").respond(403, json=too_many)
     with pytest.raises(RetryLaterError) as caught:
         stubbed.find(Kind.TASK, "m-1", Ref("sf", Kind.DEAL, DEAL))
     assert caught.value.after is not None
@@ -174,7 +174,7 @@ def test_the_daily_limit_is_not_waited_for(stubbed: SalesforceAdapter, routes: r
 def test_our_share_of_the_allowance_is_kept(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
     """When Sforce-Limit-Info says that our share is used up, nothing more is sent in this run."""
     info = {"Sforce-Limit-Info": "api-usage=90/100; per-app-api-usage=5/250(appName=crmbridge)"}
-    route = routes.get(f"{BASE}/query").respond(json=make_rows(), headers=info)
+    route = routes.get(f"{BASE}/queryAll").respond(json=make_rows(), headers=info)
     near = Ref("sf", Kind.DEAL, DEAL)
     stubbed.find(Kind.TASK, "m-1", near)
 
@@ -351,3 +351,40 @@ def test_record_types_are_pipelines(open_adapter: Callable[..., SalesforceAdapte
     assert {"default": ["Talk", "Sold"], "012Sb0000000001IAA": ["Sold"]} == found
     assert "012Sb0000000001IAA" == json.loads(route.calls.last.request.content)["records"][0]["RecordTypeId"]
     assert "acme.my.salesforce.com" == opened.describe().account
+
+
+def test_tasks_get_a_status_that_the_org_has(stubbed: SalesforceAdapter, routes: respx.MockRouter) -> None:
+    """Orgs rename theirs, and only TaskStatus tells which of them count as closed (Object Reference, "Task").
+
+    A task that is to be done says none: the org's own default counts.
+    """
+    asked = {"q": "SELECT ApiName FROM TaskStatus WHERE IsClosed = true ORDER BY SortOrder"}
+    routes.get(f"{BASE}/query", params=asked).respond(json=make_rows({"ApiName": "Erledigt"}, {"ApiName": "Weg"}))
+    made = routes.post(f"{BASE}/composite/sobjects").respond(json=[{"id": "00T1", "success": True, "errors": []}])
+    edits = (FieldEdit("subject", None, "Call"), FieldEdit("body", None, "x"))
+    rows = []
+    for action in (Action.NOTE, Action.TASK):
+        stubbed.write([make_change(1, action=action, target=Ref("sf", Kind.DEAL, DEAL), edits=edits)])
+        rows += json.loads(made.calls.last.request.content)["records"]
+
+    assert ["Erledigt", None] == [row.get("Status") for row in rows]
+
+
+def test_the_rest_of_a_look_into_the_recycle_bin_is_asked_for_as_it_is_named(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter
+) -> None:
+    """`nextRecordsUrl` of a queryAll says `query`, and that is right ("QueryAll More Results")."""
+    fields = [make_field("IsDeleted", "boolean"), make_field("IsClosed", "boolean"), make_field("IsWon", "boolean")]
+    routes.get(f"{BASE}/sobjects/Opportunity/describe").respond(json=make_describe(*fields))
+    routes.get(f"{BASE}/query").respond(json=make_rows())
+    gone = [{"Id": f"006Sb000000000{n}IAA", "SystemModstamp": "2026-06-10T11:00:00.000+0000"} for n in (1, 2)]
+    first = make_rows(gone[0], done=False, nextRecordsUrl="/services/data/v67.0/query/01g-1")
+
+    def look(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=first if "IsDeleted" in request.url.params["q"] else make_rows())
+
+    routes.get(f"{BASE}/queryAll").mock(side_effect=look)
+    routes.get(f"{BASE}/query/01g-1").respond(json=make_rows(gone[1]))
+    pages = list(stubbed.pull(Kind.DEAL, '{"at":"2026-06-10T10:00:00Z"}'))
+
+    assert [each["Id"] for each in gone] == [stone.ref.id for page in pages for stone in page.tombstones]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -159,12 +159,13 @@ class Lookup(Struct, frozen=True, kw_only=True):
         return found
 
     def _start(self, kind: Kind) -> str | None:
+        # What did not change lately was not made lately. People and imports set `createdate`, and `hs_createdate` is
+        # empty for companies and contacts (airbyte source-hubspot, expected_records).
         if kind not in self._starts:
-            before = str(int((self.now() - OVERLAP).timestamp() * 1000))
-            # Of these two types `hs_createdate` is empty, and `createdate` can be put back: what was not changed
-            # since then was surely made before it.
-            known = [{"propertyName": TYPES[kind][0].modified, "operator": "LTE", "value": before}]
-            if newest := self._search(kind, known, "DESCENDING", 1):
+            theirs = self.now() - timedelta(milliseconds=self.api.apart or 0)  # a search has just said how far apart
+            before = str(int((theirs - OVERLAP).timestamp() * 1000))
+            settled = [{"propertyName": TYPES[kind][0].modified, "operator": "LTE", "value": before}]
+            if newest := self._search(kind, settled, "DESCENDING", 1):
                 self._starts[kind] = str(newest[0]["id"])
         return self._starts.get(kind)
 

@@ -69,9 +69,9 @@ PATHS: Mapping[str, Mapping[str, Call]] = {
     }
 }
 
-# What an OAuth app must be granted for all ("Scopes and permissions explanations"); notes and files ride on deals, the
-# changelog and the flow of a deal do not.
+# What an OAuth app must be granted for all ("Scopes and permissions explanations"); notes and files ride on deals.
+# Histories alone go by another scope (API v1, `security` of both calls).
 SCOPES = frozenset(
-    {"base", "deals:full", "activities:full", "contacts:full", "users:read", "deal-fields:full", "recents:read"}
+    {"base", "deals:full", "activities:full", "contacts:full", "users:read", "recents:read", "deal-fields:full"}
 )
 FIELD_SCOPES = frozenset({"contact-fields:full"})  # of organizations' fields, for reports that write figures there

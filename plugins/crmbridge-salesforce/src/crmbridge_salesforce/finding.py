@@ -83,8 +83,10 @@ class Finder:
                 yield str(row["Id"])
 
     def _tasks(self, marker: str, near: Ref) -> Iterator[str]:
+        """Look through the tasks on a record, archived ones too (Object Reference, "Task")."""
         column = "WhoId" if near.kind is Kind.CONTACT else "WhatId"
-        where = f"{column} = {text(near.id)}"
-        for row in self._org.query(select(["Id", "Description"], "Task", where=where, order="Id")):
+        where = f"{column} = {text(near.id)} AND IsDeleted = false"
+        statement = select(["Id", "Description"], "Task", where=where, order="Id")
+        for row in self._org.query(statement, deleted_too=True):
             if has_marker(row.get("Description"), marker):
                 yield str(row["Id"])

@@ -42,17 +42,19 @@ def value_of(state: HubSpotState, record: CrmObject, name: str) -> str | None:
     return None
 
 
+def _made(record: CrmObject) -> str | None:
+    """Give when a record was made; companies and contacts have no value there (recorded, airbyte source-hubspot)."""
+    return None if record.kind.name in {"companies", "contacts"} else stamp(record.created_at)
+
+
 def _modified(record: CrmObject, name: str) -> str | None:
     return stamp(record.modified_at) if name == record.kind.modified else None
-
-
-_WITHOUT_MADE = ("companies", "contacts")  # they have the property hs_createdate, and never a value of it
 
 
 _EVERYWHERE: dict[str, Callable[[CrmObject], str | None]] = {
     "hs_object_id": lambda record: record.id,
     "hs_updated_by_user_id": lambda record: record.edited_by,
-    "hs_createdate": lambda record: None if record.kind.name in _WITHOUT_MADE else stamp(record.created_at),
+    "hs_createdate": _made,
     "createdate": lambda record: stamp(record.created_at),
     "hs_lastmodifieddate": lambda record: _modified(record, "hs_lastmodifieddate"),
     "lastmodifieddate": lambda record: _modified(record, "lastmodifieddate"),
@@ -131,7 +133,7 @@ def show(
     shown: dict[str, Any] = {
         "id": record.id,
         "properties": {n: values[n] for n in sorted(values) if values[n] is not None or unset == "null"},
-        "createdAt": stamp(record.created_at),
+        "createdAt": value_of(state, record, "createdate"),  # also where people back-dated it (recorded)
         "updatedAt": stamp(record.modified_at),
         "archived": record.archived_at is not None,
     }

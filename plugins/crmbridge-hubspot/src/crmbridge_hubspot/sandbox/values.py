@@ -26,7 +26,7 @@ class BadValueError(Exception):
 
 
 def take(prop: Property, value: Any, before: str) -> str:
-    """Turn a value from a request into what is stored; "" clears. Raises BadValueError."""
+    """Turn a value from a request into what is stored; "" clears, null need not. Raises BadValueError."""
     text = _as_text(value)
     if text == "":
         return ""
@@ -36,8 +36,6 @@ def take(prop: Property, value: Any, before: str) -> str:
 
 def _as_text(value: Any) -> str:
     match value:
-        case None:
-            return ""
         case bool():
             return "true" if value else "false"
         case int() | float() | Decimal():

@@ -163,7 +163,7 @@ class PipedriveState:
 
     def _close(self, deal: Row, status: str, changes: Row) -> None:
         """Set what belongs to being won, lost or open; the reason for losing is only taken on lost deals."""
-        if changes.get("lost_reason") and status != "lost":
+        if "lost_reason" in changes and status != "lost":
             raise invalid("lost_reason: Allowed only when the status is lost")
         for name, needed in (("won_time", {"won"}), ("lost_time", {"lost"}), ("close_time", {"won", "lost"})):
             if changes.get(name) and status not in needed:

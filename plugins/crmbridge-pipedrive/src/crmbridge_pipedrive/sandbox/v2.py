@@ -25,6 +25,7 @@ STATUSES = {"open", "won", "lost", "deleted"}
 DEAL_FILTERS = ("owner_id", "person_id", "org_id", "pipeline_id", "stage_id")
 DEAL_EXTRAS = ("status", "include_fields", "custom_fields", "include_option_labels", "include_labels")
 DEALS = ListRules(filters=DEAL_FILTERS, others=DEAL_EXTRAS)
+ARCHIVED = ListRules(filters=DEAL_FILTERS, others=DEAL_EXTRAS[:3])  # without labels ("Deals: Get all archived deals")
 
 
 def add_routes(router: Router) -> None:
@@ -107,7 +108,7 @@ def _list_deals(state: PipedriveState, request: Request, *, archived: bool) -> R
     if "deleted" in wanted:
         oldest = stamp(state.clock.now() - KEPT)
         rows = [r for r in rows if r["status"] != "deleted" or r["update_time"] > oldest]
-    page, following = list_page(rows, request, DEALS)
+    page, following = list_page(rows, request, ARCHIVED if archived else DEALS)
     return _list(deal_rows(state.tables, page, request), following)
 
 

@@ -83,6 +83,8 @@ async def get_rows(call: Call) -> Response:
         ids, names = call.query("ids").split(","), call.query("fields").split(",")
     if not isinstance(ids, list) or not isinstance(names, list) or not names:
         raise ApiError("JSON_PARSER_ERROR", "ids and fields are needed")
+    if len(ids) > MOST_ROWS:
+        raise ApiError("EXCEEDED_ID_LIMIT", f"at most {MOST_ROWS} records fit in one request")
     one = call.object
     columns = [one.column(str(name)) for name in names]
     if None in columns:

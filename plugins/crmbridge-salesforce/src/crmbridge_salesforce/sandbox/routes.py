@@ -285,6 +285,8 @@ def _large(call: Call) -> Response:
 async def upsert(call: Call) -> Response:
     """Change the row with an external id, or create it."""
     rows, sent = _matching(call), await call.row()
+    if call.part("field").lower() in map(str.lower, sent):
+        raise ApiError("INVALID_FIELD", f"The {call.part('field')} field should not be specified in the sobject data.")
     if len(rows) > 1:
         return _several(call, rows)
     result = {"success": True, "errors": []}
