@@ -133,7 +133,7 @@ def decide(site: Site, asked: Asked) -> Response:
             raise PlanStaleError("The values changed since they were shown", advice="Look at them again.")
         side = asked.form.get("take")
         decision = take(item, side) if side else give(workspace, item, asked.form.get("value", ""))
-        resolve(workspace, [decision])
+        resolve(workspace, [decision], by=asked.by)
     return go(with_query("/waiting", decided=1, page=asked.number if asked.number > 1 else None))
 
 
