@@ -78,12 +78,12 @@ def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.model.changes import Outcome  # noqa: PLC0415  the same
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
     from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
-    from crmbridge.services.answers.overview import under_way  # noqa: PLC0415  the same
+    from crmbridge.services.answers.overview import entries_of, under_way  # noqa: PLC0415  the same
     from crmbridge.services.by_hand.undoing import find_run  # noqa: PLC0415  the same
 
     run = find_run(workspace, text)
     now = under_way(workspace, [run])
-    entries = list(workspace.store.journal.entries(run.id))
+    entries = entries_of(workspace, run)
     changes = [entry.change for entry in entries]
     say, names = speech_of(workspace, changes), names_for(workspace, changes)
     rows: list[list[Part]] = [
@@ -190,6 +190,8 @@ def _list_of(named: object, say: Speech) -> str:
 
 
 def _outcome(entry: JournalEntry, say: Speech) -> Part:
+    from crmbridge.services.answers.overview import INTENDED  # noqa: PLC0415  imports are paid by their users
+
     if entry.outcome is None:
-        return dim(say("log_intended"))
+        return dim(say.named("outcome", INTENDED))
     return Tinted(say.named("outcome", entry.outcome), Tone.GOOD if entry.outcome.value == "applied" else Tone.BAD)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from starlette.responses import Response
 
-from crmbridge.services.answers.overview import newest_runs
+from crmbridge.services.answers.overview import entries_of, newest_runs
 from crmbridge.web.site import Asked, Site, message, page, part_of
 from crmbridge.web.views.changes import done, names_told, written_to
 from crmbridge.web.views.deals import edits_in_words
@@ -39,10 +37,9 @@ def one(site: Site, asked: Asked) -> Response:
     run = next((run for run in site.workspace.store.runs.runs(MOST) if run.id == id_), None)
     if run is None:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
-    journal = site.workspace.store.journal
-    total = sum(entry.outcome is not None for entry in journal.entries(id_))
-    part = part_of(total, asked.number, ROWS)
-    entries = list(islice((e for e in journal.entries(id_) if e.outcome is not None), part.start, part.last))
+    ended = [entry for entry in entries_of(site.workspace, run) if entry.outcome is not None]
+    part = part_of(len(ended), asked.number, ROWS)
+    entries = ended[part.start : part.last]
     names = names_told(site, [entry.change for entry in entries], t)
     rows = []
     for entry in entries:
