@@ -80,7 +80,7 @@ def _contacts(wanted: ContactRule, case: Case) -> Answer:
     why = f" {untitled} without a title, so this can't be decided." if judgement is Judgement.UNKNOWN else ""
     return Answer(
         judgement=judgement,
-        message=f"{len(fitting)} of the {wanted.at_least} {_contacts_in_words(wanted, case)} are linked.{why}",
+        message=f"{min(len(fitting), wanted.at_least)} of the {wanted.at_least} {_contacts_in_words(wanted, case)} are linked.{why}",
         missing=() if holds else ("contacts",),
         passed=len(fitting),
         value=tuple(sorted(map(_name, fitting))),
