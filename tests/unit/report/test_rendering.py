@@ -20,6 +20,8 @@ from crmbridge.model.figures import ChartKind, Coverage, Figure, Measured, Row, 
 from crmbridge.model.process import Measure
 from crmbridge.model.replacing import replace
 from crmbridge.report import render
+from crmbridge.report.wording import against_target, target, value
+from crmbridge.report.words import words_of
 from crmbridge.testing.factories import NOON
 from crmbridge.testing.figures import (
     make_count,
@@ -99,6 +101,16 @@ def test_numbers_stand_with_definition_denominator_and_target() -> None:
     assert "Deals 120 Open 80 Won 9 Lost 31 History for 118 of 120, back to 2026-03-12." in text
     assert "| Deals won | 22% | ≥ 25% | ✗ missed | 9 of 40 |" in document.markdown
     assert "120 deals: 80 open, 9 won, 31 lost. History for 118 of 120" in document.markdown
+
+
+def test_what_rounds_to_its_target_and_misses_it_says_so() -> None:
+    """85% against at least 85% would read as a fault of the report."""
+    each = make_indicator_figure(measure="win_rate", figure=make_share(9, 40), target="25%", met=False, comparable=True)
+    missed = replace(each, figure=replace(each.figure, value=0.2496))
+
+    assert ("25%", "≥ 25%") == (value(missed.figure, words_of("en")), target(missed, words_of("en")))
+    assert "✗ just missed" == against_target(missed, words_of("en")).text
+    assert "✗ missed" == against_target(each, words_of("en")).text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -81,7 +82,7 @@ def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Rep
 
     if out is not None:
         save_plan(plan, out)
-        lines = [*lines, [say("plan_saved"), dim(f"crmbridge apply {out}"), say("plan_saved_for")]]
+        lines = [*lines, [say("plan_saved"), dim(f"crmbridge apply {quote(str(out))}"), say("plan_saved_for")]]
     code = NEEDS_PERSON if plan.blocked else 0
     return Reply(
         result={"plan": plan_to_json(plan), "saved": str(out) if out else None},
