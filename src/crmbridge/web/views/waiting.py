@@ -169,9 +169,14 @@ def _open(site: Site, group: Sequence[Waiting], names: Names, t: Words) -> Open:
     )
 
 
+def value_of(item: Blocked, connection: str, names: Names, t: Words) -> str:
+    """Write what a side holds in the words that people use."""
+    value = item.values[connection]
+    return t.value(value) if value is None or not isinstance(value, str | tuple) else called(names, item.name, value)
+
+
 def _side(item: Blocked, connection: str, names: Names, t: Words) -> Side:
-    value, edited = item.values[connection], item.edited.get(connection)
-    shown = t.value(value) if value is None or not isinstance(value, str | tuple) else called(names, item.name, value)
+    shown, edited = value_of(item, connection, names, t), item.edited.get(connection)
     if edited is None:
         said = ""
     elif edited.by:
