@@ -86,6 +86,20 @@ def test_the_history_says_who_decided_what(asking: Shop) -> None:
     assert "It wrote nothing to a CRM." in shown
 
 
+def test_a_decision_is_not_undone_as_if_it_had_been_written(asking: Shop) -> None:
+    """No CRM was written to, and the decision stands: whoever asks for an undo is told both."""
+    (one,) = waiting(asking)
+    run = asking.call("conflicts", "resolve", one["id"], "--take", "south", "--json").document["result"]["run"]
+    said = asking.call("undo", run, "--yes")
+    pulled = asking.call("undo", asking.call("history", "--json").document["result"]["runs"][-1]["id"], "--yes")
+
+    assert (0, 0) == (said.code, pulled.code)
+    assert "That run wrote nothing to a CRM, so there is nothing to undo." in said.out
+    assert "What was decided, linked or waived by it stays" in said.out
+    assert "That run wrote nothing to a CRM" in pulled.out
+    assert "stays" not in pulled.out
+
+
 def test_the_history_says_what_people_linked_and_waived(shop: Shop) -> None:
     """These runs write nothing either, and are there to be looked up."""
     shop.call("run")
