@@ -25,6 +25,12 @@ def grouped(number: str, language: str) -> str:
     return number.translate(str.maketrans(",.", ".,")) if language == "pt" else number
 
 
+def about(count: object, key: str, texts: Mapping[str, str]) -> str:
+    """Give the words about so many: of one, those of `KEY_one` where there are such."""
+    one = f"{key}_one"
+    return texts[one if count == 1 and one in texts else key]
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage; what is not all does not read 100, what is not nothing does not read 0."""
     whole = min(99, max(1, round(share * 100))) if 0 < share < 1 else round(share * 100)

@@ -30,7 +30,7 @@ def test_a_plan_over_the_limit_is_not_written_at_all(shop: Shop, command: list[s
     said = shop.call(*command, "--max-changes", "3")
 
     assert 7 == said.code
-    assert "The plan has 4 changes, more than --max-changes 3 allows; nothing of it was written" in said.err
+    assert "The plan has more changes (4) than --max-changes 3 allows; nothing of it was written" in said.err
     assert "--select" in said.err
     assert 4 == len(planned(shop))
     assert 0 == shop.call(*command, "--max-changes", "4", "--max-deletes", "0").code

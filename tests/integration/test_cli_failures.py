@@ -219,7 +219,27 @@ def test_a_run_that_is_under_way_is_told_from_one_that_was_killed(shop: Shop) ->
     assert ("still running" in said_during, "was killed" in said_during) == (True, False)
     assert ("still running" in said_after, "was killed" in said_after) == (False, True)
     assert ("1 applied" in said_during, "1 applied" in said_after) == (True, True)
+    assert "1 intended" in said_after
     assert "The next run looks up what it had sent" in one
+
+
+def test_what_became_of_what_a_killed_run_sent_stands_with_it(shop: Shop) -> None:
+    """The next run reads it back; whoever looks the killed one up finds the answer there."""
+    shop.call("pull")
+    shop.trouble("south", "hang in write")
+    with shop.start("run") as process:
+        wait_until((shop.folder / "south.hanging").exists)
+        process.kill()
+        process.wait(PATIENCE)
+    killed = shop.call("history", "--json").document["result"]["runs"][0]["id"]
+    shop.heal("south")
+    assert 0 == shop.call("run").code
+    listed = next(line for line in shop.call("history").out.splitlines() if killed in line)
+    one = shop.call("history", killed, "--json").document["result"]["journal"]
+
+    assert "was killed" in listed
+    assert "intended" not in listed
+    assert {entry["change"]["id"] for entry in one} == {entry["change"]["id"] for entry in one if "outcome" in entry}
 
 
 @pytest.mark.parametrize(

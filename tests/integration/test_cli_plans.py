@@ -112,9 +112,9 @@ def test_secret_files_are_found_from_the_projects_folder(shop: Shop, monkeypatch
 
 
 def test_a_saved_plan_is_what_is_applied(shop: Shop, tmp_path: Path) -> None:
-    """The file is its owner's alone, and apply makes exactly its changes."""
-    file = tmp_path / "plan.json"
-    assert "Saved." in shop.call("plan", "--out", str(file)).out
+    """The file is its owner's alone, and apply makes exactly its changes: by the command that was shown."""
+    file = tmp_path / "the plan.json"
+    assert f"Saved. crmbridge apply '{file}' writes" in shop.call("plan", "--out", str(file)).out
     wanted = {change["id"] for change in json.loads(file.read_text("utf-8"))["changes"]}
     done = shop.call("apply", str(file), "--yes", "--json").document["result"]["applied"]
 

@@ -25,6 +25,35 @@ def test_a_report_is_saved_where_it_is_wanted(shop: Shop, tmp_path: Path) -> Non
     assert {"indicators.html", "indicators.md"} == {path.name for path in (tmp_path / "here").iterdir()}
 
 
+@pytest.mark.parametrize("name", ["r.html", "r.md", "R.CSV", "r.json", "r.xlsx", "r.parquet"])
+def test_a_name_that_ends_as_a_report_does_is_that_file(shop: Shop, tmp_path: Path, name: str) -> None:
+    """As with a sink, it is no folder of that name; the ending says the form."""
+    shop.call("run")
+    said = shop.call("report", "--out", str(tmp_path / "new" / name), "--json").document
+
+    assert [str(tmp_path / "new" / name)] == said["result"]["files"]
+    assert (tmp_path / "new" / name).is_file()
+
+
+def test_one_file_holds_one_report_in_its_own_form(shop: Shop, tmp_path: Path) -> None:
+    """Anything else is said before a figure is computed; a folder that is there is a folder, whatever it is called."""
+    shop.setting("reports: [{name: weekly}, {name: monthly}]\n")
+    shop.call("run")
+    out = tmp_path / "r.html"
+    two = shop.call("report", "--out", str(out))
+    other = shop.call("report", "weekly", "--format", "csv", "--out", str(out))
+    (tmp_path / "notes.txt").write_text("mine", "utf-8")
+    file = shop.call("report", "weekly", "--out", str(tmp_path / "notes.txt"))
+
+    assert (2, 2, 2) == (two.code, other.code, file.code)
+    assert "r.html is one file, and there are 2 reports: name one of them, or give a folder." in two.err
+    assert "--format csv is not what r.html is called; leave --format out, or name the file otherwise." in other.err
+    assert "notes.txt is a file" in file.err
+    out.mkdir()
+    assert 0 == shop.call("report", "weekly", "--format", "csv", "--out", str(out)).code
+    assert ["weekly.csv"] == [path.name for path in out.iterdir()]
+
+
 @pytest.mark.parametrize(
     ("form", "begins"), [("html", "<!DOCTYPE html>"), ("markdown", "# Indicators"), ("json", "{"), ("csv", "part,id,")]
 )

@@ -73,6 +73,49 @@ def test_a_decision_is_carried_out_by_the_next_run(asking: Shop, options: list[s
     assert "conflicts" in commands
 
 
+def test_the_history_says_who_decided_what(asking: Shop) -> None:
+    """In the list by its number, and of one run with the field, the deal and the value."""
+    (one,) = waiting(asking)
+    run = asking.call("conflicts", "resolve", one["id"], "--take", "south", "--by", "Ann Lee", "--json").document
+    listed = next(line for line in asking.call("history").out.splitlines() if "conflicts" in line)
+    shown = asking.call("history", run["result"]["run"]).out
+
+    assert listed.endswith("1 decided, by Ann Lee")
+    assert "1 decided, by Ann Lee" in shown
+    assert 'amount of "Rollout": 10,000 EUR' in shown
+    assert "It wrote nothing to a CRM." in shown
+
+
+def test_a_decision_is_not_undone_as_if_it_had_been_written(asking: Shop) -> None:
+    """No CRM was written to, and the decision stands: whoever asks for an undo is told both."""
+    (one,) = waiting(asking)
+    run = asking.call("conflicts", "resolve", one["id"], "--take", "south", "--json").document["result"]["run"]
+    said = asking.call("undo", run, "--yes")
+    pulled = asking.call("undo", asking.call("history", "--json").document["result"]["runs"][-1]["id"], "--yes")
+
+    assert (0, 0) == (said.code, pulled.code)
+    assert "That run wrote nothing to a CRM, so there is nothing to undo." in said.out
+    assert "What was decided, linked or waived by it stays" in said.out
+    assert "That run wrote nothing to a CRM" in pulled.out
+    assert "stays" not in pulled.out
+
+
+def test_the_history_says_what_people_linked_and_waived(shop: Shop) -> None:
+    """These runs write nothing either, and are there to be looked up."""
+    shop.call("run")
+    shop.call("links", "split", "south:d16")
+    shop.call("links", "join", "north:d16", "south:d16")
+    found = shop.call("findings", "--json").document["result"]["findings"][0]["id"]
+    shop.call("findings", "waive", found, "--by", "Ann Lee", "--why", "a pilot", "--until", "30d")
+    shop.call("findings", "unwaive", found, "--by", "Bo")
+    said = shop.call("history").out
+
+    assert "split south:d16" in said
+    assert "joined north:d16, south:d16" in said
+    assert f"waived {found}, by Ann Lee" in said
+    assert f"took back the waiver of {found}, by Bo" in said
+
+
 def test_all_are_decided_for_one_side_after_asking(asking: Shop) -> None:
     """Without a terminal it must be told yes."""
     assert 13 == asking.call("conflicts", "resolve", "--all", "--take", "north").code
@@ -92,6 +135,7 @@ def test_all_are_decided_for_one_side_after_asking(asking: Shop) -> None:
         (["resolve", "x", "--take", "north", "--value", "1"], 2, "--take CONNECTION or --value TEXT"),
         (["resolve", "--all", "--value", "1"], 2, "which side"),
         (["list", "--take", "north"], 2, "are for `conflicts resolve`"),
+        (["retry", "--all", "--by", "Ann Lee"], 2, "are for `conflicts resolve`"),
         (["retry", "x", "--take", "north"], 2, "are for `conflicts resolve`"),
         (["show", "--all"], 2, "--all is for"),
         (["retry"], 2, "by its id, or give --all"),

@@ -79,6 +79,11 @@ def test_a_process_that_dies_is_told() -> None:
     assert "SIGKILL" in caught.value.advice
 
 
+def test_what_ends_whoever_asks_is_theirs_to_end() -> None:
+    """Ctrl-C and `timeout` signal a whole group; else it dies first, and is told as a fault."""
+    assert os.getpgrp() != elsewhere(os.getpgrp)
+
+
 def test_what_nobody_wants_any_more_is_ended_and_nothing_else_begins(tmp_path: Path) -> None:
     """As when the page is closed while its figures are counted, which may take minutes."""
     asker, said, begun = Asker(), [], time.monotonic()

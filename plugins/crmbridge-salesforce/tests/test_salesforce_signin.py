@@ -191,6 +191,7 @@ def test_a_given_token_that_expired_is_said(org: Served, signed_in: Opener) -> N
     ("error", "words", "advice"),
     [
         ("invalid_grant", "expired authorization code", "clock"),
+        ("invalid_grant", "audience is invalid", "jwt.audience: https://test.salesforce.com"),
         ("invalid_grant", "user hasn't approved this consumer", "Pre-authorise"),
         ("app_not_found", "External client app is not installed in this org", "My Domain"),
         ("invalid_client_id", "client identifier invalid", "client_id"),

@@ -58,6 +58,8 @@ def answer_runs(workspace: Workspace, runs: Sequence[Ran]) -> Reply:
 
 def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code: int) -> Reply:
     """Answer with a plan that was just made, and where it was saved."""
+    from shlex import quote  # noqa: PLC0415  a quiet run saves no plan
+
     cycle = ran.cycle
     if cycle is None or cycle.plan is None:
         raise TypeError("a run that plans has a plan")
@@ -68,7 +70,7 @@ def answer_plan(workspace: Workspace, ran: Ran, *, saved: Path | None, exit_code
         lines += error_lines(connection, error)
     lines += [say.counted("plan_unread", one.problems, name=one.connection) for one in cycle.pulled if one.problems]
     if saved is not None:
-        lines.append([say("plan_saved"), dim(f"crmbridge apply {saved}"), say("plan_saved_for")])
+        lines.append([say("plan_saved"), dim(f"crmbridge apply {quote(str(saved))}"), say("plan_saved_for")])
     elif cycle.plan.changes:
         lines.append(dim(say("plan_anew")))
     result: dict[str, Any] = {"run": cycle.run, "plan": plan_to_json(cycle.plan), "summary": cycle.summary()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from crmbridge.languages import catalogue, grouped
+from crmbridge.languages import about, catalogue, grouped
 from crmbridge.model.findings import Finding, Verdict
 from crmbridge.model.values import Value, show
 
@@ -47,8 +47,7 @@ class Speech(Struct, frozen=True):
 
     def counted(self, key: str, count: int, **values: object) -> str:
         """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
-        one = f"{key}_one"
-        return self(one if count == 1 and one in self.texts else key, n=self.number(count), **values)
+        return about(count, key, self.texts).format_map({"n": self.number(count), **values})
 
     def number(self, count: int) -> str:
         """Write a count with grouped thousands."""

@@ -17,6 +17,7 @@ from crmbridge.services.answers.naming import Names, names_for
 
 if TYPE_CHECKING:
     from crmbridge.ports import Waiting
+    from crmbridge.services.by_hand.resolving import Decision
     from crmbridge.services.workspace import Workspace
 
 
@@ -44,6 +45,15 @@ def waiting_lines(workspace: Workspace, found: Sequence[Waiting], now: datetime)
         rows.append(_because(one.item, say))
         yield from table(rows, indent=4)
         yield ""
+
+
+def decided_lines(workspace: Workspace, decisions: Sequence[Decision]) -> Iterator[Line]:
+    """Say of each decision which field of which deal it is about, and the value."""
+    names, say = names_for(workspace, [], [one.item for one in decisions]), speech_of(workspace)
+    for one in decisions:
+        deal = deal_name(one.item.deal, names.deals, say)
+        value = value_shown(one.item, one.value, names, say)
+        yield [strong(say.field(one.item.name)), say("decided_value", deal=deal, value=value)]
 
 
 def full_lines(workspace: Workspace, one: Waiting, now: datetime) -> Iterator[Line]:

@@ -60,7 +60,7 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
-_PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it asks for
+PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it asks for
     r"^[a-z][a-z0-9_]*$": "small letters, digits and _, beginning with a letter",
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$": "small letters, digits and _, with one dot at most",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable, in letters, digits and _",
@@ -70,6 +70,14 @@ _PATTERNS: Mapping[str, str] = {  # regular expression of the model -> what it a
     r"\S": "some words",
     r"^(sqlite:///.|postgres.*://)": "sqlite:///path/to/state.db, or postgresql://host/database",
     r"^https?://[^\s/]+": "an address that begins with https:// or http://",
+    r"^https://[^\s/]+/?$": "https:// and a host, with nothing behind it",
+    r"^[A-Za-z0-9.-]+$": "the name of a host, such as crm.example.com, without https:// and port",
+    r"^[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)*$": "a name of letters, digits and -, without https:// and slashes",
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": "a name of small letters, digits and -, without https:// and dots",
+    r"^[A-Za-z0-9_.-]+$": "letters, digits, _, . and -",
+    r"^\d{2,3}\.0$": "a version in quotes, such as '67.0'",
+    r"^00D[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?$": "15 or 18 letters and digits, beginning with 00D",
+    r"^([a-z][a-z0-9_]*|[^@\s]+@[^@\s]+)$": "a name in small letters, such as one under people:, or an e-mail address",
     r"^(newest|ask|only_if_empty|prefer: *[a-z][a-z0-9_]*)$": (
         "newest, ask, only_if_empty, or 'prefer: CONNECTION' in quotes"
     ),
@@ -169,7 +177,7 @@ def _wrong_choice(value: Any, context: Mapping[str, Any]) -> _Said:
 
 
 def _wrong_name(value: Any, context: Mapping[str, Any]) -> _Said:
-    wanted = _PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
+    wanted = PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
     return _Said("wrong-name", f"{show_value(value)} is not written as it must be: {wanted}")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pickle
 import resource
-import signal
 import subprocess
 import sys
 import threading
@@ -81,7 +80,8 @@ def elsewhere(function: Callable[Given, Answer], *given: Given.args, **named: Gi
 def _asked(question: bytes) -> bytes:
     """Give what another process answers; raises CalledProcessError for one that fails, or was ended."""
     command, pipe, asker = [sys.executable, "-m", __name__], subprocess.PIPE, _asker.get()
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603  our own program
+    # In a group of its own: a signal to ours, such as Ctrl-C, is for us alone, who end it then.
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0) as process:  # noqa: S603  our own program
         try:
             if asker is not None:
                 asker.note(process)
@@ -120,7 +120,6 @@ def _advice(error: Exception) -> str:
 
 
 def _answer() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller has it, too, and ends us
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed must not get among the answer
     function, given, named = pickle.load(sys.stdin.buffer)  # noqa: S301  our own process wrote it

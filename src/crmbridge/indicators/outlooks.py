@@ -26,6 +26,7 @@ from crmbridge.indicators.survival import (
     spans,
     survivals,
 )
+from crmbridge.languages import about
 from crmbridge.model.figures import ChartKind, Column, Curve, Figure, Interval, Measured, Row, Unit
 from crmbridge.model.process import Measure
 from crmbridge.model.replacing import replace
@@ -255,7 +256,8 @@ class _Told(Struct, frozen=True):
         return parts
 
     def _caution(self, name: str, **values: object) -> str:
-        return fill(self.shown.words.cautions[name], {key: str(value) for key, value in values.items()})
+        text = about(values.get("deals"), name, self.shown.words.cautions)
+        return fill(text, {key: str(value) for key, value in values.items()})
 
     # ── Rows ────────────────────────────────────────────────────────────────────────────────────────────
 

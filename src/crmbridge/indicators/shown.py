@@ -12,6 +12,7 @@ from crmbridge.indicators.measures import MEASURES, Raw
 from crmbridge.indicators.options import Options, Period
 from crmbridge.indicators.periods import written
 from crmbridge.indicators.words import Words
+from crmbridge.languages import about
 from crmbridge.model.figures import ChartKind, Column, Measured, Row
 from crmbridge.model.process import Process
 
@@ -40,7 +41,7 @@ class Shown(Struct, frozen=True, kw_only=True):
             chart=ChartKind.LINES if only_periods else spec.chart,
             charted=spec.charted,
             headline=spec.main(total) if total else None,
-            cautions=tuple(self.words.words[key].format(value) for key, value in cautions.items()),
+            cautions=tuple(about(value, key, self.words.words).format(value) for key, value in cautions.items()),
         )
 
     def stage(self, stage_id: str) -> str:

@@ -107,7 +107,7 @@ def _coverage(card: Scorecard, words: Words) -> str:
     if not counts.deals:
         return ""
     numbers = {name: words.number(getattr(counts, name)) for name in ("deals", "open", "won", "lost")}
-    return words("coverage", **numbers) + _history(card, words)
+    return words.counted("coverage", counts.deals, **numbers) + _history(card, words)
 
 
 _MARKED = re.compile(r"([\\`*_{}\[\]<>#|~&!])")

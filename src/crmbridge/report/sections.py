@@ -58,7 +58,7 @@ def measure_table(measured: Measured, words: Words) -> Table:
     shown = measured.rows[:MOST_ROWS]
     rows = tuple(_measure_row(row, measured, words) for row in shown)
     left = len(measured.rows) - len(rows)
-    more = words("more_rows", n=words.number(left)) if left else ""
+    more = words.counted("more_rows", left) if left else ""
     columns = (measured.rows_are, *names)
     return Table(caption=measured.name, columns=columns, rows=rows, more=more, heads=_heads(shown))
 

@@ -97,5 +97,6 @@ def against_target(each: IndicatorFigure, words: Words) -> Cell:
     if each.met is None:
         return Cell(words("no_data"))
     if not each.met:
-        return Cell(words("missed"), tone="bad")
+        reads_as_met = target(each, words) == f"{_sense(each)} {value(each.figure, words)}"  # as both are rounded
+        return Cell(words("just_missed" if reads_as_met else "missed"), tone="bad")
     return Cell(words("near"), tone="caution") if each.near else Cell(words("met"), tone="good")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from crmbridge.languages import LANGUAGES, base, catalogue, grouped, percent, tag
+from crmbridge.languages import LANGUAGES, about, base, catalogue, grouped, percent, tag
 from crmbridge.model.figures import Unit
 
 NOTHING = "–"  # noqa: RUF001  the dash that stands where there is no number
@@ -35,6 +35,10 @@ class Words(Struct, frozen=True):
     def __call__(self, key: str, **values: object) -> str:
         """Give a word or sentence with its values filled in."""
         return self.texts[key].format_map(values) if values else self.texts[key]
+
+    def counted(self, key: str, count: int, **values: object) -> str:
+        """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
+        return about(count, key, self.texts).format_map({"n": self.number(count), **values})
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Write a number with grouped thousands; a dash for none."""

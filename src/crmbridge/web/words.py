@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from crmbridge.languages import LANGUAGES, base, catalogue, grouped, tag
+from crmbridge.languages import LANGUAGES, about, base, catalogue, grouped, tag
 from crmbridge.model.values import Money, Value, show
 
 NOTHING = "–"  # noqa: RUF001  the dash that stands where there is nothing
@@ -38,8 +38,7 @@ class Words(Struct, frozen=True):
 
     def counted(self, key: str, count: int) -> str:
         """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
-        one = f"{key}_one"
-        return self(one if count == 1 and one in self.texts else key, n=self.number(count))
+        return about(count, key, self.texts).format_map({"n": self.number(count)})
 
     def told(self, text: str) -> str:
         """Tell what the page itself said by an error; what others said stays as it is."""

@@ -42,6 +42,10 @@ def test_a_conflict_is_decided_as_the_command_line_does(serve: Serve) -> None:
         assert ("11,000 EUR" in text, "12,000 EUR" in text) == (True, True)
         visitor.post(f"/waiting/{item.id}", data=served.form(visitor, take="south", seen=seen(item)))
         assert () == served.bench.workspace.store.waiting.all()
+        (run, *_) = served.bench.workspace.store.runs.runs(1)
+        told = re.sub(r"<[^>]+>", "", visitor.get(f"/runs/{run.id}").text)
+        assert "Amount · Rollout: 12,000 EUR" in told
+        assert f"Decided by {run.summary['by']}." in told
 
         visitor.post("/plan/make", data=served.form(visitor, pull="yes"))
         served.wait()

@@ -165,3 +165,24 @@ def test_what_the_history_does_not_say_is_said(card: Scorecard) -> None:
     closed, without = found.cautions
     assert closed.startswith("Of 2 closed deals the history does not say when they were closed")
     assert without.startswith("2 deals have no history")
+
+
+@pytest.mark.parametrize(
+    ("language", "closed", "without"),
+    [
+        ("en", "Of 1 closed deal the history does not say when it was closed", "1 deal has no history"),
+        ("pt", "De 1 negócio fechado o histórico não diz quando fechou", "1 negócio não tem histórico"),
+        ("zh", "1 个已关闭商机的历史未说明关闭时间", "1 个商机没有历史"),
+    ],
+)
+def test_what_is_said_of_one_deal_is_said_of_one(
+    save_state: SaveState, language: str, closed: str, without: str
+) -> None:
+    """In every language, also where it has no plurals."""
+    deal = make_deal(4)
+    won = make_evaluation(deal=deal.ref, place=Place("care", Status.WON), visits=())
+    found = compute(save_state(won, deals=[deal]), PROCESS, NOON, Options(language=language)).measure("cycle_time")
+    assert found is not None
+
+    assert found.cautions[0].startswith(closed)
+    assert found.cautions[1].startswith(without)

@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 from crmbridge.indicators.targets import is_met, read_target
 from crmbridge.model.figures import ChartKind, Coverage, Figure, Measured, Row, Scorecard, Unit
 from crmbridge.model.process import Measure
+from crmbridge.model.replacing import replace
 from crmbridge.report import render
+from crmbridge.report.wording import against_target, target, value
+from crmbridge.report.words import words_of
 from crmbridge.testing.factories import NOON
 from crmbridge.testing.figures import (
     make_count,
@@ -98,6 +101,16 @@ def test_numbers_stand_with_definition_denominator_and_target() -> None:
     assert "Deals 120 Open 80 Won 9 Lost 31 History for 118 of 120, back to 2026-03-12." in text
     assert "| Deals won | 22% | ≥ 25% | ✗ missed | 9 of 40 |" in document.markdown
     assert "120 deals: 80 open, 9 won, 31 lost. History for 118 of 120" in document.markdown
+
+
+def test_what_rounds_to_its_target_and_misses_it_says_so() -> None:
+    """85% against at least 85% would read as a fault of the report."""
+    each = make_indicator_figure(measure="win_rate", figure=make_share(9, 40), target="25%", met=False, comparable=True)
+    missed = replace(each, figure=replace(each.figure, value=0.2496))
+
+    assert ("25%", "≥ 25%") == (value(missed.figure, words_of("en")), target(missed, words_of("en")))
+    assert "✗ just missed" == against_target(missed, words_of("en")).text
+    assert "✗ missed" == against_target(each, words_of("en")).text
 
 
 @pytest.mark.parametrize(
@@ -362,7 +375,8 @@ def test_catalogue_has_no_word_that_nobody_says() -> None:
     said = "".join([*texts, (source.parent / "cli" / "report_view.py").read_text("utf-8")])
 
     made_up = ("unit_", "run_", "group_", "count_")
-    assert [] == [key for key in catalogue if not key.startswith(made_up) and not re.search(rf"[\"']{key}[\"']", said)]
+    asked = {key.removesuffix("_one") for key in catalogue if not key.startswith(made_up)}
+    assert [] == [key for key in sorted(asked) if not re.search(rf"[\"']{key}[\"']", said)]
 
 
 def test_facts_are_plain_json_with_every_figure() -> None:
@@ -377,6 +391,17 @@ def test_facts_are_plain_json_with_every_figure() -> None:
     assert {"low", "high"} == win_rate["headline"]["interval"].keys()
     assert win_rate["headline"] == win_rate["rows"][0]["figures"]["win_rate"]
     assert "2026-03" == facts["indicators"][0]["trend"][0]["period"]
+
+
+def test_one_row_and_one_deal_are_no_rows_and_deals() -> None:
+    """The sentence is that of one."""
+    rows = [make_row(f"Owner {number}", errors=make_count(number)) for number in range(101)]
+    card = make_scorecard(make_measured("open_findings", *rows))
+    one = replace(card, coverage=replace(card.coverage, deals=1, open=1, won=0, lost=0, with_history=1))
+    document = render(one, None, "Weekly")
+
+    assert "1 more row is in the CSV and JSON forms." in Page(document.html).text
+    assert "1 deal: 1 open, 0 won, 0 lost." in document.markdown
 
 
 def test_long_tables_say_what_they_leave_out() -> None:

@@ -53,8 +53,8 @@ def short_steps(document: Document) -> tuple[str, ...]:
     pipeline, stages, limits = document["pipeline"], document["stages"], document["validations"]
     name, rules = pipeline["label"] or pipeline["id"], sum(document["pipeline_rules"].values())
     steps = (
-        (len(stages), f"In the pipeline {name}, require properties in {len(stages)} stages: {STEPS}."),
-        (len(limits), f"Set {len(limits)} limits of property values, where they may hold for every deal: {STEPS}."),
+        (len(stages), f"In the pipeline {name}, require properties in stages ({len(stages)}): {STEPS}."),
+        (len(limits), f"Set limits of property values ({len(limits)}), where they may hold for every deal: {STEPS}."),
         (rules, f"In the pipeline {name}, switch on {rules} of the pipeline rules: {STEPS}."),
     )
     found = tuple(said for count, said in steps if count)

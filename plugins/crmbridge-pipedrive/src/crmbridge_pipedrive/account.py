@@ -219,9 +219,10 @@ def find_field(
         )
     if not found and must:
         kind = "code" if CODE.fullmatch(name) else "name"
+        made = f"`crmbridge connections setup {connection}` makes it; " if kind == "name" else ""
         raise ConfigurationError(
             f"{connection}: {what} names {name!r}, and no deal field has this {kind}",
-            advice="Create the field in Pipedrive, or look its name up among the deal fields there.",
+            advice=f"{made}`crmbridge connections describe {connection}` lists those there are.",
         )
     return found[0] if found else None
 

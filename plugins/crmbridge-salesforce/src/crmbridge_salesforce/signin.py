@@ -15,7 +15,7 @@ from crmbridge.http import Signer, StaticToken, Token, TokenEndpoint, TokenSourc
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock, Credential
 from crmbridge.settings import Secret
-from crmbridge_salesforce.settings import ClientCredentials, JwtBearer, SalesforceSettings
+from crmbridge_salesforce.settings import LOGIN, TEST, ClientCredentials, JwtBearer, SalesforceSettings
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  a path, no secret
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -169,6 +169,10 @@ _ADVICE = (
     (
         "invalid_client",
         "Check client_secret: it is the consumer secret of the External Client App; a new one may be in force.",
+    ),
+    (
+        "audience is invalid",
+        f"Set jwt.audience: {TEST} for a sandbox or a scratch org, {LOGIN} for any other.",
     ),
     ("inactive_user", "The user is frozen or inactive; let an admin look at it."),
     ("inactive_org", "The org is locked or closed; let an admin look at it."),

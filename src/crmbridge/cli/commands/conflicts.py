@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from crmbridge.cli.call import Call, Reply
 from crmbridge.cli.choices import wait_option
 from crmbridge.cli.grammar import as_command
-from crmbridge.cli.output import Line, dim, strong
+from crmbridge.cli.output import Line, dim
 
 if TYPE_CHECKING:
     from crmbridge.ports import Waiting
@@ -25,7 +25,7 @@ DECLINED = 10  # they still wait
     examples=[
         ("conflicts", "everything that waits for a person, the longest first"),
         ("conflicts show 4f2a", "one in full, by the start of its id"),
-        ("conflicts resolve 4f2a --take hs", "what hs holds is right"),
+        ("conflicts resolve 4f2a --take hs --by 'Ann Lee'", "what hs holds is right, and who says so"),
         ("conflicts resolve 4f2a --value '12000 EUR'", "something else is right; '' empties the field"),
         ("conflicts resolve --all --take hs", "hs is right in all of them, after asking"),
         ("conflicts retry 4f2a", "its CRM would take now what it refused: the next run sends it again"),
@@ -37,29 +37,42 @@ DECLINED = 10  # they still wait
 @click.option("--take", metavar="CONNECTION", help="For resolve: the value of this side.")
 @click.option("--value", metavar="TEXT", help="For resolve: this value, written as the plan shows such values.")
 @click.option("--all", "every", is_flag=True, help="For resolve: all that this side has a value in. For retry: all.")
+@click.option("--by", metavar="WHO", help="For resolve: who decides, for the history.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @wait_option
 def command(
-    call: Call, *, action: str, conflict: str | None, take: str | None, value: str | None, every: bool, yes: bool
+    call: Call,
+    *,
+    action: str,
+    conflict: str | None,
+    take: str | None,
+    value: str | None,
+    every: bool,
+    by: str | None,
+    yes: bool,
 ) -> Reply:
     """List what waits for a person, show one in full, decide on a value that several CRMs changed, or try again.
 
     A decision writes to no CRM: the next plan carries it out, and shows it like any other change. As long as nothing is
     decided, all sides keep what they have.
     """
-    _check_typed(action, conflict, take, value, every=every)
+    _check_typed(action, conflict, take, value, by, every=every)
     if action == "resolve":
-        return _resolve_all(call, str(take), yes=yes) if every else _resolve(call, str(conflict), take, value)
+        if every:
+            return _resolve_all(call, str(take), by or "", yes=yes)
+        return _resolve(call, str(conflict), take, value, by or "")
     if action == "retry":
         return _retry(call, conflict)
     with call.workspace() as workspace:
         return _show(workspace, str(conflict)) if action == "show" else _list(workspace)
 
 
-def _check_typed(action: str, conflict: str | None, take: str | None, value: str | None, *, every: bool) -> None:
+def _check_typed(
+    action: str, conflict: str | None, take: str | None, value: str | None, by: str | None, *, every: bool
+) -> None:
     """Raise a usage error for options that do not go together."""
-    if action != "resolve" and (take is not None or value is not None):
-        raise click.UsageError("--take and --value are for `conflicts resolve`.")
+    if action != "resolve" and (take, value, by) != (None, None, None):
+        raise click.UsageError("--take, --value and --by are for `conflicts resolve`.")
     several = action in {"resolve", "retry"}
     if every and not several:
         raise click.UsageError("--all is for `conflicts resolve` and `conflicts retry`.")
@@ -92,13 +105,13 @@ def _show(workspace: Workspace, text: str) -> Reply:
     return Reply(result=waiting_form(workspace, one, now), lines=list(full_lines(workspace, one, now)))
 
 
-def _resolve(call: Call, text: str, side: str | None, value: str | None) -> Reply:
+def _resolve(call: Call, text: str, side: str | None, value: str | None, by: str) -> Reply:
     from crmbridge.services.by_hand.resolving import find_waiting, give, resolve, take  # noqa: PLC0415  imports are paid late
 
     with call.workspace() as workspace:
         item = find_waiting(workspace, text).item
         decision = take(item, side) if side is not None else give(workspace, item, value or "")
-        return _answer(workspace, resolve(workspace, [decision]), [decision], [])
+        return _answer(workspace, resolve(workspace, [decision], by=by), [decision], [])
 
 
 def _retry(call: Call, text: str | None) -> Reply:
@@ -114,7 +127,7 @@ def _retry(call: Call, text: str | None) -> Reply:
         return Reply(result={"run": run, "retried": [item.id for item in items]}, lines=lines)
 
 
-def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
+def _resolve_all(call: Call, side: str, by: str, *, yes: bool) -> Reply:
     from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.cli.waiting_view import waiting_lines  # noqa: PLC0415  the same
@@ -134,41 +147,19 @@ def _resolve_all(call: Call, side: str, *, yes: bool) -> Reply:
             return Reply(result={"resolved": []}, lines=[say("none_decided")], exit_code=DECLINED)
     with call.workspace() as workspace:
         decisions = [take(one.item, side) for one in some]
-        run = resolve(workspace, decisions) if decisions else None
+        run = resolve(workspace, decisions, by=by) if decisions else None
         return _answer(workspace, run, decisions, left)
 
 
 def _answer(workspace: Workspace, run: str | None, decisions: Sequence[Decision], left: Sequence[Waiting]) -> Reply:
-    from crmbridge.cli.plan_view import deal_name, value_shown  # noqa: PLC0415  imports are paid late
-    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
-    from crmbridge.model.codec import ref_to_json  # noqa: PLC0415  the same
-    from crmbridge.model.values import to_json  # noqa: PLC0415  the same
-    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid late
+    from crmbridge.cli.waiting_view import decided_lines  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.resolving import decision_form  # noqa: PLC0415  the same
 
-    items = [decision.item for decision in decisions]
-    names, say = names_for(workspace, [], items), speech_of(workspace)
-    lines: list[Line] = [
-        [
-            strong(say.field(one.item.name)),
-            say(
-                "decided_value",
-                deal=deal_name(one.item.deal, names.deals, say),
-                value=value_shown(one.item, one.value, names, say),
-            ),
-        ]
-        for one in decisions
-    ]
+    say = speech_of(workspace)
+    lines: list[Line] = list(decided_lines(workspace, decisions))
     lines += [say("decided_next" if decisions else "no_such_side")]
     if left:
         lines.append(dim(say.counted("other_sides", len(left))))
-    resolved: list[dict[str, Any]] = [
-        {
-            "id": one.item.id,
-            "link": one.item.link,
-            "deal": ref_to_json(one.item.deal),
-            "name": one.item.name,
-            "value": to_json(one.value),
-        }
-        for one in decisions
-    ]
+    resolved = [decision_form(one) for one in decisions]
     return Reply(result={"run": run, "resolved": resolved, "left": [one.item.id for one in left]}, lines=lines)

@@ -11,7 +11,7 @@ from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from crmbridge.cli.speech import Speech
     from crmbridge.model.changes import JournalEntry
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from crmbridge.services.answers.naming import Names
     from crmbridge.services.workspace import Workspace
 
-_FIGURES = {"records": "run_records", "findings": "log_findings", "planned": "run_changes"}
+_FIGURES = {
+    "records": "run_records",
+    "findings": "log_findings",
+    "planned": "run_changes",
+    "resolved": "log_resolved",
+    "retried": "log_retried",
+}
+_BY_HAND = {"waived": "log_waived", "unwaived": "log_unwaived", "joined": "log_joined", "split": "log_split"}
 STOPPED = {130, 143}  # the exit codes of runs that somebody stopped
 LONGEST = 1000  # columns of what one write says: each field before and after
 SEARCHED = 10_000  # newest runs among which one is looked for
@@ -71,12 +78,12 @@ def _one(workspace: Workspace, text: str) -> Reply:
     from crmbridge.model.changes import Outcome  # noqa: PLC0415  the same
     from crmbridge.model.codec import entry_to_json  # noqa: PLC0415  the same
     from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
-    from crmbridge.services.answers.overview import under_way  # noqa: PLC0415  the same
+    from crmbridge.services.answers.overview import entries_of, under_way  # noqa: PLC0415  the same
     from crmbridge.services.by_hand.undoing import find_run  # noqa: PLC0415  the same
 
     run = find_run(workspace, text)
     now = under_way(workspace, [run])
-    entries = list(workspace.store.journal.entries(run.id))
+    entries = entries_of(workspace, run)
     changes = [entry.change for entry in entries]
     say, names = speech_of(workspace, changes), names_for(workspace, changes)
     rows: list[list[Part]] = [
@@ -93,11 +100,21 @@ def _one(workspace: Workspace, text: str) -> Reply:
     started = say("log_started", command=run.command, when=f"{run.started_at:%Y-%m-%d %H:%M}")
     head: Line = [strong(run.id), started, _ended(run, now, say)]
     killed = [say("log_killed_why")] if run.finished_at is None and now is None else []
-    lines: list[Line] = [head, *killed, *_failures(run), ""]
+    lines: list[Line] = [head, *killed, *_failures(run), *_decided(workspace, run, say), ""]
     lines += table(rows, longest=LONGEST) if rows else [say("log_no_write")]
     lines += [dim(say("log_refused"))] if any(entry.outcome is Outcome.REFUSED for entry in entries) else []
     form = run_form(run, under_way=now is not None)
     return Reply(result={"run": form, "journal": [entry_to_json(e) for e in entries]}, lines=lines)
+
+
+def _decided(workspace: Workspace, run: Run, say: Speech) -> Iterator[Line]:
+    """Say what a person decided, linked or waived by a run; it is in no journal, as no CRM was written to."""
+    from crmbridge.cli.waiting_view import decided_lines  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.by_hand.resolving import decided_by  # noqa: PLC0415  the same
+
+    if run.summary.keys() & {"resolved", "retried", *_BY_HAND}:
+        yield _said(run, {}, say)
+        yield from decided_lines(workspace, decided_by(run))
 
 
 def _told(entry: JournalEntry, names: Names, say: Speech) -> str:
@@ -162,11 +179,19 @@ def _said(run: Run, outcomes: Mapping[str, int], say: Speech) -> str:
         "blocked", 0
     ):  # with what was refused, as conflicts lists it
         counted.append(say.counted("log_waiting", waiting))
+    counted += [say(key, what=_list_of(summary[name], say)) for name, key in _BY_HAND.items() if name in summary]
+    counted += [say("log_by", name=summary["by"])] if summary.get("by") else []
     counted += [say("log_failed", name=name) for name in _errors(run)]
     return say("run_and").join(counted)
 
 
+def _list_of(named: object, say: Speech) -> str:
+    return say("list").join(map(str, named)) if isinstance(named, list | tuple) else str(named)
+
+
 def _outcome(entry: JournalEntry, say: Speech) -> Part:
+    from crmbridge.services.answers.overview import INTENDED  # noqa: PLC0415  imports are paid by their users
+
     if entry.outcome is None:
-        return dim(say("log_intended"))
+        return dim(say.named("outcome", INTENDED))
     return Tinted(say.named("outcome", entry.outcome), Tone.GOOD if entry.outcome.value == "applied" else Tone.BAD)

@@ -22,6 +22,7 @@ DEFAULT = "indicators"
 SUFFIXES = {"html": ".html", "markdown": ".md", "json": ".json", "csv": ".csv"}
 USUAL_FILES = ("html", "markdown")
 TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
+FILES = SUFFIXES | TABLES
 
 
 @as_command(
@@ -30,7 +31,8 @@ TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
         ("report", "read the indicators here, now"),
         ("report --by owner --period quarter", "by owner, and over the quarters"),
         ("report --measure win_rate --measure open_findings", "only some of them"),
-        ("report --out reports", "save them as HTML and Markdown"),
+        ("report --out reports", "save them as HTML and Markdown in the folder reports"),
+        ("report weekly --out weekly.html", "save one as this file; its ending says the form"),
         ("report --format csv", "every figure as a line, for a spreadsheet"),
         ("report --format xlsx --out reports", "a workbook with a sheet for each measure"),
         ("report weekly --push", "send one report to its sinks"),
@@ -43,7 +45,12 @@ TABLES = {"xlsx": ".xlsx", "parquet": ".parquet"}  # files only
     type=click.Choice(["terminal", *SUFFIXES, *TABLES]),
     help="How it is written.  [default: terminal; html and markdown with --out]",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Save it there.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Save it there: in a folder, or as r.html, r.csv and so on.",
+)
 @click.option(
     "--by", "segment", metavar="FIELD", help="Group by owner, team, connection, or a deal's field such as source."
 )
@@ -70,6 +77,7 @@ def command(
         raise click.UsageError(f"--format {form} needs --out: it is a file, not text.")
     if push and (form is not None or out is not None or any(figures.values())):
         raise click.UsageError("--push sends reports as the settings have them; it takes no other options.")
+    file = _file_of(out, form) if out is not None else None
     from crmbridge.services.reports.measuring import language_of  # noqa: PLC0415  imports are paid by those who use them
     from crmbridge.services.reports.publishing import make_document, reports  # noqa: PLC0415  the same
 
@@ -77,13 +85,37 @@ def command(
         chosen = reports(workspace, name)
         if push:
             return _push(workspace, chosen, name)
+        if file and len(chosen) > 1:
+            several = f"there are {len(chosen)} reports: name one of them, or give a folder."
+            raise click.UsageError(f"{file[0].name} is one file, and {several}")
         asked = [_asked(report, **figures) for report in chosen or (_default(),)]
         languages = [language_of(workspace, report) for report in asked]
         documents = [make_document(workspace, report, None) for report in asked]
+    if file is not None:
+        path, only = file
+        return _saved([(documents[0], only, path)])
     if out is not None:
-        return _saved(documents, out, USUAL_FILES if form in {None, "terminal"} else (str(form),))
+        forms = USUAL_FILES if form in {None, "terminal"} else (str(form),)
+        return _saved([(each, one, out / f"{each.name}{FILES[one]}") for each in documents for one in forms])
     facts = [{"name": document.name, "title": document.title, "facts": document.facts} for document in documents]
     return Reply(result={"reports": facts}, lines=_lines(documents, languages, form))
+
+
+def _file_of(out: Path, form: str | None) -> tuple[Path, str] | None:
+    """Give the file that a path names by its ending, and the form of it; None where it is a folder."""
+    if out.is_dir():
+        return None
+    named = next((name for name, suffix in FILES.items() if out.suffix.lower() == suffix), None)
+    if named is None and out.exists():
+        raise click.UsageError(
+            f"{out.name} is a file; --out takes a folder, or a name that ends in {', '.join(FILES.values())}."
+        )
+    if named is None:
+        return None
+    if form not in {None, named}:
+        message = f"--format {form} is not what {out.name} is called; leave --format out, or name the file otherwise."
+        raise click.UsageError(message)
+    return out, named
 
 
 def _lines(documents: Sequence[Document], languages: Sequence[str], form: str | None) -> list[Line]:
@@ -135,18 +167,17 @@ def _push(workspace: Workspace, chosen: tuple[Report, ...], name: str | None) ->
     return answer_run(workspace, run_reports(workspace, chosen, name))
 
 
-def _saved(documents: Sequence[Document], folder: Path, forms: Sequence[str]) -> Reply:
-    files = [_save(document, form, folder) for document in documents for form in forms]
+def _saved(wanted: Sequence[tuple[Document, str, Path]]) -> Reply:
+    files = [_save(*each) for each in wanted]
     return Reply(result={"files": files}, lines=[f"Saved {path}" for path in files])
 
 
-def _save(document: Document, form: str, folder: Path) -> str:
+def _save(document: Document, form: str, path: Path) -> str:
     """Save a report in one form and give the path."""
     from crmbridge.cli.plan_files import write_file  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.report.csv_form import MARK  # noqa: PLC0415  the same
     from crmbridge.services.reports.querying import export_whole  # noqa: PLC0415  the same
 
-    path = folder / f"{document.name}{(SUFFIXES | TABLES)[form]}"
     if form in TABLES and document.scorecard is not None:
         export_whole(document.scorecard, path)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -15,10 +16,12 @@ from crmbridge.cli.output import Line, dim
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
     from crmbridge.model.changes import Plan
+    from crmbridge.ports import Run
     from crmbridge.services.apply.choosing import Choice
     from crmbridge.services.workspace import Workspace
 
 NEEDS_PERSON, DECLINED = 7, 10
+BY_HAND = {"conflicts", "links", "findings"}  # the runs by which people say something, and no CRM is written to
 
 
 @as_command(
@@ -60,8 +63,9 @@ def command(
         must_be_able_to_ask("The undo must be confirmed")
     choice = choice_of(select, max_changes, max_deletes)
     with call.workspace() as workspace:
-        plan = plan_undo(workspace, find_run(workspace, run))
-        lines, say = _shown(workspace, plan, choice), speech_of(workspace)
+        found = find_run(workspace, run)
+        plan = plan_undo(workspace, found)
+        lines, say = _shown(workspace, found, plan, choice), speech_of(workspace)
         nothing = not choose(workspace, plan, choice).plan.changes
     if out is not None or nothing:
         return _answer(plan, lines, out, say)
@@ -81,7 +85,7 @@ def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Rep
 
     if out is not None:
         save_plan(plan, out)
-        lines = [*lines, [say("plan_saved"), dim(f"crmbridge apply {out}"), say("plan_saved_for")]]
+        lines = [*lines, [say("plan_saved"), dim(f"crmbridge apply {quote(str(out))}"), say("plan_saved_for")]]
     code = NEEDS_PERSON if plan.blocked else 0
     return Reply(
         result={"plan": plan_to_json(plan), "saved": str(out) if out else None},
@@ -91,7 +95,7 @@ def _answer(plan: Plan, lines: list[Line], out: Path | None, say: Speech) -> Rep
     )
 
 
-def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
+def _shown(workspace: Workspace, run: Run, plan: Plan, choice: Choice) -> list[Line]:
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
     from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
     from crmbridge.services.apply.choosing import choose  # noqa: PLC0415  the same
@@ -99,5 +103,7 @@ def _shown(workspace: Workspace, plan: Plan, choice: Choice) -> list[Line]:
     names = names_for(workspace, plan.changes, plan.blocked)
     chosen, say = choose(workspace, plan, choice), speech_of(workspace)
     if not plan.changes and not plan.blocked:
-        return [say("undone_already")]
+        if any(True for _ in workspace.store.journal.entries(run.id)):
+            return [say("undone_already")]
+        return [say("undo_nothing"), *([say("undo_by_hand")] if run.command in BY_HAND else [])]
     return chosen_lines(chosen, names, say)

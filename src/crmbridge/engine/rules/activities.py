@@ -40,7 +40,7 @@ def count_activities(wanted: ActivityCount, case: Case) -> Answer:
     holds = count >= wanted.at_least
     return Answer(
         judgement=Judgement.PASS if holds else Judgement.FAIL,
-        message=f"The deal has {count} of the {wanted.at_least} {in_words(wanted)} it needs.",
+        message=f"The deal has {min(count, wanted.at_least)} of the {wanted.at_least} {in_words(wanted)} it needs.",
         missing=() if holds else ("activities",),
         passed=count,
         value=Decimal(count),

@@ -78,9 +78,10 @@ def _contacts(wanted: ContactRule, case: Case) -> Answer:
     may_hold = len(fitting) + untitled >= wanted.at_least
     judgement = Judgement.PASS if holds else Judgement.UNKNOWN if may_hold else Judgement.FAIL
     why = f" {untitled} without a title, so this can't be decided." if judgement is Judgement.UNKNOWN else ""
+    told = min(len(fitting), wanted.at_least)
     return Answer(
         judgement=judgement,
-        message=f"{len(fitting)} of the {wanted.at_least} {_contacts_in_words(wanted, case)} are linked.{why}",
+        message=f"{told} of the {wanted.at_least} {_contacts_in_words(wanted, case)} are linked.{why}",
         missing=() if holds else ("contacts",),
         passed=len(fitting),
         value=tuple(sorted(map(_name, fitting))),

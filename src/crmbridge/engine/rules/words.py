@@ -77,7 +77,7 @@ def _activities(check: checks.Activities, judgement: Judgement, _reason: int, ca
     kind = "activities" if wanted.state == "any" else f"{wanted.state} activities"
     return Answer(
         judgement=judgement,
-        message=f"The deal has {quote(count)} of the {wanted.at_least} {kind} it needs.",
+        message=f"The deal has {quote(min(count, wanted.at_least))} of the {wanted.at_least} {kind} it needs.",
         looked_at=(field,),
         missing=() if judgement is Judgement.PASS else (field,),
         passed=int(count),

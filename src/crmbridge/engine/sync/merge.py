@@ -244,7 +244,7 @@ def _agreed_on(name: str, decided: Mapping[str, Value]) -> Value:
     return None if decided.get(name) == APART else decided.get(name)
 
 
-_AGAIN = "was decided on before, and is not written here yet"
+_AGAIN = "was settled before, and is not written here yet"
 
 
 def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) -> None:

@@ -83,7 +83,7 @@ class Place(Struct, frozen=True, kw_only=True):
         status = reply.status_code
         if status in _LATER or status >= 500:
             after = _after(reply)
-            when = f" and asks to wait {after.total_seconds():.0f} seconds" if after else ""
+            when = f" and asks to wait {after.total_seconds():.0f} s" if after else ""
             raise RetryLaterError(f"{self.name} is busy (HTTP {status}){when}.", after=after)
         if not 200 <= status < 300:
             kind = AuthenticationError if status in {401, 403} else ConfigurationError

@@ -116,7 +116,10 @@ def _stages(workspace: Workspace, connection: str, description: Description) -> 
     pipeline = next((p for p in description.pipelines if p.id == stage_map.pipeline), None)
     if pipeline is None:
         known = ", ".join(f"{p.id} ({p.label})" for p in description.pipelines)
-        yield bad(connection, f"there is no pipeline {stage_map.pipeline!r}", f"The account has: {known}.")
+        none = "It shows none at all to this credential: make one there, or let the credential see them."
+        yield bad(
+            connection, f"there is no pipeline {stage_map.pipeline!r}", f"The account has: {known}." if known else none
+        )
         return
     there = {stage.id: stage for stage in pipeline.stages}
     missing = [native for ids in stage_map.map.values() for native in ids if native not in there]

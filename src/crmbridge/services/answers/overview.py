@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from crmbridge.model.changes import Cause
+from crmbridge.model.changes import Cause, JournalEntry
 from crmbridge.model.findings import Severity, Waiver
 from crmbridge.model.records import Kind
 from crmbridge.ports import Run
@@ -21,6 +21,7 @@ from crmbridge.services.reports.told import TOLD
 from crmbridge.services.workspace import Workspace
 
 OLD = timedelta(days=180)  # credentials that stay are usually renewed within half a year
+INTENDED = "intended"  # what stands in the place of an outcome where none is known
 SILENT = timedelta(days=1)  # after that long without a run, somebody should look whether the schedule still works
 
 
@@ -88,12 +89,20 @@ def under_way(workspace: Workspace, runs: Iterable[Run]) -> Run | None:
 
 
 def outcomes_of(workspace: Workspace, run: Run) -> Mapping[str, int]:
-    """Count what became of a run's changes: as it noted when it ended, else as the journal has it."""
+    """Count what became of a run's changes: as it noted when it ended, else as the journal has it by now."""
     if run.finished_at is None:
-        rows = workspace.store.journal.entries(run.id)
-        return dict(sorted(Counter(str(row.outcome) for row in rows if row.outcome is not None).items()))
+        last = {row.change.id: row.outcome for row in entries_of(workspace, run)}
+        return dict(sorted(Counter(str(outcome or INTENDED) for outcome in last.values()).items()))
     noted = run.summary.get("outcomes")
     return noted if isinstance(noted, dict) else {}
+
+
+def entries_of(workspace: Workspace, run: Run) -> list[JournalEntry]:
+    """Give what a run wrote in the journal, and of what it left without an outcome the one that a later run noted."""
+    rows = list(workspace.store.journal.entries(run.id))
+    ended = {row.change.id for row in rows if row.outcome is not None}
+    later = workspace.store.journal.outcomes([row.change.id for row in rows if row.change.id not in ended])
+    return rows + sorted(later.values(), key=lambda row: row.seq)
 
 
 def waivers_ending(workspace: Workspace, now: datetime) -> tuple[Waiver, ...]:

@@ -56,7 +56,7 @@ def choose(workspace: Workspace, plan: Plan, choice: Choice) -> Chosen:
 def _hold_back(count: int, most: int | None, what: str) -> None:
     if most is not None and count > most:
         raise OverLimitError(
-            f"The plan has {count:,} {what}, more than --max-{what} {most:,} allows; nothing of it was written",
+            f"The plan has more {what} ({count:,}) than --max-{what} {most:,} allows; nothing of it was written",
             advice=f"Look at it with `crmbridge plan`; then raise --max-{what}, or write a part of it with --select.",
         )
 

@@ -48,8 +48,13 @@ def still_asked(workspace: Workspace, plan: Plan) -> Plan:
 
 def is_of_undo(plan: Plan) -> bool:
     """Tell whether a plan undoes a run, also where nothing is left of it but what can't be undone."""
-    left = any(not item.link and item.cause in {Cause.CHANGED, Cause.DELETE} for item in plan.blocked)
-    return left or any(change.origin is Origin.UNDO for change in plan.changes)
+    return any(change.origin is Origin.UNDO for change in plan.changes) or any(map(_is_left, plan.blocked))
+
+
+def _is_left(item: Blocked) -> bool:
+    if item.cause is Cause.UNCLEAR:  # what an undo says so of has no value: nobody knows what there is to restore
+        return not item.values
+    return not item.link and item.cause in {Cause.CHANGED, Cause.DELETE}
 
 
 def vetoed_before(waiting: Iterable[Waiting], changes: Iterable[Change]) -> list[Waiting]:

@@ -193,9 +193,8 @@ def _known(workspace: Workspace, texts: Sequence[str]) -> list[Ref]:
         found.append(ref)
     records = workspace.store.records.get(found)
     if missing := [str(ref) for ref in found if ref not in records]:
-        raise ConfigurationError(
-            f"{', '.join(missing)} is not known, or gone", advice="Run `crmbridge pull`, and look at its id in the CRM."
-        )
+        said = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not known, or gone"
+        raise ConfigurationError(said, advice="Run `crmbridge pull`, and look at the id in the CRM.")
     return list(dict.fromkeys(found))
 
 

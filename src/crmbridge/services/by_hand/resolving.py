@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -16,9 +17,10 @@ from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import OWNER, STAGE, Viewer
 from crmbridge.errors import ConfigurationError, PlanStaleError
 from crmbridge.model.changes import Blocked, Cause
+from crmbridge.model.codec import ref_from_json, ref_to_json
 from crmbridge.model.records import STANDARD_FIELDS, Kind, Record, Ref
-from crmbridge.model.values import FieldType, Money, Value, show
-from crmbridge.ports import Waiting
+from crmbridge.model.values import FieldType, Money, Value, from_json, show, to_json
+from crmbridge.ports import Run, Waiting
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.links.native_ids import ASSOCIATED
 from crmbridge.services.runs.cycle import finish, writing
@@ -53,6 +55,35 @@ class Decision(Struct, frozen=True, kw_only=True):
     value: Value
 
 
+def decision_form(decision: Decision) -> dict[str, Any]:
+    """Write a decision as answers and the history have it."""
+    item = decision.item
+    return {
+        "id": item.id,
+        "link": item.link,
+        "deal": ref_to_json(item.deal),
+        "name": item.name,
+        "value": to_json(decision.value),
+    }
+
+
+def decided_by(run: Run) -> tuple[Decision, ...]:
+    """Read back what a run noted as decided, as far as it is needed to name it."""
+    return tuple(
+        Decision(
+            item=Blocked(
+                link=form["link"],
+                deal=ref_from_json(form["deal"]),
+                name=form["name"],
+                reason="",
+                values={"": from_json(form["value"])},
+            ),
+            value=from_json(form["value"]),
+        )
+        for form in run.summary.get("decided", ())
+    )
+
+
 def find_waiting(workspace: Workspace, text: str) -> Waiting:
     """Find what waits by the beginning of its id; raises ConfigurationError when that is nothing, or several."""
     every = workspace.store.waiting.all()
@@ -85,14 +116,15 @@ def give(workspace: Workspace, item: Blocked, text: str) -> Decision:
     return Decision(item=item, value=_read(workspace, item, text))
 
 
-def resolve(workspace: Workspace, decisions: Sequence[Decision]) -> str:
-    """Note decisions as one run, and give its id. The next plan carries them out.
+def resolve(workspace: Workspace, decisions: Sequence[Decision], *, by: str = "") -> str:
+    """Note decisions as one run, with who decided where that is said, and give its id. The next plan carries them out.
 
     Raises PlanStaleError, noting nothing, when a record no longer holds what was shown.
     """
     with writing(workspace, "conflicts") as run:
         _decide(workspace, decisions)
-        finish(workspace, run, "conflicts", 0, {"resolved": len(decisions)})
+        said = {"decided": [decision_form(one) for one in decisions], "by": by.strip()}
+        finish(workspace, run, "conflicts", 0, {"resolved": len(decisions), **said})
         return run
 
 

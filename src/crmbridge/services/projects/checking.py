@@ -56,7 +56,7 @@ def find_settings(path: Path) -> Path:
     advice = "Make a project with `crmbridge init`, or name the folder of one."
     if above:
         advice = f"The folder {above[0]} has one: go there, or say --project {above[0]}."
-    raise ConfigurationError(f"There is no settings file {file}", advice=advice)
+    raise ConfigurationError(f"There is no settings file {file.absolute()}", advice=advice)
 
 
 def check_project(

@@ -128,7 +128,7 @@ def write_rows(workspace: Workspace, run: str, entry: CrmEntry, document: Docume
         )
     changes = tuple(_row(each, card, entry.connection, (document.name, period), run) for each in card.indicators)
     _apply(workspace, run, changes, "Writing the rows of figures")
-    return f"{len(changes)} rows of figures in {entry.connection}"
+    return f"{len(changes)} {'row' if len(changes) == 1 else 'rows'} of figures in {entry.connection}"
 
 
 def _row(each: IndicatorFigure, card: Scorecard, connection: str, where: tuple[str, str], run: str) -> Change:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from starlette.responses import Response
 
-from crmbridge.services.answers.overview import newest_runs
+from crmbridge.services.answers.overview import entries_of, newest_runs
+from crmbridge.services.by_hand.resolving import decided_by
+from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Asked, Site, message, page, part_of
 from crmbridge.web.views.changes import done, names_told, written_to
-from crmbridge.web.views.deals import edits_in_words
+from crmbridge.web.views.deals import edits_in_words, field_label
 from crmbridge.web.views.start import ran
+from crmbridge.web.views.waiting import value_of
 
 ROWS = 50  # lines on a page
 MOST = 2000  # runs that are looked through
@@ -39,11 +40,11 @@ def one(site: Site, asked: Asked) -> Response:
     run = next((run for run in site.workspace.store.runs.runs(MOST) if run.id == id_), None)
     if run is None:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
-    journal = site.workspace.store.journal
-    total = sum(entry.outcome is not None for entry in journal.entries(id_))
-    part = part_of(total, asked.number, ROWS)
-    entries = list(islice((e for e in journal.entries(id_) if e.outcome is not None), part.start, part.last))
-    names = names_told(site, [entry.change for entry in entries], t)
+    ended = [entry for entry in entries_of(site.workspace, run) if entry.outcome is not None]
+    part = part_of(len(ended), asked.number, ROWS)
+    entries = ended[part.start : part.last]
+    decided = [one.item for one in decided_by(run)]
+    names = names_told(site, [entry.change for entry in entries], t, decided)
     rows = []
     for entry in entries:
         edits, does = edits_in_words(site, entry.change, names, t), done(entry.change.action, t)
@@ -57,6 +58,16 @@ def one(site: Site, asked: Asked) -> Response:
         error=str(run.summary.get("error") or ""),
         errors=sorted(_texts(run.summary.get("errors")).items()),
         rows=rows,
+        decided=[
+            (
+                field_label(site, item.name, t),
+                names.deals.get(item.deal) or str(item.deal),
+                deal_path(item.deal),
+                value_of(item, "", names, t),
+            )
+            for item in decided
+        ],
+        by=str(run.summary.get("by") or ""),
         part=part,
         page_path=lambda number: f"/runs/{id_}?page={number}",
         counted=t("all_times_only", zone=site.zone.key),

@@ -133,7 +133,7 @@ def decide(site: Site, asked: Asked) -> Response:
             raise PlanStaleError("The values changed since they were shown", advice="Look at them again.")
         side = asked.form.get("take")
         decision = take(item, side) if side else give(workspace, item, asked.form.get("value", ""))
-        resolve(workspace, [decision])
+        resolve(workspace, [decision], by=asked.by)
     return go(with_query("/waiting", decided=1, page=asked.number if asked.number > 1 else None))
 
 
@@ -169,9 +169,14 @@ def _open(site: Site, group: Sequence[Waiting], names: Names, t: Words) -> Open:
     )
 
 
+def value_of(item: Blocked, connection: str, names: Names, t: Words) -> str:
+    """Write what a side holds in the words that people use."""
+    value = item.values[connection]
+    return t.value(value) if value is None or not isinstance(value, str | tuple) else called(names, item.name, value)
+
+
 def _side(item: Blocked, connection: str, names: Names, t: Words) -> Side:
-    value, edited = item.values[connection], item.edited.get(connection)
-    shown = t.value(value) if value is None or not isinstance(value, str | tuple) else called(names, item.name, value)
+    shown, edited = value_of(item, connection, names, t), item.edited.get(connection)
     if edited is None:
         said = ""
     elif edited.by:

@@ -125,6 +125,20 @@ def test_activities_that_are_not_pulled_are_unknown() -> None:
     )
 
 
+def test_more_than_is_needed_is_not_said_as_a_part_of_it() -> None:
+    """Four calls are two of the two that are needed; all four are what the rule saw."""
+    check = {"activities": {"kind": "call", "at_least": 2, "state": "done"}}
+    found = said(check, activities=[activity(at=NOON - DAY) for _ in range(4)])
+    counted_by_crm = said({"activities": {"at_least": 2, "state": "done"}}, {"activities_done": Decimal(4)})
+
+    assert (PASS, "The deal has 2 of the 2 done call activities it needs.") == (found.judgement, found.message)
+    assert {"activities": 4} == found.seen
+    assert (PASS, "The deal has 2 of the 2 done activities it needs.") == (
+        counted_by_crm.judgement,
+        counted_by_crm.message,
+    )
+
+
 def within(wanted: str) -> dict[str, Any]:
     """Make a process that asks for a done call, and an open task, within some time."""
     rules = [

@@ -78,6 +78,15 @@ def test_a_missing_pipeline_is_told_with_those_there_are() -> None:
     assert "The account has: sales (Sales)." == check.advice
 
 
+def test_an_account_without_any_pipeline_is_told_so(describing: Callable[..., Workspace]) -> None:
+    """There is none to choose; the credential may just not see them."""
+    workspace = describing(benched(), lambda description: replace(description, pipelines=()))
+    (check,) = told(workspace, "north", Health.BAD)
+
+    assert "there is no pipeline 'sales'" == check.message
+    assert "It shows none at all to this credential: make one there, or let the credential see them." == check.advice
+
+
 @pytest.mark.parametrize(
     ("native", "meant"),
     [

@@ -15,6 +15,7 @@ from crmbridge.model.records import Kind, Problem, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, is_empty
 from crmbridge.ports import Run
+from crmbridge.services.apply.unmade import still_asked
 from crmbridge.services.by_hand.undoing import find_run, plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
@@ -328,6 +329,19 @@ def test_what_is_still_unclear_is_named_and_not_undone() -> None:
     plan = plan_undo(bench.workspace, find_run(bench.workspace, run))
 
     assert ((), [Cause.UNCLEAR]) == (plan.changes, [item.cause for item in plan.blocked])
+
+
+def test_a_saved_undo_of_what_is_unclear_says_so_whenever_it_is_applied() -> None:
+    """Also once the next run has read back what became of it: then it was done, and this plan does not undo it."""
+    bench, ids = linked()
+    bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+    bench.crms["south"].faults.append("drop_after")
+    run = cycle(bench).run
+    plan = plan_undo(bench.workspace, find_run(bench.workspace, run))
+    cycle(bench)
+
+    assert plan.blocked
+    assert plan.blocked == still_asked(bench.workspace, plan).blocked
 
 
 def test_what_a_killed_run_had_begun_is_named_and_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
