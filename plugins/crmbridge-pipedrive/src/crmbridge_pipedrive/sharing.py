@@ -81,9 +81,9 @@ class Board:
         self._waiting = deque(self._stretches.values())
         self._ended = dict.fromkeys(parts, 0)
 
-    def readers(self) -> Iterator[Reader]:
-        """Give one reader of a part after the other, until no part is worth one more."""
-        while (reader := self._take()) is not None:
+    def readers(self, *, but: int | None = None) -> Iterator[Reader]:
+        """Give one reader of a part after the other, until no part is worth one more; the last one may be left out."""
+        while (reader := self._take(but)) is not None:
             yield reader
 
     def begins(self, reader: Reader) -> bool:
@@ -120,9 +120,9 @@ class Board:
             stretch = self._stretches[number]
             return self._ended[number] == stretch.readers
 
-    def _take(self) -> Reader | None:
+    def _take(self, but: int | None) -> Reader | None:
         with self._lock:
-            helps = not self._waiting
+            helps = not self._waiting or self._waiting[0].number == but
             stretch = self._largest() if helps else self._waiting.popleft()
             if stretch is None:
                 return None

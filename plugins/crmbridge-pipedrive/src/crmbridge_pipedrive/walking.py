@@ -204,15 +204,21 @@ class Walk:
         marks = sum(map(len, self._marks.values()))
         self._board = Board(parts, self._marks, stands_for=(self.total or 0) / max(1, marks), page=LIMIT)
         readers = self._api.readers if marks else min(self._api.readers, len(parts))
-        jobs: list[Callable[[], Iterator[Found]]] = [self._run] * readers
-        if newest is not None:
-            jobs.insert(0, partial(_read_before, newest, self.cursor.parts[newest.number], self._prepare))
-        for _, found in side_by_side(jobs, workers=len(jobs)):
-            yield found
+        ahead = (
+            [] if newest is None else [partial(_read_before, newest, self.cursor.parts[newest.number], self._prepare)]
+        )
+        # What is edited meanwhile goes over into the last part. Read after all others, it brings those deals too: with
+        # the next pull they would come without the moves that they had made before.
+        last = len(self.cursor.parts) - 1
+        for but in (last, None) if last else (None,):
+            jobs: list[Callable[[], Iterator[Found]]] = [*ahead, *[partial(self._run, but)] * readers]
+            ahead = []
+            for _, found in side_by_side(jobs, workers=len(jobs)):
+                yield found
 
-    def _run(self) -> Iterator[Found]:
-        """Read as one of the readers, as long as there are parts."""
-        for reader in self._board.readers():
+    def _run(self, but: int | None) -> Iterator[Found]:
+        """Read as one of the readers, as long as there are parts, but for one."""
+        for reader in self._board.readers(but=but):
             yield from self._pages_of(reader)
 
     def _pages_of(self, reader: Reader) -> Iterator[Found]:
@@ -293,8 +299,6 @@ class Met:
         if self._keep_ids:
             self.ids.add(number)
         keep = always or not isinstance(updated, str) or updated.replace(" ", "T") >= self._from
-        if not keep and self._prints and str(number) in self._prints:
-            return False  # read before what was delivered: parts are read side by side
         if not keep and (not self._before.seen or str(number) not in self._before.seen):
             return True
         made = print_(row)
