@@ -113,6 +113,20 @@ class TestParts:
 
         assert set(state.deal_ids()) == set(ids(pull(adapter)))
 
+    def test_a_list_in_another_order_is_no_list_of_all_deals(
+        self, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where it goes by time although ids were asked for, half of it would be passed over without a word."""
+        real = Api.walk
+
+        def by_time(api: Api, call: str, params: Any, start: str | None = None) -> Any:
+            return real(api, call, {**params, "sort_by": "update_time"} if "sort_by" in params else params, start)
+
+        monkeypatch.setattr(Api, "walk", by_time)
+
+        with pytest.raises(RetryLaterError, match="another order"):
+            pull(adapter)
+
     def test_a_first_page_that_is_not_in_the_order_of_changes_is_read_again(
         self, adapter: Adapter, state: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
