@@ -1,6 +1,7 @@
 """The walk through what changed gets past all of search's limits, and notices when it does not."""
 
 import json
+import operator
 from collections.abc import Callable, Container
 from typing import Any
 
@@ -33,17 +34,19 @@ def make_search(
     order: Callable[[int], Any] = int,
     compare: Callable[[int], Any] | None = None,
     hidden: Container[int] = (),
+    greater: Callable[[Any, Any], bool] = operator.gt,
 ) -> Callable[..., httpx.Response]:
     """Answer searches over rows as HubSpot does.
 
-    Ids are sorted by `order` and filtered by `compare`, the same unless said. `hidden` ids take up room on their pages.
+    Ids are sorted by `order` and filtered by `compare`, the same unless said, and by which are `greater`. `hidden` ids
+    take up room on their pages.
     """
     by = compare or order
 
     def holds(row: tuple[int, int], each: dict[str, Any]) -> bool:
         value, wanted = (row[1], int(each["value"])) if each["propertyName"] == MODIFIED else (by(row[0]), None)
         wanted = by(int(each["value"])) if wanted is None else wanted
-        return bool({"GTE": value >= wanted, "EQ": value == wanted, "GT": value > wanted}[each["operator"]])
+        return bool({"GTE": value >= wanted, "EQ": value == wanted, "GT": greater(value, wanted)}[each["operator"]])
 
     def search(request: httpx.Request) -> httpx.Response:
         assert len(request.content) <= 3_000
@@ -159,6 +162,14 @@ def test_every_change_comes_once(rows: Rows, since: int) -> None:
 
     assert sorted(row for row in rows if row[1] >= since) == sorted(found)
     assert sorted(at for _, at in found) == [at for _, at in found]
+
+
+def test_a_search_that_does_not_go_on_by_id_is_noticed() -> None:
+    """It gives one page again and again, which would count as many records."""
+    rows = [(number, 5_000) for number in range(1, 501)]
+
+    with pytest.raises(LostCountError, match="do not go on"):
+        walk(rows, greater=lambda _value, _wanted: True)
 
 
 def test_what_search_holds_back_comes_by_the_list(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

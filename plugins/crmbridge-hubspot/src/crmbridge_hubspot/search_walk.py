@@ -146,6 +146,8 @@ class SearchWalk:
     def _next_in_tie(self, step: Step, found: list[Found], total: int, *, more: bool) -> Step | None:
         expected = step.total or total
         counted = step.counted + len(found)
+        if found and found[-1].id == step.beyond:
+            raise LostCountError(f"pages of what was modified at {step.since} do not go on by id")
         if more and found:
             return Step(since=step.since, beyond=found[-1].id, counted=counted, total=expected)
         # Whether ids are ordered as numbers or as text is not documented. What is edited or deleted meanwhile has
