@@ -74,9 +74,10 @@ class Walk:
 
     The first request asks for the newest changes. If that one page holds them all, it is the whole pull. If there are
     more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
-    whatever changes after that first page is for the next pull. In a first pull that page comes first. `prepare` reads
-    what belongs to a page, in the thread that reads the page. `beside` is done beside the planning of a big first pull;
-    `aside` is what it gave. Of a first pull, what was found `ahead` is not asked for again.
+    whatever changes after that first page is for the next pull. In a first pull that page comes first, and what changes
+    until all else is read comes last. `prepare` reads what belongs to a page, in the thread that reads the page.
+    `beside` is done beside the planning of a big first pull; `aside` is what it gave. Of a first pull, what was found
+    `ahead` is not asked for again.
     """
 
     def __init__(
@@ -284,7 +285,7 @@ class Met:
 
     @property
     def lost(self) -> set[int]:
-        """Give the deals that were lost when they were last delivered, the newest of them."""
+        """Give the deals that were lost or gone when they were last delivered, the newest of them."""
         if len(self._lost) > 2 * LOST:
             self._lost = set(sorted(self._lost, reverse=True)[:LOST])
         return self._lost
