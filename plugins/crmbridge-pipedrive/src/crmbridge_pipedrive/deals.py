@@ -33,7 +33,7 @@ from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.standard import TIMES, Surroundings
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Ahead, Found, Walk, ids_of, lots, rows_by_ids, times
+from crmbridge_pipedrive.walking import Ahead, Found, Met, Walk, ids_of, lots, rows_by_ids, times
 
 LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more
 MOST = 250  # deals of a page
@@ -214,7 +214,7 @@ class _Pull:
         lost = self._walk.met.lost
         lost.difference_update(ids_of(live))
         lost.update(row["id"] for row in live if row.get("status") == "lost")
-        gone = self._tombstones([row for row in rows if is_gone(row)])
+        gone = _tombstones(self._source, self._walk.met, [row for row in rows if is_gone(row)])
         return Page(records=tuple(records), moves=tuple(moves), tombstones=gone, cursor=cursor)
 
     def _needs_log(self, row: Row) -> bool:
@@ -271,7 +271,7 @@ class _Pull:
         The next pull tells of the newest of them again: the list, read after them, may show them late as they were.
         """
         if self._archived_before:
-            gone = self._tombstones(self._archived_before)
+            gone = _tombstones(self._source, self._walk.met, self._archived_before)
             yield Page(tombstones=gone, cursor=self._walk.met.midway(self._walk.cursor))
 
     def _gone(self) -> Iterator[Page]:
@@ -281,12 +281,7 @@ class _Pull:
             fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
             if fresh:
                 met.take(ids_of(fresh))
-                yield Page(tombstones=self._tombstones(fresh), cursor=met.midway(self._walk.cursor))
-
-    def _tombstones(self, rows: Sequence[Row]) -> tuple[Tombstone, ...]:
-        """Tell of deals that are gone. One that comes back may have moved before anybody pulled it."""
-        self._walk.met.lost.update(ids_of(rows))
-        return tuple(tombstone(row, self._source.connection) for row in rows)
+                yield Page(tombstones=_tombstones(self._source, met, fresh), cursor=met.midway(self._walk.cursor))
 
     # ── What was put off ────────────────────────────────────────────────────────────────────────────────
 
@@ -332,6 +327,12 @@ def listed(params: Params) -> Params:
 def archived(api: Api, since: datetime | None) -> Iterator[tuple[list[Row], str | None]]:
     """Read the pages of deals that were archived since, each with the token of the next one."""
     return api.walk("deals.archived", {"limit": LIMIT, **times(since, None)})
+
+
+def _tombstones(source: DealSource, met: Met, rows: Sequence[Row]) -> tuple[Tombstone, ...]:
+    """Tell of deals that are gone. One that comes back may have moved before anybody pulled it."""
+    met.lost.update(ids_of(rows))
+    return tuple(tombstone(row, source.connection) for row in rows)
 
 
 def _lacks_fields(rows: Sequence[Row], fields: DealFields) -> bool:
