@@ -1,6 +1,7 @@
 """The walk through what changed gets past all of search's limits, and notices when it does not."""
 
 import json
+import operator
 from collections.abc import Callable, Container
 from typing import Any
 
@@ -33,17 +34,19 @@ def make_search(
     order: Callable[[int], Any] = int,
     compare: Callable[[int], Any] | None = None,
     hidden: Container[int] = (),
+    greater: Callable[[Any, Any], bool] = operator.gt,
 ) -> Callable[..., httpx.Response]:
     """Answer searches over rows as HubSpot does.
 
-    Ids are sorted by `order` and filtered by `compare`, the same unless said. `hidden` ids take up room on their pages.
+    Ids are sorted by `order` and filtered by `compare`, the same unless said, and by which are `greater`. `hidden` ids
+    take up room on their pages.
     """
     by = compare or order
 
     def holds(row: tuple[int, int], each: dict[str, Any]) -> bool:
         value, wanted = (row[1], int(each["value"])) if each["propertyName"] == MODIFIED else (by(row[0]), None)
         wanted = by(int(each["value"])) if wanted is None else wanted
-        return bool({"GTE": value >= wanted, "EQ": value == wanted, "GT": value > wanted}[each["operator"]])
+        return bool({"GTE": value >= wanted, "EQ": value == wanted, "GT": greater(value, wanted)}[each["operator"]])
 
     def search(request: httpx.Request) -> httpx.Response:
         assert len(request.content) <= 3_000
@@ -69,14 +72,19 @@ def make_search(
     return search
 
 
-def walk(rows: Rows, since: int = 0, **how: Any) -> list[tuple[int, int]]:
-    """Walk over rows, and give what came in its order."""
+def walk(
+    rows: Rows, since: int = 0, *, meanwhile: Callable[[], None] = lambda: None, **how: Any
+) -> list[tuple[int, int]]:
+    """Walk over rows, and give what came in its order; something may happen after the first page."""
     read = HubSpotSettings.model_validate({"token": {"env": "NONE"}})
     context = AdapterContext(connection="hs", clock=VirtualClock(NOON))
     api = HubSpotApi(read, context, StaticToken(SecretStr("pat-sandbox")))
     with respx.mock(base_url="https://api.hubapi.com") as router:
         router.post(path=PATH).mock(side_effect=make_search(rows, **how))
-        found = [each for page in SearchWalk(api, "companies", MODIFIED).since(since) for each in page]
+        pages = SearchWalk(api, "companies", MODIFIED).since(since)
+        found = next(pages)
+        meanwhile()
+        found += [each for page in pages for each in page]
     api.close()
     return [(int(each.id), each.stamp) for each in found]
 
@@ -105,6 +113,28 @@ def test_ids_may_be_numbers_or_texts(order: Callable[[int], Any]) -> None:
     assert rows == sorted(walk(rows, order=order))
 
 
+@pytest.mark.parametrize("edited", [1, 50, 250, 500])
+def test_an_edit_of_one_of_many_of_one_time_hides_none_of_the_others(edited: int) -> None:
+    """It takes the record away from its place, and those behind it would move up into a page that was read."""
+    rows = [(number, 5_000) for number in range(1, 501)]
+
+    def edit() -> None:
+        rows[edited - 1] = (edited, 9_000)
+
+    found = walk(rows, 5_000, meanwhile=edit)
+
+    assert set(rows) <= set(found)
+
+
+@pytest.mark.parametrize("deleted", [1, 50, 250, 500])
+def test_a_deletion_of_one_of_many_of_one_time_hides_none_of_the_others(deleted: int) -> None:
+    """The same, where the record is in no place at all any more."""
+    rows = [(number, 5_000) for number in range(1, 501)]
+    found = walk(rows, 5_000, meanwhile=lambda: rows.__delitem__(deleted - 1))
+
+    assert set(rows) <= set(found)
+
+
 def test_what_is_held_back_is_noticed() -> None:
     """Sorted one way and filtered the other, some would be skipped without a word: the count tells."""
     rows = [(number, 5_000) for number in range(1, 10_300)]
@@ -116,7 +146,7 @@ def test_what_is_held_back_is_noticed() -> None:
 @pytest.mark.parametrize("hidden", [range(1, 1), range(150, 170), range(1, 450), range(401, 601)])
 def test_short_and_empty_pages_end_nothing(hidden: range) -> None:
     """A page may be short, or empty, and name a next one all the same (airbyte PR 80745)."""
-    rows = [(number, 1_000) for number in range(1, 601)]
+    rows = [(number, 1_000 + number) for number in range(1, 601)]
 
     assert [row for row in rows if row[0] not in hidden] == walk(rows, hidden=hidden)
 
@@ -132,6 +162,14 @@ def test_every_change_comes_once(rows: Rows, since: int) -> None:
 
     assert sorted(row for row in rows if row[1] >= since) == sorted(found)
     assert sorted(at for _, at in found) == [at for _, at in found]
+
+
+def test_a_search_that_does_not_go_on_by_id_is_noticed() -> None:
+    """It gives one page again and again, which would count as many records."""
+    rows = [(number, 5_000) for number in range(1, 501)]
+
+    with pytest.raises(LostCountError, match="do not go on"):
+        walk(rows, greater=lambda _value, _wanted: True)
 
 
 def test_what_search_holds_back_comes_by_the_list(hubspot: respx.MockRouter, open_adapter: Opener) -> None:

@@ -156,6 +156,29 @@ class TestChanges:
 
         assert [deal] == deals(pull(adapter, cursor))
 
+    @pytest.mark.parametrize("gone", ["archived", "deleted"])
+    def test_a_deal_that_was_gone_before_the_first_pull_comes_back_with_its_moves(
+        self, adapter: Adapter, state: Any, clock: VirtualClock, gone: str
+    ) -> None:
+        """It did not move since, and what nobody ever pulled is not known from before."""
+        number = next(
+            str(n)
+            for n, row in state.tables.deals.items()
+            if row["status"] == "open" and row["stage_change_time"] not in {None, row["add_time"]}
+        )
+        known = moves_of(pull(adapter), number)
+        if gone == "archived":
+            state.archive_deal(number)
+        else:
+            state.delete_deal(number)
+        clock.advance(timedelta(days=1))
+        cursor = pull(adapter)[-1].cursor
+        clock.advance(timedelta(days=1))
+        state.restore_deal(number)
+
+        assert len(known) > 1
+        assert known == moves_of(pull(adapter, cursor), number)
+
     @pytest.mark.parametrize("keeps_times", [False, True])
     @pytest.mark.parametrize("status", ["lost", "won"])
     def test_reopening_a_deal_is_a_move(

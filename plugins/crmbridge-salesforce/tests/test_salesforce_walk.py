@@ -227,6 +227,24 @@ def test_a_row_that_changed_on_its_way_does_not_carry_the_cursor_ahead(
     assert "SystemModstamp <= 2026-06-10T12:00:00Z" in following
 
 
+def test_nor_where_a_cut_walk_finds_its_job_gone(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+    """Then rows are read page by page, and the org's time of that is the end of the walk as well."""
+    accounts.get(f"{BASE}/jobs/query/750Sb1").respond(404, json=[{"errorCode": "NOT_FOUND", "message": "gone"}])
+    pages = [
+        reply(row(1, "2026-06-01T00:00:00"), row(2, "2026-06-10T12:00:07")),
+        reply(row(3, "2026-06-02T00:00:00"), row(4, "2026-06-03T00:00:00")),
+        reply(row(2, "2026-06-10T12:00:07")),
+    ]
+    route = accounts.get(f"{BASE}/query")
+    route.side_effect = pages
+    start = '{"job":"750Sb1","floor":"2026-06-01T00:00:00Z","gone":"2026-06-01T00:00:00Z","whole":true}'
+    found = list(open_adapter(HOST, "t", page_size=2).pull(Kind.COMPANY, start))
+
+    assert {"N 1", "N 3", "N 4"} <= {record.fields["name"] for page in found for record in page.records}
+    assert "Id > '001Sb0000000001IAA'" in route.calls[1].request.url.params["q"]
+    assert {"at": "2026-06-01T00:00:00Z"} == json.loads(found[-1].cursor)
+
+
 @pytest.mark.parametrize("told", [(), (Kind.COMPANY,)])
 def test_an_org_that_says_no_time_is_walked_by_its_stamps(
     open_adapter: Opener, accounts: respx.MockRouter, told: tuple[Kind, ...]

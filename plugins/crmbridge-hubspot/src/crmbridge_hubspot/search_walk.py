@@ -1,8 +1,8 @@
 """Walks through everything that was modified since a time, by search, past all of search's limits.
 
 Each page asks for what was modified at or after the last time seen, so that records which move to a later time
-while we walk shift nothing (offset pages would skip their neighbours). Within one modification time pages go by
-offset, up to the 10,000 that search allows, and beyond that by record id.
+while we walk shift nothing (offset pages would skip their neighbours). Within one modification time pages go by record
+id, also past the 10,000 that search gives by offset.
 """
 
 from __future__ import annotations
@@ -123,15 +123,14 @@ class SearchWalk:
         return Answer(records, count_in(body, "total"), None if after is None else int(after))
 
     def _step(self, step: Step) -> Answer:
-        filters = [{"propertyName": self._modified, "operator": "GTE", "value": str(step.since)}]
-        order = self._modified
+        filters, order = self._modified_at("GTE", step), self._modified
         if step.beyond is not None:
-            filters = [
-                {"propertyName": self._modified, "operator": "EQ", "value": str(step.since)},
-                {"propertyName": ID, "operator": "GT", "value": step.beyond},
-            ]
-            order = ID
+            beyond = {"propertyName": ID, "operator": "GT", "value": step.beyond}
+            filters, order = [*self._modified_at("EQ", step), beyond], ID
         return self._search(filters, order, "ASCENDING", limit=PAGE, after=str(step.after))
+
+    def _modified_at(self, operator: str, step: Step) -> list[dict[str, str]]:
+        return [{"propertyName": self._modified, "operator": operator, "value": str(step.since)}]
 
     def _next(self, step: Step, found: list[Found], total: int, after: int | None) -> Step | None:
         """Tell what to ask next. A short or empty page ends nothing while a next one is named (airbyte PR 80745)."""
@@ -139,19 +138,21 @@ class SearchWalk:
             return self._next_in_tie(step, found, total, more=after is not None)
         if after is None:
             return None
-        last = found[-1].stamp if found else step.since
-        if last > step.since:
-            return Step(since=last)
-        if after + PAGE <= FURTHEST:
+        if not found and after + PAGE <= FURTHEST:
             return Step(since=step.since, after=after)
-        return Step(since=step.since, beyond="0")
+        last = found[-1].stamp if found else step.since
+        return Step(since=last) if last > step.since else Step(since=step.since, beyond="0")
 
     def _next_in_tie(self, step: Step, found: list[Found], total: int, *, more: bool) -> Step | None:
         expected = step.total or total
         counted = step.counted + len(found)
+        if found and found[-1].id == step.beyond:
+            raise LostCountError(f"pages of what was modified at {step.since} do not go on by id")
         if more and found:
             return Step(since=step.since, beyond=found[-1].id, counted=counted, total=expected)
-        if counted < expected:  # whether ids are ordered as numbers or as text is not documented
+        # Whether ids are ordered as numbers or as text is not documented. What is edited or deleted meanwhile has
+        # another time, or none; fewer than at both ends are too few.
+        if counted < expected and counted < self._search(self._modified_at("EQ", step), ID, "ASCENDING", limit=1).total:
             raise LostCountError(f"{counted} of {expected} records modified at {step.since}")
         return Step(since=step.since + 1)
 

@@ -17,7 +17,7 @@ from crmbridge_pipedrive.values import moment
 
 OVERLAP = timedelta(minutes=2)  # read again on top, in case a list shows an edit late
 REMEMBERED = 2000  # how many fingerprints are kept of what was delivered within the overlap
-LOST = 5000  # how many lost deals are kept in mind, newest ids first
+LOST = 5000  # how many deals that were lost or gone are kept in mind, newest ids first
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -53,9 +53,9 @@ class Cursor(Struct, frozen=True, kw_only=True):
     A walk reads what was updated since `since` (None: everything), in `parts`. While it lasts, `next` is the newest
     change there was before it began; the next walk starts from it. `owed` are deals that were sampled before the
     list was cut in parts and have not come yet. `seen` has the fingerprints of rows delivered that the overlap will
-    bring again, `lost` the deals that were lost when they were last delivered. `backlog` is how far the moves of
-    deals that moved before the first pull are read, where that was put off. `apart` is how many seconds our clock was
-    ahead of Pipedrive's when the walk began; None: Pipedrive did not say.
+    bring again, `lost` the deals that were lost or gone when they were last delivered. `backlog` is how far the moves
+    of deals that moved before the first pull are read, where that was put off. `apart` is how many seconds our clock
+    was ahead of Pipedrive's when the walk began; None: Pipedrive did not say.
     """
 
     since: datetime | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -33,7 +33,7 @@ from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.standard import TIMES, Surroundings
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Ahead, Found, Walk, ids_of, lots, rows_by_ids, times
+from crmbridge_pipedrive.walking import Ahead, Found, Met, Walk, ids_of, lots, rows_by_ids, times
 
 LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more
 MOST = 250  # deals of a page
@@ -214,7 +214,7 @@ class _Pull:
         lost = self._walk.met.lost
         lost.difference_update(ids_of(live))
         lost.update(row["id"] for row in live if row.get("status") == "lost")
-        gone = _tombstones(self._source, [row for row in rows if is_gone(row)])
+        gone = _tombstones(self._source, self._walk.met, [row for row in rows if is_gone(row)])
         return Page(records=tuple(records), moves=tuple(moves), tombstones=gone, cursor=cursor)
 
     def _needs_log(self, row: Row) -> bool:
@@ -271,7 +271,7 @@ class _Pull:
         The next pull tells of the newest of them again: the list, read after them, may show them late as they were.
         """
         if self._archived_before:
-            gone = _tombstones(self._source, self._archived_before)
+            gone = _tombstones(self._source, self._walk.met, self._archived_before)
             yield Page(tombstones=gone, cursor=self._walk.met.midway(self._walk.cursor))
 
     def _gone(self) -> Iterator[Page]:
@@ -281,7 +281,7 @@ class _Pull:
             fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
             if fresh:
                 met.take(ids_of(fresh))
-                yield Page(tombstones=_tombstones(self._source, fresh), cursor=met.midway(self._walk.cursor))
+                yield Page(tombstones=_tombstones(self._source, met, fresh), cursor=met.midway(self._walk.cursor))
 
     # ── What was put off ────────────────────────────────────────────────────────────────────────────────
 
@@ -329,7 +329,9 @@ def archived(api: Api, since: datetime | None) -> Iterator[tuple[list[Row], str 
     return api.walk("deals.archived", {"limit": LIMIT, **times(since, None)})
 
 
-def _tombstones(source: DealSource, rows: Iterable[Row]) -> tuple[Tombstone, ...]:
+def _tombstones(source: DealSource, met: Met, rows: Sequence[Row]) -> tuple[Tombstone, ...]:
+    """Tell of deals that are gone. One that comes back may have moved before anybody pulled it."""
+    met.lost.update(ids_of(rows))
     return tuple(tombstone(row, source.connection) for row in rows)
 
 

@@ -11,12 +11,20 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from crmbridge.errors import RetryLaterError
+from crmbridge.http.client import UNREADABLE
 from crmbridge_pipedrive.api import LIMIT, Row
 from crmbridge_pipedrive.cursors import Part
 
 
-class RangesError(Exception):
-    """A list gave rows from outside the range it was asked for, or in another order: it can't be cut in parts."""
+class RangesError(RetryLaterError):
+    """A list gave rows from outside the range it was asked for, or in another order: it can't be cut in parts.
+
+    Where it is read in one piece, its order must be right all the same: places in it are ids.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("Pipedrive gave a list in another order than it was asked for", advice=UNREADABLE)
 
 
 @dataclass
@@ -81,9 +89,9 @@ class Board:
         self._waiting = deque(self._stretches.values())
         self._ended = dict.fromkeys(parts, 0)
 
-    def readers(self) -> Iterator[Reader]:
-        """Give one reader of a part after the other, until no part is worth one more."""
-        while (reader := self._take()) is not None:
+    def readers(self, *, but: int | None = None) -> Iterator[Reader]:
+        """Give one reader of a part after the other, until no part is worth one more; the last one may be left out."""
+        while (reader := self._take(but)) is not None:
             yield reader
 
     def begins(self, reader: Reader) -> bool:
@@ -99,8 +107,8 @@ class Board:
     def take(self, reader: Reader, rows: Sequence[Row], *, is_last: bool) -> list[Row]:
         """Note that a reader has read a page, and give those of its rows that the other one has not read."""
         stretch, ids = reader.stretch, [row["id"] for row in rows]
-        if stretch.marks and ids != sorted(set(ids), reverse=reader.is_backwards):
-            raise RangesError  # two readers would leave a gap between them
+        if ids != sorted(set(ids), reverse=reader.is_backwards):
+            raise RangesError  # what comes behind a higher id would pass for read
         with self._lock:
             stretch.asking -= 1
             fresh = [row for row in rows if stretch.low < row["id"] < stretch.high]
@@ -120,9 +128,9 @@ class Board:
             stretch = self._stretches[number]
             return self._ended[number] == stretch.readers
 
-    def _take(self) -> Reader | None:
+    def _take(self, but: int | None) -> Reader | None:
         with self._lock:
-            helps = not self._waiting
+            helps = not self._waiting or self._waiting[0].number == but
             stretch = self._largest() if helps else self._waiting.popleft()
             if stretch is None:
                 return None

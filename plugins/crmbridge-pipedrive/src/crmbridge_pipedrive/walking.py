@@ -74,9 +74,10 @@ class Walk:
 
     The first request asks for the newest changes. If that one page holds them all, it is the whole pull. If there are
     more, they are read in the order of their ids, because a list in the order of its changes shifts while people work;
-    whatever changes after that first page is for the next pull. In a first pull that page comes first. `prepare` reads
-    what belongs to a page, in the thread that reads the page. `beside` is done beside the planning of a big first pull;
-    `aside` is what it gave. Of a first pull, what was found `ahead` is not asked for again.
+    whatever changes after that first page is for the next pull. In a first pull that page comes first, and what changes
+    until all else is read comes last. `prepare` reads what belongs to a page, in the thread that reads the page.
+    `beside` is done beside the planning of a big first pull; `aside` is what it gave. Of a first pull, what was found
+    `ahead` is not asked for again.
     """
 
     def __init__(
@@ -204,15 +205,21 @@ class Walk:
         marks = sum(map(len, self._marks.values()))
         self._board = Board(parts, self._marks, stands_for=(self.total or 0) / max(1, marks), page=LIMIT)
         readers = self._api.readers if marks else min(self._api.readers, len(parts))
-        jobs: list[Callable[[], Iterator[Found]]] = [self._run] * readers
-        if newest is not None:
-            jobs.insert(0, partial(_read_before, newest, self.cursor.parts[newest.number], self._prepare))
-        for _, found in side_by_side(jobs, workers=len(jobs)):
-            yield found
+        ahead = (
+            [] if newest is None else [partial(_read_before, newest, self.cursor.parts[newest.number], self._prepare)]
+        )
+        # What is edited meanwhile goes over into the last part. Read after all others, it brings those deals too: with
+        # the next pull they would come without the moves that they had made before.
+        last = len(self.cursor.parts) - 1
+        for but in (last, None) if last else (None,):
+            jobs: list[Callable[[], Iterator[Found]]] = [*ahead, *[partial(self._run, but)] * readers]
+            ahead = []
+            for _, found in side_by_side(jobs, workers=len(jobs)):
+                yield found
 
-    def _run(self) -> Iterator[Found]:
-        """Read as one of the readers, as long as there are parts."""
-        for reader in self._board.readers():
+    def _run(self, but: int | None) -> Iterator[Found]:
+        """Read as one of the readers, as long as there are parts, but for one."""
+        for reader in self._board.readers(but=but):
             yield from self._pages_of(reader)
 
     def _pages_of(self, reader: Reader) -> Iterator[Found]:
@@ -278,7 +285,7 @@ class Met:
 
     @property
     def lost(self) -> set[int]:
-        """Give the deals that were lost when they were last delivered, the newest of them."""
+        """Give the deals that were lost or gone when they were last delivered, the newest of them."""
         if len(self._lost) > 2 * LOST:
             self._lost = set(sorted(self._lost, reverse=True)[:LOST])
         return self._lost
@@ -293,8 +300,6 @@ class Met:
         if self._keep_ids:
             self.ids.add(number)
         keep = always or not isinstance(updated, str) or updated.replace(" ", "T") >= self._from
-        if not keep and self._prints and str(number) in self._prints:
-            return False  # read before what was delivered: parts are read side by side
         if not keep and (not self._before.seen or str(number) not in self._before.seen):
             return True
         made = print_(row)

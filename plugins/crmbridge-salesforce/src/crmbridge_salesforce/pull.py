@@ -192,7 +192,7 @@ class Walk:
                     yield from self._page(listing, span)
             yield from bulk.pages(ordered.result(), span, begun=True)
         except BulkUnavailableError:
-            yield from self._by_pages(start)
+            yield from self._by_pages(*self._first(start))  # to an end of its own: one that was cut has none yet
 
     # ── What else there is ──────────────────────────────────────────────────────────────────────────────
 
