@@ -51,16 +51,19 @@ def object_in(value: Any, what: str) -> dict[str, Any]:
 
 def objects_in(value: Any, what: str) -> list[dict[str, Any]]:
     """Give a list of objects, none where there is none; raises ShapeError for anything else."""
-    items = [] if value is None else value if isinstance(value, list) else _refuse(what, "a list", value)
-    return [object_in(each, f"an item of {what}") for each in items]
+    items: list[Any] = [] if value is None else value if isinstance(value, list) else _refuse(what, "a list", value)
+    for each in items:
+        if not isinstance(each, dict):
+            _refuse(f"an item of {what}", "an object", each)
+    return items
 
 
 def id_in(raw: Raw, name: str = "id") -> str:
     """Give an id, which comes as text or as a number ("Associate records"); raises ShapeError where there is none."""
     value = raw.get(name)
-    if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value):
-        return str(value)
-    return _refuse(name, "an id", value)
+    if isinstance(value, str) and value:
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _refuse(name, "an id", value)
 
 
 def text_in(raw: Raw, name: str) -> str:
