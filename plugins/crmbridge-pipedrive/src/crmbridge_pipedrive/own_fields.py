@@ -133,10 +133,12 @@ def days(texts: Sequence[str]) -> list[date]:
     return found
 
 
-def finite(numbers: Raws) -> list[Decimal]:
+def finite(numbers: Raws) -> Sequence[Decimal]:
     """Read numbers; raises ValueError."""
-    must_be(NUMBERS, numbers)
-    found = [*map(Decimal, numbers)]
+    found = numbers
+    if not DECIMALS.issuperset(map(type, numbers)):
+        must_be(NUMBERS, numbers)
+        found = [*map(Decimal, numbers)]
     if not all(map(Decimal.is_finite, found)):
         raise ValueError("not a number")
     return found
@@ -213,6 +215,7 @@ def _singles(name: str, _options: Options, read: Decode) -> Write:
 NOTHING = type(None)
 TEXTS: frozenset[type] = frozenset({str, NOTHING})
 ONE_TEXT: frozenset[type] = frozenset({str})
+DECIMALS: frozenset[type] = frozenset({Decimal})
 NUMBERS: frozenset[type] = frozenset({int, Decimal})
 OPTIONS: frozenset[type] = frozenset({int, NOTHING})
 IDS: frozenset[type] = frozenset({int})
