@@ -59,6 +59,14 @@ class PipedriveState:
         self.delete_deal(loser)
         kept["update_time"] = self.now()
 
+    def set_products(self, native_id: str, total: float | None) -> None:
+        """Put products on a deal, which make its value from then on, or with None take all of them off."""
+        number = int(native_id)
+        self.tables.products.pop(number, None)
+        if total is not None:
+            self.change_deal(number, {"value": total}, by=self.me)
+            self.tables.products[number] = 1
+
     def create_note(self, given: Row, *, by: int) -> Row:
         """Make a note."""
         number, now = next_id(self.tables.notes), v1_stamp(self.now())
@@ -111,6 +119,10 @@ class PipedriveState:
         if deal["is_archived"]:
             raise invalid("id: Archived deals can't be edited")
         after = {**deal}
+        if number in self.tables.products and "value" in changes:
+            # That it is left out without a word, and counts as an edit, is our guess.
+            changes = {name: value for name, value in changes.items() if name != "value"}
+            after["update_time"] = self.now()
         if "stage_id" in changes or "pipeline_id" in changes:
             after["pipeline_id"], after["stage_id"] = self._place(changes, deal)
         self._put(after, changes)
