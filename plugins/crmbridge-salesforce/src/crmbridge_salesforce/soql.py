@@ -29,7 +29,16 @@ def text(value: str) -> str:
 
 def containing(value: str) -> str:
     """Write a pattern for LIKE that texts match which have a string in them."""
-    return f"'%{text(value)[1:-1].replace('%', chr(92) + '%').replace('_', chr(92) + '_')}%'"
+    return f"'%{_literally(value)}%'"
+
+
+def with_any_blanks(value: str) -> str:
+    """Write a pattern for LIKE that texts match which are a string, whatever stands where it has blanks."""
+    return f"'{'%'.join(map(_literally, value.split()))}'"
+
+
+def _literally(value: str) -> str:
+    return text(value)[1:-1].replace("%", chr(92) + "%").replace("_", chr(92) + "_")
 
 
 def moment(value: datetime) -> str:

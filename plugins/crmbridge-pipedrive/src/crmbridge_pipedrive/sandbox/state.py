@@ -59,14 +59,6 @@ class PipedriveState:
         self.delete_deal(loser)
         kept["update_time"] = self.now()
 
-    def set_products(self, native_id: str, total: float | None) -> None:
-        """Put products on a deal, which make its value from then on, or with None take all of them off."""
-        number = int(native_id)
-        self.tables.products.pop(number, None)
-        if total is not None:
-            self.change_deal(number, {"value": total}, by=self.me)
-            self.tables.products[number] = 1
-
     def create_note(self, given: Row, *, by: int) -> Row:
         """Make a note."""
         number, now = next_id(self.tables.notes), v1_stamp(self.now())
