@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.two_way import entry, linked, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref
 from crmbridge.services.by_hand import linking
+from crmbridge.services.by_hand.resolving import conflicts, resolve, take
 
 
 def test_split_by_hand_is_not_undone_by_the_next_creation() -> None:
@@ -62,3 +64,54 @@ def test_a_link_that_ended_and_is_split_goes_on_without_the_third() -> None:
     run(bench)
 
     assert "Again" == only(bench, "west").fields["name"]
+
+
+@pytest.mark.parametrize("which", ["north", "south"])
+def test_nobody_is_asked_which_value_of_deals_stands_that_were_told_apart(which: str) -> None:
+    """Decided on, the value of one would be written to the other, which is another deal now."""
+    bench, north, south = linked(fields={"*": {"conflict": "ask"}})
+    bench.crms["north"].edit_deal(north, name="North's")
+    bench.crms["south"].edit_deal(south, name="South's")
+    run(bench)
+    asked = len(conflicts(bench.workspace))
+    linking.split(bench.workspace, f"north:{north}" if which == "north" else f"south:{south}")
+
+    assert (1, 0) == (asked, len(conflicts(bench.workspace)))
+
+
+def test_a_deal_that_came_to_a_link_after_it_was_asked_about_has_its_say() -> None:
+    """Whoever decides was not shown what it holds, so that is not written over."""
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, create=["south"], fields={"*": {"conflict": "ask"}}))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    west = bench.crms["west"].create_deal("West's", stage="qualification").id
+    run(bench)
+    (south,) = (each.ref.id for each in bench.crms["south"].named("Rollout"))
+    bench.crms["north"].edit_deal(north, name="North's")
+    bench.crms["south"].edit_deal(south, name="South's")
+    run(bench)
+    (waiting,) = conflicts(bench.workspace)
+    linking.split(bench.workspace, f"west:{west}")
+    linking.join(bench.workspace, [f"north:{north}", f"west:{west}"])
+    resolve(bench.workspace, [take(waiting.item, "north")])
+    run(bench)
+
+    assert "West's" == bench.crms["west"].deal(west).fields["name"]
+    assert [{"north", "south", "west"}] == [set(each.item.values) for each in conflicts(bench.workspace)]
+
+
+def test_a_deal_that_is_joined_to_another_than_before_is_asked_about() -> None:
+    """What it agreed on with the other deal, from which it was told apart, says nothing of what it holds now."""
+    bench = able_bench(**entry(create=["south"], fields={"*": {"conflict": "ask"}}))
+    ours, theirs = (bench.crms["north"].create_deal(name, stage="qualification").id for name in ("Ours", "Theirs"))
+    run(bench)
+    (south,) = (each.ref.id for each in bench.crms["south"].named("Theirs"))
+    (copy,) = (each.ref.id for each in bench.crms["south"].named("Ours"))
+    for each in (south, copy):
+        linking.split(bench.workspace, f"south:{each}")
+    linking.join(bench.workspace, [f"north:{ours}", f"south:{south}"])
+    run(bench)
+
+    assert "Theirs" == bench.crms["south"].deal(south).fields["name"]
+    assert [{"north": "Ours", "south": "Theirs"}] == [each.item.values for each in conflicts(bench.workspace)]
+    assert theirs in bench.crms["north"].deal_ids()

@@ -126,10 +126,16 @@ class LinkStore(Protocol):
         """Give the id of the link that each of these refs stands in, where it stands in one."""
         ...
 
-    def save(self, links: Mapping[str, Sequence[Ref]], bases: Mapping[Ref, Mapping[str, Value]] | None = None) -> None:
+    def save(
+        self,
+        links: Mapping[str, Sequence[Ref]],
+        bases: Mapping[Ref, Mapping[str, Value]] | None = None,
+        afresh: Collection[Ref] = (),
+    ) -> None:
         """Create or replace links. A ref leaves the link it was in; a link without refs is no more.
 
-        With `bases`, those are set in the same transaction.
+        With `bases`, those are set in the same transaction. What was agreed on with the refs `afresh` before that is
+        forgotten.
         """
         ...
 
