@@ -243,9 +243,7 @@ def _lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> Bases:
     return {decided_ref(link): {HAD: with_lost(base, refs), ENDED: None}}
 
 
-def _ask_no_longer(
-    workspace: Workspace, refs: Sequence[Ref], links: Collection[str], apart: Ref | None = None
-) -> None:
+def _ask_no_longer(workspace: Workspace, refs: Sequence[Ref], links: Collection[str], apart: Ref | None = None) -> None:
     """Ask no longer what was just said, nor which value is to stand where one of them is of a deal that is `apart`."""
     items = [one.item for one in workspace.store.waiting.all() if one.item.link in links]
     said = [item for item in items if item.cause is Cause.LINK and item.deal in refs]
