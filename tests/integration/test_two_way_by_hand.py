@@ -115,3 +115,20 @@ def test_a_deal_that_is_joined_to_another_than_before_is_asked_about() -> None:
     assert "Theirs" == bench.crms["south"].deal(south).fields["name"]
     assert [{"north": "Ours", "south": "Theirs"}] == [each.item.values for each in conflicts(bench.workspace)]
     assert theirs in bench.crms["north"].deal_ids()
+
+
+@pytest.mark.parametrize("which", ["north", "south"])
+def test_an_edit_gets_to_who_is_left_when_its_deal_is_split_off(which: str) -> None:
+    """It was decided on before, and one of the others was out of reach."""
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, create=["south", "west"]))
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    run(bench)
+    deals = {name: only(bench, name).ref.id for name in names}
+    bench.crms["north"].edit_deal(deals["north"], name="Edited")
+    bench.crms["west"].faults.append("limit")
+    run(bench)
+    linking.split(bench.workspace, f"{which}:{deals[which]}")
+    run(bench)
+
+    assert ["Edited"] * 3 == [bench.crms[name].deal(deals[name]).fields["name"] for name in names]

@@ -14,7 +14,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.by_hand.resolving import put_back
-from crmbridge.services.by_hand.splitting import bases_of_deals, parted
+from crmbridge.services.by_hand.splitting import bases_of_deals, parted, still_decided
 from crmbridge.services.links.apart import Bases, as_apart, as_together
 from crmbridge.services.links.linking import own_link
 from crmbridge.services.links.typed_refs import ref_of
@@ -143,7 +143,8 @@ def split(workspace: Workspace, text: str) -> Linked | None:
         put_back(workspace, [ref, *others])
         after = parted(workspace, link, ref, others)
         held = bases_of_deals(workspace, link, after)
-        workspace.store.links.save(after, lost | held | as_apart(workspace, ref, others), [ref])
+        decided = still_decided(workspace, link, after, others)
+        workspace.store.links.save(after, lost | held | decided | as_apart(workspace, ref, others), [ref])
         _ask_no_longer(workspace, [ref, *others], {link}, apart=ref)
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
