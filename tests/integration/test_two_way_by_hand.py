@@ -9,6 +9,7 @@ from tests.unit.services.able import able_bench
 from crmbridge.model.records import Kind, Ref
 from crmbridge.services.by_hand import linking
 from crmbridge.services.by_hand.resolving import conflicts, resolve, take
+from crmbridge.services.pull.pulling import pull
 
 
 def test_split_by_hand_is_not_undone_by_the_next_creation() -> None:
@@ -132,3 +133,25 @@ def test_an_edit_gets_to_who_is_left_when_its_deal_is_split_off(which: str) -> N
     run(bench)
 
     assert ["Edited"] * 3 == [bench.crms[name].deal(deals[name]).fields["name"] for name in names]
+
+
+def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_another() -> None:
+    """Its creation was unclear when a person said what it belongs to; the other deal gets a new counterpart."""
+    bench = able_bench(**entry(create=["south"], fields={"*": {"conflict": "ask"}}))
+    first = bench.crms["north"].create_deal("First", stage="qualification").id
+    run(bench)
+    linking.split(bench.workspace, f"south:{only(bench, 'south').ref.id}")
+    bench.crms["north"].create_deal("Second", stage="qualification")
+    bench.crms["south"].faults.append("drop_after")
+    run(bench)
+    pull(bench.workspace)
+    (made,) = (each.ref.id for each in bench.crms["south"].named("Second"))
+    linking.join(bench.workspace, [f"north:{first}", f"south:{made}"])
+    run(bench)
+    run(bench)
+
+    assert {Ref("north", Kind.DEAL, first), Ref("south", Kind.DEAL, made)} in [
+        set(refs) for refs in bench.workspace.store.links.links().values()
+    ]
+    assert {"name": "Second"}.items() <= bench.crms["south"].deal(made).fields.items()
+    assert 2 == len(bench.crms["south"].named("Second"))
