@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.two_way import entry, linked, only, run
+from tests.integration.two_way import add, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref
@@ -155,3 +155,26 @@ def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_an
     ]
     assert {"name": "Second"}.items() <= bench.crms["south"].deal(made).fields.items()
     assert 2 == len(bench.crms["south"].named("Second"))
+
+
+@pytest.mark.parametrize("fault", ["", "drop_after"])
+def test_companies_of_one_name_that_were_told_apart_are_not_both_given_one_counterpart(fault: str) -> None:
+    """The second would take it from the first, whose deals would wait for it for ever."""
+    names = ("north", "south", "west")
+    match = {"deal": ["external_key"], "company": ["name"]}
+    bench = able_bench(names, **entry(*names, create=["west"], companies="create", match=match))
+    for name in ("north", "south"):
+        add(bench, name, Kind.COMPANY, f"{name}-acme", name="Acme", domain=None)
+        bench.crms[name].create_deal(f"Of {name}", stage="qualification", company=f"{name}-acme")
+    bench.crms["west"].faults += ["limit"]
+    run(bench)
+    linking.split(bench.workspace, "north:company:north-acme")
+    bench.crms["west"].faults[:] = [fault] if fault else []
+    runs = [run(bench) for _ in range(4)]
+    acme = [ref for ref, each in bench.crms["west"].records.items() if each.fields.get("name") == "Acme"]
+    links = [refs for refs in bench.workspace.store.links.links().values() if set(acme) & set(refs)]
+
+    assert ([1], [2]) == ([len(acme)], [len(refs) for refs in links])
+    assert 2 == len(bench.crms["west"].deal_ids())
+    assert () == (runs[-1].plan.changes if runs[-1].plan else None)
+    assert ["company"] == [each.item.name for each in bench.workspace.store.waiting.all()]

@@ -94,16 +94,17 @@ def _blamed(change: Change, receipt: Receipt) -> Change:
 
 
 def _still_theirs(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> list[tuple[Change, Ref]]:
-    """Leave out what was only now found to be there, and a person has linked with others meanwhile.
+    """Leave out what was found to be there, and stands in another link: a person may have put it there meanwhile.
 
-    It has left the link that it was made for, so what is made in its place is another creation.
+    A deal has left the link that it was made for, so what is made in its place is another creation.
     """
     links = workspace.store.links
     owned = links.of([ref for _, ref in created]) if created else {}
-    lost = [(decided_ref(c.link), ref) for c, ref in created if c.link and owned.get(ref, c.link) != c.link]
-    known = links.bases([own for own, _ in lost]) if lost else {}
-    links.save_bases({own: {HAD: with_lost(known.get(own, {}), [ref])} for own, ref in lost})
-    return [(change, ref) for change, ref in created if not change.link or owned.get(ref, change.link) == change.link]
+    lost = {ref: change.link for change, ref in created if change.link and owned.get(ref, change.link) != change.link}
+    left = {ref: decided_ref(link) for ref, link in lost.items() if ref.kind is Kind.DEAL}
+    known = links.bases(list(left.values())) if left else {}
+    links.save_bases({own: {HAD: with_lost(known.get(own, {}), [ref])} for ref, own in left.items()})
+    return [(change, ref) for change, ref in created if ref not in lost]
 
 
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:
