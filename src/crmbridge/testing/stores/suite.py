@@ -79,7 +79,7 @@ class LinkSuite:
         """Of the refs that are named, before anything is set."""
         one, two, three = make_ref("1"), make_ref("1", "sf"), make_ref("2")
         store.links.save({"L1": [one, two, three]}, {ref: {"name": "A", "amount": None} for ref in (one, two, three)})
-        store.links.save({"L1": [one]}, {two: {"name": "B"}}, afresh=[two, three, make_ref("9")])
+        store.links.save({"L1": [one]}, {two: {"name": "B"}}, anew=[two, three, make_ref("9")])
 
         assert {one: {"name": "A", "amount": None}, two: {"name": "B"}} == store.links.bases()
 
