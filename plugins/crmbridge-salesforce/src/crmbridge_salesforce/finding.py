@@ -77,7 +77,7 @@ class Finder:
                 where = f"Website LIKE {containing(value)}"
             case _:
                 raise RefusedError(f"A {kind} can't be found by {what!r}")
-        columns = ["Id", "Name", *(["Website"] if kind is Kind.COMPANY else [])]
+        columns = ["Id", *(["Name"] if what == "name" else []), *(["Website"] if kind is Kind.COMPANY else [])]
         wanted = value.casefold() if what == "domain" else None  # one with a domain is not known by its name
         for row in self._org.query(select(columns, OBJECTS[kind], where=where, order="Id")):
             if what == "name" and folded(row.get("Name")) != folded(value):

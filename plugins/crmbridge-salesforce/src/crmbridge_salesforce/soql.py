@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -33,8 +34,12 @@ def containing(value: str) -> str:
 
 
 def with_any_blanks(value: str) -> str:
-    """Write a pattern for LIKE that texts match which are a string, whatever stands where it has blanks."""
-    return f"'{'%'.join(map(_literally, value.split()))}'"
+    """Write a pattern for LIKE that texts match which are a string, whatever stands where it has blanks.
+
+    Nor is said what stands where it has backslashes, which would be escapes.
+    """
+    pattern = "%".join(map(_literally, re.split(r"[\s\\]+", value)))
+    return f"'{pattern}'"
 
 
 def _literally(value: str) -> str:
