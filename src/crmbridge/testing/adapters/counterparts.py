@@ -107,15 +107,6 @@ class CounterpartTests:
         assert made.ref == adapter.find(kind, f"{name}:{value.upper()}", None)
         assert [None] * len(LIKE[key]) == [adapter.find(kind, other, None) for other in LIKE[key]]
 
-    def test_a_company_is_found_by_its_name_with_other_blanks(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
-        """Keys have their blanks evened out, so a CRM that keeps those of a name may not find it by an equal one."""
-        _needs(adapter, Kind.COMPANY)
-        made = write_one(adapter, make_company("acme", name="Acme  of  North", domain=None))
-        let_lag_pass(bench, adapter)
-
-        assert (Outcome.APPLIED, made.ref) == (made.outcome, adapter.find(Kind.COMPANY, "name:acme of north", None))
-        assert None is adapter.find(Kind.COMPANY, "name:acme ofnorth", None)
-
     def test_a_company_with_a_domain_is_not_known_by_its_name(self, adapter: Adapter) -> None:
         """Two companies may have one name; their domains tell them apart."""
         _needs(adapter, Kind.COMPANY)
