@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from tests.integration.two_way import entry, linked, only, run
+import pytest
+from tests.integration.two_way import add, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref
 from crmbridge.services.by_hand import linking
+from crmbridge.services.by_hand.resolving import conflicts, resolve, take
+from crmbridge.services.pull.pulling import pull
 
 
 def test_split_by_hand_is_not_undone_by_the_next_creation() -> None:
@@ -62,3 +65,116 @@ def test_a_link_that_ended_and_is_split_goes_on_without_the_third() -> None:
     run(bench)
 
     assert "Again" == only(bench, "west").fields["name"]
+
+
+@pytest.mark.parametrize("which", ["north", "south"])
+def test_nobody_is_asked_which_value_of_deals_stands_that_were_told_apart(which: str) -> None:
+    """Decided on, the value of one would be written to the other, which is another deal now."""
+    bench, north, south = linked(fields={"*": {"conflict": "ask"}})
+    bench.crms["north"].edit_deal(north, name="North's")
+    bench.crms["south"].edit_deal(south, name="South's")
+    run(bench)
+    asked = len(conflicts(bench.workspace))
+    linking.split(bench.workspace, f"north:{north}" if which == "north" else f"south:{south}")
+
+    assert (1, 0) == (asked, len(conflicts(bench.workspace)))
+
+
+def test_a_deal_that_came_to_a_link_after_it_was_asked_about_has_its_say() -> None:
+    """Whoever decides was not shown what it holds, so that is not written over."""
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, create=["south"], fields={"*": {"conflict": "ask"}}))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    west = bench.crms["west"].create_deal("West's", stage="qualification").id
+    run(bench)
+    (south,) = (each.ref.id for each in bench.crms["south"].named("Rollout"))
+    bench.crms["north"].edit_deal(north, name="North's")
+    bench.crms["south"].edit_deal(south, name="South's")
+    run(bench)
+    (waiting,) = conflicts(bench.workspace)
+    linking.split(bench.workspace, f"west:{west}")
+    linking.join(bench.workspace, [f"north:{north}", f"west:{west}"])
+    resolve(bench.workspace, [take(waiting.item, "north")])
+    run(bench)
+
+    assert "West's" == bench.crms["west"].deal(west).fields["name"]
+    assert [{"north", "south", "west"}] == [set(each.item.values) for each in conflicts(bench.workspace)]
+
+
+def test_a_deal_that_is_joined_to_another_than_before_is_asked_about() -> None:
+    """What it agreed on with the other deal, from which it was told apart, says nothing of what it holds now."""
+    bench = able_bench(**entry(create=["south"], fields={"*": {"conflict": "ask"}}))
+    ours, theirs = (bench.crms["north"].create_deal(name, stage="qualification").id for name in ("Ours", "Theirs"))
+    run(bench)
+    (south,) = (each.ref.id for each in bench.crms["south"].named("Theirs"))
+    (copy,) = (each.ref.id for each in bench.crms["south"].named("Ours"))
+    for each in (south, copy):
+        linking.split(bench.workspace, f"south:{each}")
+    linking.join(bench.workspace, [f"north:{ours}", f"south:{south}"])
+    run(bench)
+
+    assert "Theirs" == bench.crms["south"].deal(south).fields["name"]
+    assert [{"north": "Ours", "south": "Theirs"}] == [each.item.values for each in conflicts(bench.workspace)]
+    assert theirs in bench.crms["north"].deal_ids()
+
+
+@pytest.mark.parametrize("which", ["north", "south"])
+def test_an_edit_gets_to_who_is_left_when_its_deal_is_split_off(which: str) -> None:
+    """It was decided on before, and one of the others was out of reach."""
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, create=["south", "west"]))
+    bench.crms["north"].create_deal("Rollout", stage="qualification")
+    run(bench)
+    deals = {name: only(bench, name).ref.id for name in names}
+    bench.crms["north"].edit_deal(deals["north"], name="Edited")
+    bench.crms["west"].faults.append("limit")
+    run(bench)
+    linking.split(bench.workspace, f"{which}:{deals[which]}")
+    run(bench)
+
+    assert ["Edited"] * 3 == [bench.crms[name].deal(deals[name]).fields["name"] for name in names]
+
+
+def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_another() -> None:
+    """Its creation was unclear when a person said what it belongs to; the other deal gets a new counterpart."""
+    bench = able_bench(**entry(create=["south"], fields={"*": {"conflict": "ask"}}))
+    first = bench.crms["north"].create_deal("First", stage="qualification").id
+    run(bench)
+    linking.split(bench.workspace, f"south:{only(bench, 'south').ref.id}")
+    bench.crms["north"].create_deal("Second", stage="qualification")
+    bench.crms["south"].faults.append("drop_after")
+    run(bench)
+    pull(bench.workspace)
+    (made,) = (each.ref.id for each in bench.crms["south"].named("Second"))
+    linking.join(bench.workspace, [f"north:{first}", f"south:{made}"])
+    run(bench)
+    run(bench)
+
+    assert {Ref("north", Kind.DEAL, first), Ref("south", Kind.DEAL, made)} in [
+        set(refs) for refs in bench.workspace.store.links.links().values()
+    ]
+    assert {"name": "Second"}.items() <= bench.crms["south"].deal(made).fields.items()
+    assert 2 == len(bench.crms["south"].named("Second"))
+
+
+@pytest.mark.parametrize("fault", ["", "drop_after"])
+def test_companies_of_one_name_that_were_told_apart_are_not_both_given_one_counterpart(fault: str) -> None:
+    """The second would take it from the first, whose deals would wait for it for ever."""
+    names = ("north", "south", "west")
+    match = {"deal": ["external_key"], "company": ["name"]}
+    bench = able_bench(names, **entry(*names, create=["west"], companies="create", match=match))
+    for name in ("north", "south"):
+        add(bench, name, Kind.COMPANY, f"{name}-acme", name="Acme", domain=None)
+        bench.crms[name].create_deal(f"Of {name}", stage="qualification", company=f"{name}-acme")
+    bench.crms["west"].faults += ["limit"]
+    run(bench)
+    linking.split(bench.workspace, "north:company:north-acme")
+    bench.crms["west"].faults[:] = [fault] if fault else []
+    runs = [run(bench) for _ in range(4)]
+    acme = [ref for ref, each in bench.crms["west"].records.items() if each.fields.get("name") == "Acme"]
+    links = [refs for refs in bench.workspace.store.links.links().values() if set(acme) & set(refs)]
+
+    assert ([1], [2]) == ([len(acme)], [len(refs) for refs in links])
+    assert 2 == len(bench.crms["west"].deal_ids())
+    assert () == (runs[-1].plan.changes if runs[-1].plan else None)
+    assert ["company"] == [each.item.name for each in bench.workspace.store.waiting.all()]

@@ -73,6 +73,21 @@ def test_a_deal_that_is_brought_back_stays_though_the_other_was_deleted_before_a
     assert () == runs[-1].applied.done
 
 
+@pytest.mark.parametrize(("fault", "left"), [("drop_after", 1), ("drop_before", 0)])
+def test_a_deal_that_is_brought_back_before_its_archive_is_read_back_stays(fault: str, left: int) -> None:
+    """It is there in another version. One that is there as it was has not been archived, so that is done now."""
+    bench, north, south = linked(delete="archive")
+    crm(bench, "north").delete_deal(north)
+    crm(bench, "south").faults.append(fault)
+    run(bench)
+    if south not in crm(bench, "south").deal_ids():
+        crm(bench, "south").restore_deal(south)
+    runs = [run(bench) for _ in range(3)]
+
+    assert [left, left] == [len(each.deal_ids()) for each in bench.crms.values()]
+    assert () == runs[-1].applied.done
+
+
 def test_a_deal_that_was_brought_back_follows_a_later_deletion() -> None:
     """A run saw both of them there meanwhile."""
     bench, north, south = deleted_while_the_other_crm_is_out_of_reach()

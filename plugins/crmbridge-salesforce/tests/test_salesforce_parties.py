@@ -153,6 +153,16 @@ def test_what_was_created_is_found_again_however_its_name_is_spaced(adapter: Sal
     assert "Acme  and Sons" == adapter.read([ref])[ref].fields["name"]
 
 
+def test_blanks_within_a_name_keep_nobody_from_finding_it(state: State, adapter: SalesforceAdapter) -> None:
+    """An org keeps them as they were typed, and keys have them evened out."""
+    company = state.create_company(Name="Acme  of  North_East")
+
+    assert Ref("sf", Kind.COMPANY, company) == adapter.find(Kind.COMPANY, "name:acme of north_east", None)
+    assert [None, None] == [
+        adapter.find(Kind.COMPANY, key, None) for key in ("name:acme north_east", "name:acme of north east")
+    ]
+
+
 def test_other_keys_are_refused(adapter: SalesforceAdapter) -> None:
     """None would say that it is certainly not there."""
     for kind, key in ((Kind.COMPANY, "email:a@b.example"), (Kind.CONTACT, "acme"), (Kind.TASK, "marker")):

@@ -17,6 +17,8 @@ from crmbridge.ports.crm import Page
 from crmbridge.ports.findings import FindingStore, WaiverStore
 from crmbridge.ports.rates import RateLedger
 
+Bases = Mapping[Ref, Mapping[str, Value]]  # what was last agreed on, field by field
+
 
 class RecordStore(Protocol):
     """What was pulled. All calls are transactions of their own."""
@@ -92,7 +94,7 @@ class Linked(NamedTuple):
 
     links: Mapping[str, tuple[Ref, ...]]
     records: Mapping[Ref, Record]
-    bases: Mapping[Ref, Mapping[str, Value]]
+    bases: Bases
 
 
 class CourseStore(Protocol):
@@ -126,10 +128,10 @@ class LinkStore(Protocol):
         """Give the id of the link that each of these refs stands in, where it stands in one."""
         ...
 
-    def save(self, links: Mapping[str, Sequence[Ref]], bases: Mapping[Ref, Mapping[str, Value]] | None = None) -> None:
+    def save(self, links: Mapping[str, Sequence[Ref]], bases: Bases | None = None, anew: Collection[Ref] = ()) -> None:
         """Create or replace links. A ref leaves the link it was in; a link without refs is no more.
 
-        With `bases`, those are set in the same transaction.
+        `bases` are set in the same transaction; what was agreed on before with the refs `anew` is forgotten.
         """
         ...
 
@@ -137,7 +139,7 @@ class LinkStore(Protocol):
         """Give the base of these refs, or of every ref that has one, field by field."""
         ...
 
-    def save_bases(self, bases: Mapping[Ref, Mapping[str, Value]]) -> None:
+    def save_bases(self, bases: Bases) -> None:
         """Set the base of the fields named; the others stay."""
         ...
 
@@ -222,9 +224,7 @@ class Journal(Protocol):
         """Write one intent per change; committed when this returns."""
         ...
 
-    def settle(
-        self, run: str, receipts: Sequence[Receipt], bases: Mapping[Ref, Mapping[str, Value]], at: datetime
-    ) -> None:
+    def settle(self, run: str, receipts: Sequence[Receipt], bases: Bases, at: datetime) -> None:
         """Write one outcome per receipt and the new bases that follow from them, together or not at all."""
         ...
 

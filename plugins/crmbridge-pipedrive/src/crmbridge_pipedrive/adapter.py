@@ -28,6 +28,7 @@ from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.making import field_named
 from crmbridge_pipedrive.mapping import DealReader
 from crmbridge_pipedrive.paths import PATHS
+from crmbridge_pipedrive.products import Products
 from crmbridge_pipedrive.reading import (
     LISTS,
     every_listed,
@@ -95,6 +96,7 @@ class PipedriveAdapter:
         self._figures = Figures(api=api, connection=context.connection)
         self._logs = ChangeLogs(api, context.memory)
         self._lookout = Lookout(api, context, settings.key_field)
+        self._products = Products()
         self._deals = DealSource(
             api=api,
             changelogs=self._logs,
@@ -104,6 +106,7 @@ class PipedriveAdapter:
             clock=context.clock,
             make_reader=self._reader,
             take_ahead=partial(self._lookout.take, Kind.DEAL),
+            products=self._products,
             history_days=settings.history_days,
         )
 
@@ -210,6 +213,7 @@ class PipedriveAdapter:
             api=self._api,
             account=self._account,
             books=self._books,
+            products=self._products,
             connection=self._connection,
             currency=self._settings.currency,
             task_type=self._settings.task_type,

@@ -30,6 +30,7 @@ from crmbridge_pipedrive.history import (
 from crmbridge_pipedrive.limits import Limits
 from crmbridge_pipedrive.mapping import ALL_STATUSES, AROUND, DealReader, tombstone
 from crmbridge_pipedrive.prints import digest
+from crmbridge_pipedrive.products import Products
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.standard import TIMES, Surroundings
 from crmbridge_pipedrive.verdicts import ForbiddenError
@@ -54,6 +55,7 @@ class DealSource(Struct, frozen=True, kw_only=True):
     clock: Clock
     make_reader: Callable[[DealFields], DealReader]
     take_ahead: Callable[[], Ahead | None]
+    products: Products
     history_days: int
 
     def pull(self, since: str | None) -> Iterator[Page]:
@@ -69,7 +71,8 @@ class DealSource(Struct, frozen=True, kw_only=True):
         With `fields`, contacts and the times of activities, which cost requests of their own, are there only if named.
         """
         params = deal_params(self.account.deal_fields)
-        found = [row for row in rows_by_ids(self.api, "deals", params, ids) if not is_gone(row)]
+        rows = self.products.read(lambda asked: [*rows_by_ids(self.api, "deals", asked, ids)], params)
+        found = [row for row in rows if not is_gone(row)]
         timed = found if fields is None or not _TIMED.isdisjoint(fields) else []
         if fields is None or CONTACTS in fields:
             return self.with_contacts(found, self.activities(timed))

@@ -25,6 +25,7 @@ from crmbridge_pipedrive.creating import create_company, create_contact
 from crmbridge_pipedrive.figures import Figures
 from crmbridge_pipedrive.finding import Books, key_of
 from crmbridge_pipedrive.making import differs, field_body, field_named
+from crmbridge_pipedrive.products import Products
 from crmbridge_pipedrive.verdicts import ForbiddenError, WrongValuesError
 
 
@@ -41,6 +42,7 @@ class Writer(Struct, frozen=True, kw_only=True):
     api: Api
     account: Account
     books: Books
+    products: Products
     connection: str
     currency: str | None  # of numbers that are written as amounts
     task_type: str
@@ -161,6 +163,7 @@ class Writer(Struct, frozen=True, kw_only=True):
             return Figures(api=self.api, connection=self.connection).write(change)
         deal = number_of(ref_of(change).id)
         sent, steps = _with_what_is_there(self.account, lambda: self._bodies.deal_body(change)), ContactSteps()
+        self.products.check(deal, sent)
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
         if edit is not None:
             row = self.api.get("deal", id_=deal)

@@ -8,12 +8,13 @@ from crmbridge.adapting import domain_of
 from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import KNOWN_BY, Kind, Ref
+from crmbridge.model.values import folded
 from crmbridge_salesforce.encode import has_marker
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.setup import Setup
-from crmbridge_salesforce.soql import containing, select, text
+from crmbridge_salesforce.soql import containing, select, text, with_any_blanks
 
 
 def natural_key(change: Change) -> str | None:
@@ -63,12 +64,12 @@ class Finder:
             yield str(row["Id"])
 
     def _people(self, kind: Kind, key: str) -> Iterator[str]:
-        """Look through companies or contacts. Queries compare texts without case."""
+        """Look through companies or contacts. Queries compare texts without case, and an org keeps blanks as typed."""
         what, _, value = key.partition(":")
         value = value.strip()  # as an org keeps it
         match kind, what:
             case _, "name":
-                where = f"Name = {text(value)}"
+                where = f"Name LIKE {with_any_blanks(value)}"
             case Kind.CONTACT, "email":
                 where = f"Email = {text(value)}"
             case Kind.COMPANY, "domain":
@@ -76,9 +77,11 @@ class Finder:
                 where = f"Website LIKE {containing(value)}"
             case _:
                 raise RefusedError(f"A {kind} can't be found by {what!r}")
-        columns = ["Id", "Website"] if kind is Kind.COMPANY else ["Id"]
+        columns = ["Id", *(["Name"] if what == "name" else []), *(["Website"] if kind is Kind.COMPANY else [])]
         wanted = value.casefold() if what == "domain" else None  # one with a domain is not known by its name
         for row in self._org.query(select(columns, OBJECTS[kind], where=where, order="Id")):
+            if what == "name" and folded(row.get("Name")) != folded(value):
+                continue
             if kind is Kind.CONTACT or domain_of(str(row.get("Website") or "")) == wanted:
                 yield str(row["Id"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -29,7 +30,20 @@ def text(value: str) -> str:
 
 def containing(value: str) -> str:
     """Write a pattern for LIKE that texts match which have a string in them."""
-    return f"'%{text(value)[1:-1].replace('%', chr(92) + '%').replace('_', chr(92) + '_')}%'"
+    return f"'%{_literally(value)}%'"
+
+
+def with_any_blanks(value: str) -> str:
+    """Write a pattern for LIKE that texts match which are a string, whatever stands where it has blanks.
+
+    Nor is said what stands where it has backslashes, which would be escapes.
+    """
+    pattern = "%".join(map(_literally, re.split(r"[\s\\]+", value)))
+    return f"'{pattern}'"
+
+
+def _literally(value: str) -> str:
+    return text(value)[1:-1].replace("%", chr(92) + "%").replace("_", chr(92) + "_")
 
 
 def moment(value: datetime) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from crmbridge.engine.sync.deleting import most_at_once
-from crmbridge.engine.sync.planner import APART, reason_of, without
+from crmbridge.engine.sync.wanted import APART, reason_of, without
 from crmbridge.model.changes import Action, Blocked, Cause, Change
 from crmbridge.model.values import is_empty
 from crmbridge.settings import Cap

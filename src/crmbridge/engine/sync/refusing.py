@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from crmbridge.engine.sync.planner import APART, reason_of, without
+from crmbridge.engine.sync.wanted import APART, reason_of, without
 from crmbridge.model.changes import Action, Change, JournalEntry, Origin, Outcome
 from crmbridge.model.replacing import replace
 

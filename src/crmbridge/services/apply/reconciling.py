@@ -9,8 +9,8 @@ from itertools import groupby
 from crmbridge.engine.sync.sameness import altered, same
 from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.errors import CrmbridgeError, RetryLaterError
-from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Outcome, Receipt
-from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Origin, Outcome, Receipt
+from crmbridge.model.records import BACK, Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.services.apply.settling import settle
@@ -116,13 +116,19 @@ def _not_too_soon(workspace: Workspace, entry: JournalEntry, receipt: Receipt) -
 
 
 def _look_at_archive(workspace: Workspace, change: Change) -> Receipt:
-    """Read whether a record is gone; a task or note that can't be read is looked for by its marker."""
+    """Read whether a record is gone; a task or note that can't be read is looked for by its marker.
+
+    A deal that is there in another version may have been archived, and brought back by somebody who wants it.
+    """
     target = change.target
     if target is None:
         raise TypeError("an archive has a target")
     adapter = workspace.adapter(change.connection)
     if target.kind in adapter.capabilities.kinds:
-        there = target in adapter.read([target])
+        record = adapter.read([target]).get(target)
+        there = record is not None
+        if record is not None and change.origin is Origin.SYNC and record.version != change.expects:
+            workspace.store.links.save_bases({target: {BACK: True}})
     else:
         there = adapter.find(target.kind, change.key or "", _where_it_hangs(workspace, target)) is not None
     if there:

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from crmbridge.engine.sync.deleting import HAD, with_lost
+from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Receipt
@@ -42,7 +44,9 @@ def settle(
     store = workspace.store
     applied = [(change, receipt) for change, receipt in done if receipt.outcome is Outcome.APPLIED]
     updated = [change for change, _ in applied if change.action is Action.UPDATE]
-    created = [(c, receipt.ref) for c, receipt in applied if c.action is Action.CREATE and receipt.ref]
+    created = _still_theirs(
+        workspace, [(c, receipt.ref) for c, receipt in applied if c.action is Action.CREATE and receipt.ref]
+    )
     archived = [change for change, _ in applied if change.action is Action.ARCHIVE]
     written = [(change, change.target) for change in (*updated, *partly, *archived) if change.target] + created
     _link(workspace, created)  # first, so that a deal that was created is known as linked wherever the process dies
@@ -87,6 +91,20 @@ def _blamed(change: Change, receipt: Receipt) -> Change:
     """Give of an update that was refused what the CRM named as wrong; all of it where it named nothing of that."""
     named = tuple(edit for edit in change.edits if edit.name in receipt.blamed)
     return replace(change, edits=named) if named else change
+
+
+def _still_theirs(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> list[tuple[Change, Ref]]:
+    """Leave out what was found to be there, and stands in another link: a person may have put it there meanwhile.
+
+    A deal has left the link that it was made for, so what is made in its place is another creation.
+    """
+    links = workspace.store.links
+    owned = links.of([ref for _, ref in created]) if created else {}
+    lost = {ref: change.link for change, ref in created if change.link and owned.get(ref, change.link) != change.link}
+    left = {ref: decided_ref(link) for ref, link in lost.items() if ref.kind is Kind.DEAL}
+    known = links.bases(list(left.values())) if left else {}
+    links.save_bases({own: {HAD: with_lost(known.get(own, {}), [ref])} for ref, own in left.items()})
+    return [(change, ref) for change, ref in created if ref not in lost]
 
 
 def _link(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> None:

@@ -14,7 +14,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.by_hand.resolving import put_back
-from crmbridge.services.by_hand.splitting import bases_of_deals, parted
+from crmbridge.services.by_hand.splitting import bases_of_deals, parted, still_decided
 from crmbridge.services.links.apart import Bases, as_apart, as_together
 from crmbridge.services.links.linking import own_link
 from crmbridge.services.links.typed_refs import ref_of
@@ -117,8 +117,10 @@ def join(workspace: Workspace, texts: Sequence[str]) -> Linked:
         owned = workspace.store.links.of(refs)
         emptied: dict[str, tuple[Ref, ...]] = {other: () for other in owned.values() if other != link}
         lost = _lost(workspace, link, gone)  # joined by hand, it is kept in step again
+        # What a deal that comes to the link agreed on with others is no reason to write over what it holds.
+        comers = set(together).difference(workspace.store.links.get([link]).get(link, ()))
         put_back(workspace, together)  # first, as whoever is killed in between would not know of it later
-        workspace.store.links.save({**emptied, link: together}, lost | as_together(workspace, together))
+        workspace.store.links.save({**emptied, link: together}, lost | as_together(workspace, together), comers)
         _ask_no_longer(workspace, together, {link, *owned.values(), *map(link_id, together)})
         finish(workspace, run, "links", 0, {"joined": [str(ref) for ref in together]})
     return show_link(workspace, link)
@@ -141,8 +143,9 @@ def split(workspace: Workspace, text: str) -> Linked | None:
         put_back(workspace, [ref, *others])
         after = parted(workspace, link, ref, others)
         held = bases_of_deals(workspace, link, after)
-        workspace.store.links.save(after, lost | held | as_apart(workspace, ref, others))
-        _ask_no_longer(workspace, [ref, *others], {link})
+        decided = still_decided(workspace, link, after, others)
+        workspace.store.links.save(after, lost | held | decided | as_apart(workspace, ref, others), [ref])
+        _ask_no_longer(workspace, [ref, *others], {link}, apart=ref)
         finish(workspace, run, "links", 0, {"split": str(ref)})
     return show_link(workspace, str(others[0])) if len(others) > 1 else None
 
@@ -240,8 +243,9 @@ def _lost(workspace: Workspace, link: str, refs: Sequence[Ref]) -> Bases:
     return {decided_ref(link): {HAD: with_lost(base, refs), ENDED: None}}
 
 
-def _ask_no_longer(workspace: Workspace, refs: Sequence[Ref], links: Collection[str]) -> None:
-    """Ask no longer what was just said."""
+def _ask_no_longer(workspace: Workspace, refs: Sequence[Ref], links: Collection[str], apart: Ref | None = None) -> None:
+    """Ask no longer what was just said, nor which value is to stand where one of them is of a deal that is `apart`."""
     items = [one.item for one in workspace.store.waiting.all() if one.item.link in links]
-    rest = [item for item in items if not (item.cause is Cause.LINK and item.deal in refs)]
-    workspace.store.waiting.replace(links, rest, workspace.clock.now())
+    said = [item for item in items if item.cause is Cause.LINK and item.deal in refs]
+    said += [item for item in items if item.cause is Cause.CONFLICT and apart and apart.connection in item.values]
+    workspace.store.waiting.replace(links, [item for item in items if item not in said], workspace.clock.now())

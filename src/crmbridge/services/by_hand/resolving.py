@@ -156,16 +156,19 @@ def _held(
     viewers: Mapping[str, Viewer],
     bases: Mapping[Ref, Mapping[str, Value]],
 ) -> dict[Ref, Value]:
-    """Give what each side stands for; it must be what was shown to whoever decides."""
+    """Give what each side stands for that was shown to whoever decides; it must be what was shown.
+
+    A deal that came to the link since has its say in the next plan.
+    """
     held: dict[Ref, Value] = {}
     for record in sides:
         viewer = viewers.get(record.ref.connection)
         view = viewer.view(record) if viewer else {}
         whole = read(view, bases.get(record.ref, {}), record.version).now
-        if item.name not in view:
+        if item.name not in view or record.ref.connection not in item.values:
             continue
-        now, shown = whole[item.name], item.values.get(record.ref.connection)
-        if record.ref.connection in item.values and not (same(now, shown) or same(view[item.name], shown)):
+        now, shown = whole[item.name], item.values[record.ref.connection]
+        if not (same(now, shown) or same(view[item.name], shown)):
             raise PlanStaleError(
                 f"{item.name} of {record.ref} changed since it was listed: it is now {show(now)}",
                 advice="Run `crmbridge plan`, then look at `crmbridge conflicts list` again.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from crmbridge.engine.sync.forms import MARK
 from crmbridge.engine.sync.matching import link_id
 from crmbridge.engine.sync.merge import APART, decided_ref
 from crmbridge.engine.views import AROUND
@@ -24,6 +25,17 @@ def parted(workspace: Workspace, link: str, ref: Ref, others: Sequence[Ref]) -> 
     if ref.kind is Kind.DEAL:
         return {link: [], left: others}
     return {link if named else own_link(workspace, ref): [ref], left: others}
+
+
+def still_decided(
+    workspace: Workspace, link: str, after: Mapping[str, Sequence[Ref]], others: Sequence[Ref]
+) -> dict[Ref, dict[str, Value]]:
+    """Give the base of the link that those who are left have now: what was decided on may not have got to them all."""
+    left = next((new for new, refs in after.items() if refs == others), link)
+    if left == link:
+        return {}
+    base = workspace.store.links.bases([decided_ref(link)]).get(decided_ref(link), {})
+    return {decided_ref(left): {name: value for name, value in base.items() if not name.startswith(MARK)}}
 
 
 def bases_of_deals(workspace: Workspace, link: str, after: Mapping[str, Sequence[Ref]]) -> dict[Ref, dict[str, Value]]:

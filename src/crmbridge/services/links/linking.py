@@ -201,7 +201,11 @@ def _can_be_had(workspace: Workspace, entry: Sync, record: Record) -> bool:
 
 
 def is_another(workspace: Workspace, record: Record, connection: str) -> bool:
-    """Tell whether what was made for a record would be found there, as one that a person told apart from it."""
+    """Tell whether what was made for a record would be found there: as another's, or as one told apart from it."""
+    signature = goes_by(record)
+    alike = workspace.store.matches.find({signature}).get(signature, ()) if signature else ()
+    if workspace.store.links.of([ref for ref in alike if ref.connection == connection]):
+        return True
     told = apart(workspace, [record.ref]).get(record.ref, frozenset())
     names = [ref for text in told if (ref := ref_of(workspace, text)) is not None and ref.connection == connection]
     others = workspace.store.records.get(names).values() if names else ()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct, field
 
-from crmbridge.engine.sync.planner import create_around, renamed
+from crmbridge.engine.sync.wanted import create_around, renamed
 from crmbridge.engine.views import COMPANY, CONTACTS
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit
 from crmbridge.model.records import Kind, Record, Ref

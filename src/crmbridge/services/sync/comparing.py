@@ -24,8 +24,8 @@ from crmbridge.engine.sync.deleting import (
 from crmbridge.engine.sync.forms import outdone, read
 from crmbridge.engine.sync.glance import Glance
 from crmbridge.engine.sync.merge import APART, ONLY_IF_EMPTY, Side, decided_ref, merge, owed
-from crmbridge.engine.sync.planner import archive, create_counterpart, sync_updates
 from crmbridge.engine.sync.sameness import same
+from crmbridge.engine.sync.wanted import archive, create_counterpart, sync_updates
 from crmbridge.engine.views import STAGE
 from crmbridge.model.changes import Blocked, Change
 from crmbridge.model.cuts import Cut, may_name, with_news

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from crmbridge.engine.sync.matching import PREFIX
-from crmbridge.engine.sync.planner import copy_note
+from crmbridge.engine.sync.wanted import copy_note
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.services.links.associations import hanging_on

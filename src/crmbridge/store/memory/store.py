@@ -191,13 +191,20 @@ class MemoryLinks:
                 found.setdefault(link, []).append(ref)
         return {link: tuple(found[link]) for link in sorted(found)}
 
-    def save(self, links: Mapping[str, Sequence[Ref]], bases: Mapping[Ref, Mapping[str, Value]] | None = None) -> None:
+    def save(
+        self,
+        links: Mapping[str, Sequence[Ref]],
+        bases: Mapping[Ref, Mapping[str, Value]] | None = None,
+        anew: Collection[Ref] = (),
+    ) -> None:
         """Create or replace links, and set bases. A ref leaves the link it was in; a link without refs is no more."""
-        if not links and not bases:
+        if not links and not bases and not anew:
             return
         with self._memory.write() as state:
             state.owners = {ref: link for ref, link in state.owners.items() if link not in links}
             state.owners |= {ref: link for link, refs in links.items() for ref in refs}
+            for ref in anew:
+                state.bases.pop(ref, None)
             state.set_bases(bases or {})
 
     def get(self, links: Collection[str]) -> dict[str, tuple[Ref, ...]]:

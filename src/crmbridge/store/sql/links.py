@@ -93,9 +93,14 @@ class SqlLinks:
                         found[Ref(connection, kind, id_)] = link
         return found
 
-    def save(self, links: Mapping[str, Sequence[Ref]], bases: Mapping[Ref, Mapping[str, Value]] | None = None) -> None:
+    def save(
+        self,
+        links: Mapping[str, Sequence[Ref]],
+        bases: Mapping[Ref, Mapping[str, Value]] | None = None,
+        anew: Collection[Ref] = (),
+    ) -> None:
         """Create or replace links, and set bases. A ref leaves the link it was in; a link without refs is no more."""
-        if not links and not bases:
+        if not links and not bases and not anew:
             return
         owner = {ref: link for link, refs in links.items() for ref in refs}
         rows = [(ref.connection, ref.kind.value, storable(ref.id), storable(link)) for ref, link in owner.items()]
@@ -103,6 +108,8 @@ class SqlLinks:
             if links:
                 delete_among(open_, _links, "link", links)
                 upsert_written(open_, _links, rows)
+            for connection, kind, ids in by_kind(anew):
+                delete_among(open_, _bases, "id", ids, {"connection": connection, "kind": kind.value})
             if bases:
                 write_bases(open_, bases)
 

@@ -75,6 +75,14 @@ class LinkSuite:
         assert {"L1": (deal, make_ref("2"))} == store.links.links()
         assert {deal: {"name": "B", "amount": None}} == store.links.bases()
 
+    def test_what_was_agreed_with_a_ref_is_forgotten_with_its_link(self, store: StateStore) -> None:
+        """Of the refs that are named, before anything is set."""
+        one, two, three = make_ref("1"), make_ref("1", "sf"), make_ref("2")
+        store.links.save({"L1": [one, two, three]}, {ref: {"name": "A", "amount": None} for ref in (one, two, three)})
+        store.links.save({"L1": [one]}, {two: {"name": "B"}}, anew=[two, three, make_ref("9")])
+
+        assert {one: {"name": "A", "amount": None}, two: {"name": "B"}} == store.links.bases()
+
     def test_a_ref_is_in_one_link(self, store: StateStore) -> None:
         """Saved under a second link, it leaves the first."""
         store.links.save({"L1": [make_ref("1"), make_ref("1", "sf")]})

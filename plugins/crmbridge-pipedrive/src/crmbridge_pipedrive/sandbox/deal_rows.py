@@ -70,7 +70,7 @@ def _extras(tables: Tables, row: Row, around: dict[int, list[Row]]) -> Row:
         "next_activity_id": planned[0]["id"] if planned else None,
         "last_activity_id": done[-1]["id"] if done else None,
         "first_won_time": row["first_won_time"],
-        "products_count": 0,
+        "products_count": tables.products.get(row["id"], 0),
         "files_count": 0,
         "notes_count": len(notes),
         "followers_count": 1,

@@ -65,6 +65,14 @@ class DealHands(PipedriveState):
 class PeopledState(DealHands):
     """A Pipedrive account with hands for the people who work in it; everything happens at the clock's time."""
 
+    def set_products(self, native_id: str, total: float | None) -> None:
+        """Put products on a deal, which make its value from then on, or with None take all of them off."""
+        number = int(native_id)
+        self.tables.products.pop(number, None)
+        if total is not None:
+            self.change_deal(number, {"value": total}, by=self.me)
+            self.tables.products[number] = 1
+
     def create_company(self, **native_fields: Any) -> str:
         """Make an organization, and give its id."""
         return str(self.make_row("organizations", {"name": "New company", **native_fields}, by=self.me)["id"])

@@ -111,6 +111,10 @@ class PipedriveState:
         if deal["is_archived"]:
             raise invalid("id: Archived deals can't be edited")
         after = {**deal}
+        if number in self.tables.products and "value" in changes:
+            # That it is left out without a word, and counts as an edit, is our guess.
+            changes = {name: value for name, value in changes.items() if name != "value"}
+            after["update_time"] = self.now()
         if "stage_id" in changes or "pipeline_id" in changes:
             after["pipeline_id"], after["stage_id"] = self._place(changes, deal)
         self._put(after, changes)

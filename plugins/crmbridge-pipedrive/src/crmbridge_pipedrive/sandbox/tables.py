@@ -24,7 +24,10 @@ def v1_stamp(text: str | None) -> str | None:
 
 
 class Tables(Struct):
-    """The account's rows by id. `history` has the changes of each deal, oldest first; `participants` its contacts."""
+    """The account's rows by id.
+
+    `history` has the changes of each deal, oldest first; `participants` its contacts, `products` how many of these.
+    """
 
     users: Table = field(default_factory=dict)
     pipelines: Table = field(default_factory=dict)
@@ -38,6 +41,7 @@ class Tables(Struct):
     notes: Table = field(default_factory=dict)
     files: Table = field(default_factory=dict)
     participants: dict[int, list[int]] = field(default_factory=dict)
+    products: dict[int, int] = field(default_factory=dict)
     history: dict[int, list[Row]] = field(default_factory=dict)
 
 
