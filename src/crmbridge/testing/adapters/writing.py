@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -23,7 +23,14 @@ from crmbridge.testing.adapters.changes import (
     outcomes,
     write_one,
 )
-from crmbridge.testing.adapters.workbench import CURRENCY, AdapterWorkbench, open_deals, pull_all
+from crmbridge.testing.adapters.workbench import (
+    CURRENCY,
+    AdapterWorkbench,
+    let_lag_pass,
+    open_deals,
+    pull_all,
+    settle,
+)
 
 LINKS = ("company", "contacts")  # what hangs on a deal, as far as the CRM has it
 MOST = 30  # how many changes a test writes at once, however many the adapter takes
@@ -102,6 +109,18 @@ class WritingTests:
                 assert Outcome.APPLIED == receipt.outcome
             assert there == adapter.read([deal.ref])[deal.ref].position
 
+    def test_a_stage_and_fields_are_written_at_once(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """A change of both is made of both."""
+        deal = open_deals(pull_all(adapter), 1)[0]
+        assert deal.position is not None
+        steps = [native for name, native in bench.stages.items() if name not in {"won", "lost"}]
+        position = Position(bench.pipeline, next(s for s in steps if s != deal.position.stage), Status.OPEN)
+        fields: dict[str, Value] = {"name": "Moved", "decision_maker": "Ada", "discount": Decimal(5)}
+
+        assert Outcome.APPLIED == write_one(adapter, make_update(deal, position=position, fields=fields)).outcome
+        after = adapter.read([deal.ref])[deal.ref]
+        assert (position, fields) == (after.position, {name: after.fields[name] for name in fields})
+
     def test_a_deal_is_created_whole(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """A created deal has its fields and owner, the company and contacts it can have, its key and place, at once."""
         able = {"owner", *adapter.capabilities.associates}  # to others crmbridge gives neither company nor contacts
@@ -116,6 +135,29 @@ class WritingTests:
 
         assert change.after == {name: made.fields.get(name) for name in change.after}
         assert (change.position, change.key) == (made.position, made.key)
+        let_lag_pass(bench, adapter)
+        assert made == pull_all(adapter).records[receipt.ref]
+
+    def test_a_new_deal_is_none_that_was_deleted(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Where a CRM gives the id of a deleted deal anew, a ref has to say more: links would tie the wrong two."""
+        first = write_one(adapter, make_create(bench, "first"))
+        assert first.ref is not None
+        cursor, deal = settle(bench, adapter), adapter.read([first.ref])[first.ref]
+        bench.hands.delete_deal(first.ref.id)
+        bench.clock.advance(timedelta(minutes=1))
+        second = write_one(adapter, make_create(bench, "second"))
+        assert second.ref not in {None, first.ref}
+        assert second.ref is not None
+        late = write_one(adapter, make_update(deal, fields={"name": "Whose?"}))
+        assert Outcome.APPLIED is not late.outcome
+        let_lag_pass(bench, adapter)
+        changed = pull_all(adapter, since=cursor)
+
+        assert {second.ref} == set(changed.records)
+        assert changed.gone <= {first.ref}
+        assert {second.ref} == set(adapter.read([first.ref, second.ref]))
+        assert "Suite deal second" == changed.records[second.ref].fields["name"]
+        assert None is adapter.find(Kind.DEAL, "suite-first", None)
 
     def test_a_created_deal_is_found_by_its_key(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """The key finds exactly the deal that was created with it."""
@@ -187,6 +229,9 @@ class WritingTests:
             receipts = adapter.write(changes)
             assert {Outcome.APPLIED} == set(outcomes(changes, receipts))
             assert len(changes) == len({receipt.ref for receipt in receipts})
+            for change, receipt in ((changes[0], receipts[0]), (changes[-1], receipts[-1])):
+                key = change.key
+                assert receipt.ref == (adapter.find(change.kind, key, change.target) if key else change.target)
         after = adapter.read([deal.ref for deal in deals])
         assert [f"B {n}" for n in range(len(updates))] == [
             after[deal.ref].fields["name"] for deal in deals[: len(updates)]
