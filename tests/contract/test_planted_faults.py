@@ -266,6 +266,18 @@ FAULTS = {
         """                after=position(stop["stage"]),\n                by="somebody",\n            )""",
         MOVED,
     ),
+    "its owner did it all": Planted(
+        "mapping",
+        'updated_by=item.get("by")',
+        'updated_by=item.get("owner")',
+        "test_what_we_did_is_not_said_to_be_others",
+    ),
+    "its owner made each move": Planted(
+        "mapping",
+        """                after=position(stop["stage"]),\n            )""",
+        """                after=position(stop["stage"]),\n                by=item["owner"],\n            )""",
+        "test_what_we_did_is_not_said_to_be_others",
+    ),
     "times are those of a zone": Planted(
         "mapping", UPDATED, UPDATED.replace("]", '].replace("Z", "+02:00")'), "test_what_happens_is_told_with_its_time"
     ),

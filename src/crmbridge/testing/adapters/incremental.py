@@ -10,7 +10,7 @@ from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.records import Kind, Position, Status
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
-from crmbridge.testing.adapters.changes import make_update
+from crmbridge.testing.adapters.changes import make_update, needs, write_one
 from crmbridge.testing.adapters.hands import NoteHands
 from crmbridge.testing.adapters.workbench import (
     AdapterWorkbench,
@@ -177,6 +177,23 @@ class IncrementalTests:
         assert before.moves[deal.ref] == moves[:-1]
         assert (deal.position, change.position) == (moves[-1].before, moves[-1].after)
         assert change.position == after.records[deal.ref].position
+
+    def test_what_we_did_is_not_said_to_be_others(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Moves and edits of ours have one author, or none, whoever owns or made the deals."""
+        needs(adapter, Action.UPDATE)
+        cursor = settle(bench, adapter)
+        deals = open_deals(pull_all(adapter), 6)
+        assert len({deal.fields["owner"] for deal in deals}) > 1, "the deals have several owners"
+        for deal in deals:
+            assert deal.position is not None
+            stage = next(native for native in bench.stages.values() if native != deal.position.stage)
+            change = make_update(deal, position=Position(deal.position.pipeline, stage, Status.OPEN))
+            assert Outcome.APPLIED == write_one(adapter, change).outcome
+        let_lag_pass(bench, adapter)
+        after = pull_all(adapter, since=cursor)
+
+        assert 1 == len({after.records[deal.ref].updated_by for deal in deals})
+        assert len({after.moves[deal.ref][-1].by for deal in deals if deal.ref in after.moves}) <= 1
 
     def test_a_deleted_deal_leaves_a_tombstone(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """A deal that a person deleted is reported gone, and is not read any more."""
