@@ -6,8 +6,9 @@ import importlib
 import importlib.metadata
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pluggy
 from msgspec import Struct
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 GROUP = "crmbridge"
 BLOCK_VARIABLE = "CRMBRIDGE_BLOCK_PLUGINS"  # comma-separated entry point names that must not be loaded
+
+# `sys.exit()` in a plugin would end a run without a word. What ends crmbridge itself is none of these.
+FAILURES = (Exception, SystemExit)
+T = TypeVar("T")
+Offer = TypeVar("Offer", "AdapterSpec", "SandboxSpec", "SinkSpec", "IndicatorSpec")
 
 log = logging.getLogger(__name__)
 
@@ -99,34 +105,38 @@ class Plugins:
 
     def adapters(self) -> dict[str, AdapterSpec]:
         """Give the adapters by name; two with one name are an error."""
-        return self._offers("adapter", "crmbridge_adapters")
+        return self._offers("adapter", "crmbridge_adapters", AdapterSpec)
 
     def sandboxes(self) -> dict[str, SandboxSpec]:
         """Give the sandboxes by name."""
-        return self._offers("sandbox", "crmbridge_sandboxes")
+        return self._offers("sandbox", "crmbridge_sandboxes", SandboxSpec)
 
     def sinks(self) -> dict[str, SinkSpec]:
         """Give the plugins' sinks by name."""
-        return self._offers("sink", "crmbridge_sinks")
+        return self._offers("sink", "crmbridge_sinks", SinkSpec)
 
     def indicators(self) -> dict[str, IndicatorSpec]:
         """Give the plugins' indicators by name."""
-        return self._offers("indicator", "crmbridge_indicators")
+        return self._offers("indicator", "crmbridge_indicators", IndicatorSpec)
 
     def vetoes(self, changes: Sequence[Change]) -> dict[str, str]:
-        """Ask every plugin which changes must not be made, and why; raises ConfigurationError when one fails."""
-        try:
-            answers = self._manager.hook.crmbridge_before_apply(changes=changes)
-            return {change: reason for answer in answers for change, reason in answer or ()}
-        except Exception as error:
-            raise ConfigurationError(
-                f"A plugin failed when it was asked about the changes: {type(error).__name__}: {error}",
-                advice=f"Nothing was written. Mend the plugin, or leave it out with {BLOCK_VARIABLE}.",
-            ) from error
+        """Ask every plugin which changes must not be made, and why; raises ConfigurationError naming one that fails.
+
+        A veto of what is no change of these is a failure: what it was meant for would be written.
+        """
+        known = {change.id for change in changes}
+        answers = self._ask(
+            "crmbridge_before_apply",
+            lambda answer: _vetoes(answer, known),
+            advice="Nothing was written. Mend it, or leave it out with",
+            changes=changes,
+        )
+        return {change: reason for _, vetoed in answers for change, reason in vetoed}
 
     def applied(self, changes: Sequence[Change], receipts: Sequence[Receipt]) -> None:
         """Tell every observer what a batch did."""
-        self._observe("crmbridge_after_apply", changes=changes, receipts=receipts)
+        # As tuples: what one observer does with a list would come to the next one, and to the run.
+        self._observe("crmbridge_after_apply", changes=tuple(changes), receipts=tuple(receipts))
 
     def finished(self, run: Run) -> None:
         """Tell every observer that a run ended."""
@@ -140,23 +150,39 @@ class Plugins:
             if plugin is not None
         )
 
-    def _offers(self, what: str, hook: str) -> dict[str, Any]:
-        """Ask every plugin what it offers; raises ConfigurationError naming the one that can't say it."""
-        try:
-            return _by_name(what, getattr(self._manager.hook, hook)())
-        except ConfigurationError:
-            raise
-        except Exception:
-            for name, call in self._one_by_one(hook):
-                _asked(name, what, hook, call)
-            raise
+    def _offers(self, what: str, hook: str, kind: type[Offer]) -> dict[str, Offer]:
+        """Ask every plugin what it offers, by name; raises ConfigurationError naming the one that can't say it."""
+        found: dict[str, tuple[str, Offer]] = {}
+        answers = self._ask(
+            hook, lambda answer: _offered(answer, kind), advice="Mend or reinstall it, or leave it out with"
+        )
+        for plugin, (name, spec) in ((plugin, offer) for plugin, offers in answers for offer in offers):
+            if name in found:
+                raise ConfigurationError(
+                    f"Two plugins offer the {what} {name!r}: {found[name][0]} and {plugin}",
+                    advice=f"Leave one out with {BLOCK_VARIABLE}.",
+                )
+            found[name] = plugin, spec
+        return {name: spec for name, (_, spec) in sorted(found.items())}
+
+    def _ask(self, hook: str, read: Callable[[Any], T], *, advice: str, **arguments: Any) -> Iterator[tuple[str, T]]:
+        """Give each plugin's name with what is read of its answer; raises ConfigurationError naming one that fails."""
+        for name, call in self._one_by_one(hook):
+            try:
+                answers = [read(answer) for answer in call(**arguments)]
+            except FAILURES as error:
+                raise ConfigurationError(
+                    f"The plugin {name!r} failed in {hook}: {type(error).__name__}: {error}",
+                    advice=f"{advice} {BLOCK_VARIABLE}={name}.",
+                ) from error
+            yield from ((name, answer) for answer in answers)
 
     def _observe(self, hook: str, **arguments: Any) -> None:
         # One call per plugin: pluggy stops at the first error, and an observer may only cost itself.
         for name, call in self._one_by_one(hook):
             try:
                 call(**arguments)
-            except Exception:
+            except FAILURES:
                 log.exception("plugin %s failed in %s; the run goes on without it", name, hook)
 
     def _one_by_one(self, hook: str) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -176,9 +202,16 @@ def load_plugins(extra: Mapping[str, object] | None = None, *, installed: bool =
     manager.add_hookspecs(hookspecs)
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
     points = importlib.metadata.entry_points(group=GROUP) if installed else ()
-    for point in sorted(points, key=lambda point: point.name):
-        if point.name not in blocked:
-            _register(manager, point.name, _load(point))
+    wanted = sorted((point for point in points if point.name not in blocked), key=lambda point: point.name)
+    for one, other in pairwise(wanted):
+        if one.name == other.name:
+            of = " and ".join(sorted(point.dist.name if point.dist else point.value for point in (one, other)))
+            raise ConfigurationError(
+                f"Two plugins are called {one.name!r}: of {of}",
+                advice=f"Uninstall one of them. {BLOCK_VARIABLE}={one.name} would leave out both.",
+            )
+    for point in wanted:
+        _register(manager, point.name, _load(point))
     for name, plugin in (extra or {}).items():
         _register(manager, name, plugin)
     return Plugins(manager)
@@ -187,7 +220,7 @@ def load_plugins(extra: Mapping[str, object] | None = None, *, installed: bool =
 def _load(point: importlib.metadata.EntryPoint) -> object:
     try:
         return point.load()
-    except Exception as error:
+    except FAILURES as error:
         raise ConfigurationError(
             f"The plugin {point.name!r} ({point.value}) can't be loaded: {error}",
             advice=f"Reinstall it, or leave it out with {BLOCK_VARIABLE}={point.name}.",
@@ -205,24 +238,19 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         ) from error
 
 
-def _asked(name: str, what: str, hook: str, call: Callable[..., Any]) -> None:
-    """Ask one plugin what it offers; raises ConfigurationError naming it where it can't say it."""
-    try:
-        _by_name(what, call())
-    except Exception as error:
-        raise ConfigurationError(
-            f"The plugin {name!r} failed in {hook}: {type(error).__name__}: {error}",
-            advice=f"Mend or reinstall it, or leave it out with {BLOCK_VARIABLE}={name}.",
-        ) from error
+def _offered(answer: Iterable[Any], kind: type[Offer]) -> list[tuple[str, Offer]]:
+    specs = list(answer)
+    for spec in specs:
+        if not isinstance(spec, kind):
+            raise TypeError(f"it gives a {type(spec).__name__} and no {kind.__name__}")
+    return [(spec.name, spec) for spec in specs]
 
 
-def _by_name(what: str, answers: Iterable[Iterable[Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for spec in (spec for answer in answers for spec in answer):
-        if spec.name in found:
-            raise ConfigurationError(
-                f"Two plugins offer the {what} {spec.name!r}",
-                advice=f"Leave one out with {BLOCK_VARIABLE}.",
-            )
-        found[spec.name] = spec
-    return dict(sorted(found.items()))
+def _vetoes(answer: Iterable[Any], known: Collection[str]) -> list[tuple[str, str]]:
+    pairs = [(change, reason) for change, reason in answer]
+    for change, reason in pairs:
+        if not isinstance(change, str) or change not in known:
+            raise ValueError(f"it vetoes {change!r:.80}, which is the id of no change that it was asked about")
+        if not isinstance(reason, str):
+            raise TypeError(f"it gives {reason!r:.80} as the reason of a veto, which is no text")
+    return pairs

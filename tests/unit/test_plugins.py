@@ -54,13 +54,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     monkeypatch.syspath_prepend(str(tmp_path))
     made: list[str] = []
 
-    def put(name: str, code: str, *, module: str = "") -> None:
+    def put(name: str, code: str, *, module: str = "", named: str = "") -> None:
         made.append(name)
         (tmp_path / f"{name}.py").write_text(textwrap.dedent(code), "utf-8")
         info = tmp_path / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", "utf-8")
-        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {module or name}\n", "utf-8")
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{named or name} = {module or name}\n", "utf-8")
 
     yield put
     for name in made:
@@ -126,8 +126,13 @@ def test_a_blocked_plugin_is_not_imported(install: Install, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("code", "module"),
-    [("raise RuntimeError('no licence')", ""), ("import nothing_of_this_name", ""), ("", "tried_here:missing")],
-    ids=["error", "import", "attribute"],
+    [
+        ("raise RuntimeError('no licence')", ""),
+        ("import nothing_of_this_name", ""),
+        ("", "tried_here:missing"),
+        ("raise SystemExit('needs a newer Python')", ""),
+    ],
+    ids=["error", "import", "attribute", "exit"],
 )
 def test_a_plugin_that_can_not_be_loaded_is_named(install: Install, code: str, module: str) -> None:
     """With how to go on without it."""
@@ -157,6 +162,15 @@ def test_two_plugins_of_one_name_are_an_error() -> None:
         load(first=module, second=module)
 
 
+def test_two_installed_plugins_of_one_name_are_told_apart(install: Install) -> None:
+    """By what installed them: leaving the name out would leave out both, and no other version mends it."""
+    install("tried_here", GOOD)
+    install("other_here", GOOD, named="tried_here")
+
+    with pytest.raises(ConfigurationError, match="Two plugins are called 'tried_here': of other_here and tried_here"):
+        load_plugins()
+
+
 def test_offers_are_given_by_name() -> None:
     """Whichever plugin they come from, in the order of their names."""
     loaded = load(
@@ -178,6 +192,15 @@ def test_a_plugin_that_can_not_say_what_it_offers_is_named(offer: Callable[..., 
     assert "CRMBRIDGE_BLOCK_PLUGINS=odd" in caught.value.advice
 
 
+def test_what_is_offered_by_the_wrong_hook_is_said() -> None:
+    """What is no adapter would only break where somebody opens it."""
+    sink = SinkSpec(name="pager", settings=BaseModel, open=None)  # type: ignore[arg-type]  # never opened
+    with pytest.raises(
+        ConfigurationError, match=r"'odd' failed in crmbridge_adapters: .* a SinkSpec and no AdapterSpec"
+    ):
+        load(odd=plugin(adapters=lambda: [sink])).adapters()
+
+
 @pytest.mark.parametrize("kind", ["adapter", "sandbox", "sink"])
 def test_two_offers_of_one_name_are_an_error(kind: str) -> None:
     """Nobody could tell which of them a settings file means."""
@@ -190,7 +213,7 @@ def test_two_offers_of_one_name_are_an_error(kind: str) -> None:
     hook = {"adapter": "adapters", "sandbox": "sandboxes", "sink": "sinks"}[kind]
     loaded = load(one=plugin(**{hook: lambda: [spec]}), other=plugin(**{hook: lambda: [spec]}))
 
-    with pytest.raises(ConfigurationError, match=f"Two plugins offer the {kind} 'acme'") as caught:
+    with pytest.raises(ConfigurationError, match=f"Two plugins offer the {kind} 'acme': one and other") as caught:
         getattr(loaded, hook)()
     assert BLOCK_VARIABLE in caught.value.advice
 
@@ -206,12 +229,13 @@ def test_names_are_told_with_their_hooks() -> None:
     assert (("beta", hooks), ("zeta", ())) == loaded.names()
 
 
-def test_an_observer_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("how", [RuntimeError("no disk"), SystemExit(0)], ids=["fails", "ends the program"])
+def test_an_observer_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixture, how: BaseException) -> None:
     """It is logged with its name, and all the others are told, whatever their order."""
     told: list[str] = []
 
     def fail() -> None:
-        raise RuntimeError("no disk")
+        raise how
 
     loaded = load(
         first=plugin(run_finished=lambda run: told.append(f"first {run.id}")),
@@ -233,6 +257,20 @@ def test_an_observer_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixtu
     ] == [record.getMessage() for record in caplog.records]
 
 
+def test_an_observer_keeps_nothing_from_the_next_one() -> None:
+    """What one takes out of what it was given is there for the others, and for the run."""
+    changes, receipts = [make_change()], [make_receipt()]
+    told: list[int] = []
+
+    def empty(changes: list[Any], receipts: list[Any]) -> None:
+        told.append(len(changes) + len(receipts))
+        changes.clear()
+
+    load(one=plugin(after_apply=empty), other=plugin(after_apply=empty)).applied(changes, receipts)
+
+    assert ([2, 2], 1, 1) == (told, len(changes), len(receipts))
+
+
 def test_vetoes_of_all_plugins_count() -> None:
     """Each names the changes it does not want; a plugin without an opinion says nothing."""
     loaded = load(
@@ -244,24 +282,37 @@ def test_vetoes_of_all_plugins_count() -> None:
     assert {"change-north-1": "too early", "change-north-2": "no"} == loaded.vetoes([make_change(1), make_change(2)])
 
 
-@pytest.mark.parametrize("answer", ["fails", "nonsense"])
+def _ask_in_vain() -> Any:
+    raise RuntimeError("no policy server")
+
+
+NONSENSE: dict[str, Callable[[Any], Any]] = {
+    "fails": lambda _changes: _ask_in_vain(),
+    "ends the program": lambda _changes: sys.exit(0),
+    "no reasons": lambda changes: [change.id for change in changes],
+    "reasons that are no text": lambda changes: [(change.id, None) for change in changes],
+    "changes for their ids": lambda changes: [(change, "no") for change in changes],
+    "ids of something else": lambda changes: [(str(change.target), "no") for change in changes],
+}
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
 def test_nothing_is_written_when_a_plugin_can_not_say_what_it_vetoes(answer: str) -> None:
-    """Its no might have been in it. The run stops before the first write, and says so."""
+    """Its no might have been in it. The run stops before the first write, and says whose answer it was."""
 
     def ask(changes: Any) -> Any:
         assert changes
-        if answer == "fails":
-            raise RuntimeError("no policy server")
-        return [change.id for change in changes]
+        return NONSENSE[answer](changes)
 
     bench = make_bench(
         deals=30,
-        plugins={"policy": plugin(before_apply=ask)},
+        plugins={"policy": plugin(before_apply=ask), "quiet": plugin(before_apply=lambda: ())},
         enforce=[{"rule": "*", "action": "task"}],
     )
 
-    with pytest.raises(ConfigurationError, match="A plugin failed when it was asked about the changes") as caught:
+    with pytest.raises(ConfigurationError, match="The plugin 'policy' failed in crmbridge_before_apply: ") as caught:
         run_steps(bench.workspace, "cycle")
     assert caught.value.advice.startswith("Nothing was written.")
+    assert caught.value.advice.endswith(f"{BLOCK_VARIABLE}=policy.")
     assert [0, 0] == [crm.writes for crm in bench.crms.values()]
     assert () == tuple(bench.workspace.store.journal.entries())

@@ -23,7 +23,9 @@ class Place(NamedTuple):
 class Deletions(NamedTuple):
     """How a CRM that keeps no list of them is asked for what was deleted."""
 
-    newest: Callable[[], datetime | None]  # the time of the last change that there is, by the CRM's clock
+    # The time of the last change that there is, or of now, by the CRM's clock. None only where there is nothing at all:
+    # what is deleted before the next pull is then not asked for.
+    newest: Callable[[], datetime | None]
     gone: Callable[[datetime], Iterable[Tombstone]]  # what was there at a time and is not any more
 
 

@@ -18,6 +18,7 @@ from crmbridge.sandbox.vendor import Vendor
 HOLD_SECONDS = 90.0  # how long a timed-out request is held; longer than clients wait
 DRIP_SECONDS = 0.02  # from one byte of a dripping answer to the next
 PAGE = "<html><body>We are setting things up</body></html>"
+WAIT = 5  # seconds that `limit_after` asks for; longer than anybody waits unasked after a first try
 TOMORROW = 36_000  # seconds until the day's limit ends, where the vendor has no form of its own for it
 
 
@@ -38,11 +39,12 @@ def _out_of_order(status: int) -> Callable[[Vendor, Request], Response]:
 INSTEAD: Mapping[str, Callable[[Vendor, Request], Response]] = MappingProxyType(
     {
         "limit": lambda vendor, request: vendor.limited(request, None, None),
-        "limit_after": lambda vendor, request: vendor.limited(request, None, 1),
+        "limit_after": lambda vendor, request: vendor.limited(request, None, WAIT),
         "limit_day": _spent,
         "error_500": _out_of_order(500),
         "error_503": _out_of_order(503),
         "html": lambda _vendor, _request: HTMLResponse(PAGE),
+        "html_404": lambda _vendor, _request: HTMLResponse(PAGE, 404),
         "html_json": lambda _vendor, _request: Response(PAGE, media_type="application/json"),
         "empty_body": lambda _vendor, _request: Response(status_code=200),
         "revoked": lambda vendor, request: vendor.refused(request),

@@ -19,7 +19,7 @@ from crmbridge.http.client import REQUEST_IDS
 from crmbridge.http.exact_json import load_json
 from crmbridge.ports import Clock
 from crmbridge.revealed import STRUCK
-from crmbridge.sandbox.answers import INSTEAD, SHOWN, UNANSWERED, UNCARRIED, deliver
+from crmbridge.sandbox.answers import INSTEAD, SHOWN, UNANSWERED, UNCARRIED, WAIT, deliver
 from crmbridge.sandbox.faults import Faults
 from crmbridge.sandbox.log import LoggedRequest, RequestLog
 from crmbridge.sandbox.vendor import RateWindow, Vendor
@@ -186,7 +186,6 @@ class _Gate:
     def _note(self, request: Request, body: bytes, response: Response | None, fault: str) -> None:
         answered = None if fault in UNANSWERED else response
         headers = answered.headers if answered else {}
-        wait = str(headers.get("retry-after", ""))
         entry = LoggedRequest(
             self._options.clock.now(),
             request.method,
@@ -196,9 +195,14 @@ class _Gate:
             answered.status_code if answered else 0,
             fault,
             next((headers[name] for name in REQUEST_IDS if name in headers), ""),
-            int(wait) if wait.isdecimal() else None,
+            self._asked_to_wait(request) if fault == "limit_after" else None,
         )
         self.log.add(entry)
+
+    def _asked_to_wait(self, request: Request) -> int | None:
+        """Give the wait that this vendor's answer asks for, wherever in it that stands; None where it has no word."""
+        told, untold = (self._vendor.limited(request, None, wait) for wait in (WAIT, None))
+        return None if (told.body, told.raw_headers) == (untold.body, untold.raw_headers) else WAIT
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

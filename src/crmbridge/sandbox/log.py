@@ -23,7 +23,7 @@ class LoggedRequest(Struct, frozen=True):
     fault: str = ""
     answer_id: str = ""  # what the vendor calls this request in its answer, where it gives it a name
 
-    retry_after: int | None = None  # seconds that the answer asked to wait
+    retry_after: int | None = None  # seconds that a fault's answer asked to wait
 
     @property
     def writes(self) -> bool:

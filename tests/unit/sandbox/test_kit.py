@@ -33,11 +33,12 @@ Client = Callable[..., contextlib.AbstractContextManager[httpx.Client]]
 
 ANSWERED = {  # status, Retry-After, content type, body
     "limit": (429, None, "application/json", b'{"error":"slow down","of":null}'),
-    "limit_after": (429, "1", "application/json", b'{"error":"slow down","of":null}'),
+    "limit_after": (429, "5", "application/json", b'{"error":"slow down","of":null}'),
     "limit_day": (429, "36000", "application/json", b'{"error":"slow down","of":null}'),
     "error_500": (500, None, None, b""),
     "error_503": (503, None, None, b""),
     "html": (200, None, "text/html; charset=utf-8", b"<html><body>We are setting things up</body></html>"),
+    "html_404": (404, None, "text/html; charset=utf-8", b"<html><body>We are setting things up</body></html>"),
     "html_json": (200, None, "application/json", b"<html><body>We are setting things up</body></html>"),
     "empty_body": (200, None, None, b""),
     "revoked": (401, None, "application/json", b'{"error":"who are you?"}'),

@@ -107,7 +107,7 @@ class ArchivingTests:
 
     @pytest.mark.parametrize("kind", [Kind.COMPANY, Kind.CONTACT, Kind.TASK, Kind.NOTE])
     def test_what_we_made_can_be_archived(self, bench: AdapterWorkbench, adapter: Adapter, kind: Kind) -> None:
-        """So that a run can be undone: what was created is found no more, and what it hung on stays."""
+        """So that a run can be undone: what was made is found, read and pulled no more, and what it hung on stays."""
         needs(adapter, Action.ARCHIVE)
         deal = open_deal(adapter)
         change: Change = {
@@ -119,10 +119,26 @@ class ArchivingTests:
         needs(adapter, change.action)
         if kind in {Kind.COMPANY, Kind.CONTACT} - adapter.capabilities.creates:
             pytest.skip(f"the adapter does not create a {kind}")
+        read_as, declared = Kind.ACTIVITY if kind is Kind.TASK else kind, adapter.capabilities
+        before = _there(adapter, read_as)
         made = write_one(adapter, change)
         assert (Outcome.APPLIED, True) == (made.outcome, isinstance(made.ref, Ref))
         assert made.ref is not None
+        let_lag_pass(bench, adapter)
+        new = _there(adapter, read_as) - before
+        cursor = settle(bench, adapter, read_as) if read_as in declared.kinds else None
         receipt = write_one(adapter, make_archive(made.ref, change.key))
 
         assert (Outcome.APPLIED, None) == (receipt.outcome, adapter.find(kind, change.key or "", change.target))
         assert {deal.ref} == set(adapter.read([deal.ref]))
+        if cursor is not None:
+            let_lag_pass(bench, adapter)
+            changed = pull_all(adapter, read_as, cursor)
+            assert before == _there(adapter, read_as)
+            assert {} == {**changed.records, **adapter.read(sorted(new))}
+            assert changed.gone <= new
+            assert changed.gone or read_as in declared.forgets or not declared.tombstones
+
+
+def _there(adapter: Adapter, kind: Kind) -> set[Ref]:
+    return set(pull_all(adapter, kind).records) if kind in adapter.capabilities.kinds else set()

@@ -21,7 +21,7 @@ from crmbridge.testing.adapters.changes import (
 )
 from crmbridge.testing.adapters.hands import NoteHands
 from crmbridge.testing.adapters.hostile import HOSTILE, storable
-from crmbridge.testing.adapters.workbench import AdapterWorkbench, let_lag_pass, pull_all
+from crmbridge.testing.adapters.workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
 
 MAKERS: dict[Kind, Callable[..., Change]] = {Kind.COMPANY: make_company, Kind.CONTACT: make_contact}
 BOTH = pytest.mark.parametrize("kind", MAKERS)
@@ -51,6 +51,17 @@ class CounterpartTests:
         assert kept == {name: made.fields.get(name) for name in kept}
         assert {"name", change.key.split(":")[0] if change.key else ""} <= set(kept)
         assert made.fields == pull_all(adapter, kind).records[receipt.ref].fields
+
+    @BOTH
+    def test_a_new_one_comes_with_the_next_pull(self, bench: AdapterWorkbench, adapter: Adapter, kind: Kind) -> None:
+        """Alone, as it is read."""
+        _needs(adapter, kind)
+        cursor = settle(bench, adapter, kind)
+        ref = write_one(adapter, MAKERS[kind]("new")).ref
+        assert ref is not None
+        let_lag_pass(bench, adapter)
+
+        assert dict(adapter.read([ref])) == pull_all(adapter, kind, cursor).records
 
     @BOTH
     def test_several_are_made_at_once(self, adapter: Adapter, kind: Kind) -> None:

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from crmbridge.model.changes import Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter, names_all
+from crmbridge.testing.adapters.changes import make_create, make_update, write_one
 from crmbridge.testing.adapters.hands import FileHands, NoteHands
 from crmbridge.testing.adapters.workbench import AdapterWorkbench, let_lag_pass, pull_all, settle
 
@@ -42,6 +44,27 @@ class ForgettingTests:
         bench.clock.advance(told_for - timedelta(hours=1))
 
         assert {ref} == pull_all(adapter, since=cursor).gone
+
+    def test_a_new_deal_is_none_that_was_deleted(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Where a CRM gives the id of a deleted deal anew, a ref has to say more: links would tie the wrong two."""
+        first = write_one(adapter, make_create(bench, "first"))
+        assert first.ref is not None
+        cursor, deal = settle(bench, adapter), adapter.read([first.ref])[first.ref]
+        bench.hands.delete_deal(first.ref.id)
+        bench.clock.advance(timedelta(minutes=1))
+        second = write_one(adapter, make_create(bench, "second"))
+        assert second.ref not in {None, first.ref}
+        assert second.ref is not None
+        late = write_one(adapter, make_update(deal, fields={"name": "Whose?"}))
+        assert Outcome.APPLIED is not late.outcome
+        let_lag_pass(bench, adapter)
+        changed = pull_all(adapter, since=cursor)
+
+        assert {second.ref} == set(changed.records)
+        assert changed.gone <= {first.ref}
+        assert {second.ref} == set(adapter.read([first.ref, second.ref]))
+        assert "Suite deal second" == changed.records[second.ref].fields["name"]
+        assert None is adapter.find(Kind.DEAL, "suite-first", None)
 
     @pytest.mark.parametrize("kind", sorted(Kind))
     def test_what_is_pulled_is_found_by_its_id(self, bench: AdapterWorkbench, adapter: Adapter, kind: Kind) -> None:

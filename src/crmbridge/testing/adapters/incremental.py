@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from crmbridge.model.changes import Action, Outcome
-from crmbridge.model.records import Position, Status
+from crmbridge.model.records import Kind, Position, Status
+from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
-from crmbridge.testing.adapters.changes import make_update
+from crmbridge.testing.adapters.changes import make_update, needs, write_one
+from crmbridge.testing.adapters.hands import NoteHands
 from crmbridge.testing.adapters.workbench import (
     AdapterWorkbench,
     let_lag_pass,
@@ -19,6 +21,7 @@ from crmbridge.testing.adapters.workbench import (
 )
 
 EDITED = "decision_maker"  # a text field that the world fills
+MOMENT = timedelta(minutes=2)  # what the CRM's clock may be off, and the time that the edit takes
 
 
 class IncrementalTests:
@@ -26,10 +29,13 @@ class IncrementalTests:
 
     def test_a_pull_where_nothing_happened_is_quiet(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """Long after the last change, a pull gives nothing but a cursor."""
-        cursor = settle(bench, adapter)
+        # Users are few: an adapter may read them whole each time.
+        kinds = sorted(adapter.capabilities.kinds - {Kind.USER})
+        cursors = {kind: settle(bench, adapter, kind) for kind in kinds}
         bench.clock.advance(timedelta(days=1))
 
-        assert 0 == pull_all(adapter, since=cursor).delivered
+        for kind, cursor in cursors.items():
+            assert 0 == pull_all(adapter, kind, cursor).delivered, kind
 
     def test_an_edit_is_seen_once_and_alone(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """A person's edit comes with the next pull, once, with its new value and version, and nothing else comes."""
@@ -45,6 +51,38 @@ class IncrementalTests:
         assert "Someone new" == changed.records[ref].fields[EDITED]
         assert deal[ref].version != changed.records[ref].version
         assert deal[ref].updated_at < changed.records[ref].updated_at
+        assert changed.records == dict(adapter.read([ref]))
+
+    def test_what_happens_is_told_with_its_time(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """In UTC, whatever zone the CRM writes it in: which of two edits is the newer one is told by it."""
+        cursor, hands = settle(bench, adapter), bench.hands
+        ref, other = sorted(pull_all(adapter).records)[:2]
+        at = bench.clock.now()
+        hands.edit_deal(ref.id, **{bench.fields[EDITED]: "Just then"})
+        hands.delete_deal(other.id)
+        if isinstance(hands, NoteHands):
+            hands.add_note(ref.id, "Just then")
+        let_lag_pass(bench, adapter)
+        told: list[Value] = [adapter.read([ref])[ref].updated_at]
+        told += [stone.at for page in adapter.pull(Kind.DEAL, cursor) for stone in page.tombstones]
+        if Kind.NOTE in adapter.capabilities.kinds:
+            told += [note.fields["at"] for note in pull_all(adapter, Kind.NOTE).records.values()]
+
+        assert [] == [time for time in told if not isinstance(time, datetime) or abs(time - at) > MOMENT]
+
+    def test_two_edits_of_one_deal_both_come(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """The second comes soon after the first was pulled: what was seen is known by its version, not by its deal."""
+        cursor = settle(bench, adapter)
+        native_id, seen = bench.hands.deal_ids()[0], list[Value]()
+        for number in range(3):
+            bench.hands.edit_deal(native_id, **{bench.fields[EDITED]: f"Edit {number}"})
+            changed = pull_all(adapter, since=cursor)
+            cursor, seen = changed.cursor, [*seen, *(r.fields[EDITED] for r in changed.records.values())]
+            bench.clock.advance(timedelta(milliseconds=300))
+        let_lag_pass(bench, adapter)
+        seen += [r.fields[EDITED] for r in pull_all(adapter, since=cursor).records.values()]
+
+        assert "Edit 2" in seen
 
     def test_a_repeated_cursor_gives_the_same_again(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """A run that died after pulling and before storing loses nothing."""
@@ -139,6 +177,23 @@ class IncrementalTests:
         assert before.moves[deal.ref] == moves[:-1]
         assert (deal.position, change.position) == (moves[-1].before, moves[-1].after)
         assert change.position == after.records[deal.ref].position
+
+    def test_what_we_did_is_not_said_to_be_others(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Moves and edits of ours have one author, or none, whoever owns or made the deals."""
+        needs(adapter, Action.UPDATE)
+        cursor = settle(bench, adapter)
+        deals = open_deals(pull_all(adapter), 6)
+        assert len({deal.fields["owner"] for deal in deals}) > 1, "the deals have several owners"
+        for deal in deals:
+            assert deal.position is not None
+            stage = next(native for native in bench.stages.values() if native != deal.position.stage)
+            change = make_update(deal, position=Position(deal.position.pipeline, stage, Status.OPEN))
+            assert Outcome.APPLIED == write_one(adapter, change).outcome
+        let_lag_pass(bench, adapter)
+        after = pull_all(adapter, since=cursor)
+
+        assert 1 == len({after.records[deal.ref].updated_by for deal in deals})
+        assert len({after.moves[deal.ref][-1].by for deal in deals if deal.ref in after.moves}) <= 1
 
     def test_a_deleted_deal_leaves_a_tombstone(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """A deal that a person deleted is reported gone, and is not read any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import NamedTuple
 
 import pytest
@@ -15,7 +15,7 @@ from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapters.changes import make_note, make_task, open_deal, write_one
 from crmbridge.testing.adapters.hands import ActivityHands, NoteHands
-from crmbridge.testing.adapters.workbench import CONNECTION, AdapterWorkbench, let_lag_pass, pull_all
+from crmbridge.testing.adapters.workbench import CONNECTION, AdapterWorkbench, let_lag_pass, pull_all, settle
 
 BODY = 'Budget is < 5,000 & they <b>decide</b> on Friday.\nCall "Zoë" before.'
 
@@ -45,7 +45,7 @@ class ActivityTests:
     def test_a_new_activity_is_seen(self, bench: AdapterWorkbench, adapter: Adapter, type_: str) -> None:
         """It comes with the next pull, alone, and is read as it was pulled."""
         _needs(adapter, Kind.ACTIVITY)
-        deal, cursor = open_deal(adapter), _settled(bench, adapter, Kind.ACTIVITY)
+        deal, cursor = open_deal(adapter), settle(bench, adapter, Kind.ACTIVITY)
         when = bench.clock.now().replace(microsecond=0)
         done = type_ == "email"  # an e-mail that was logged is one that was sent
         ref = _note_activity(bench, deal, type_, when, done=done)
@@ -62,7 +62,7 @@ class ActivityTests:
         """An activity that a person deleted is reported gone."""
         _needs(adapter, Kind.ACTIVITY)
         ref = _note_activity(bench, open_deal(adapter), "call", bench.clock.now(), done=True)
-        cursor = _settled(bench, adapter, Kind.ACTIVITY)
+        cursor = settle(bench, adapter, Kind.ACTIVITY)
         _delete(bench, ref)
 
         _is_told(bench, adapter, ref, cursor)
@@ -79,14 +79,14 @@ class ActivityTests:
     def test_a_written_task_is_pulled_as_an_activity(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """The task that we made is one that is to be done on its deal."""
         _needs(adapter, Kind.ACTIVITY)
-        deal, cursor = open_deal(adapter), _settled(bench, adapter, Kind.ACTIVITY)
+        deal, cursor = open_deal(adapter), settle(bench, adapter, Kind.ACTIVITY)
         assert Outcome.APPLIED == write_one(adapter, make_task(bench, deal, "pulled")).outcome
         let_lag_pass(bench, adapter)
         found = pull_all(adapter, Kind.ACTIVITY, cursor).records
 
-        names = ("type", "subject", "done", "deals")
+        names = ("type", "subject", "done", "owner", "deals")
         told = [tuple(record.fields[name] for name in names) for record in found.values()]
-        assert [("task", "Suite task pulled", False, (deal.ref.id,))] == told
+        assert [("task", "Suite task pulled", False, deal.fields["owner"], (deal.ref.id,))] == told
 
 
 class NoteTests:
@@ -95,7 +95,7 @@ class NoteTests:
     def test_a_new_note_is_seen(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """It comes with the next pull, alone, as plain text whatever the CRM keeps, and is read as it was pulled."""
         _needs(adapter, Kind.NOTE)
-        deal, cursor = open_deal(adapter), _settled(bench, adapter, Kind.NOTE)
+        deal, cursor = open_deal(adapter), settle(bench, adapter, Kind.NOTE)
         ref = _write_note(bench, deal)
         let_lag_pass(bench, adapter)
         changed = pull_all(adapter, Kind.NOTE, cursor)
@@ -108,7 +108,7 @@ class NoteTests:
         """A note that a person deleted is reported gone."""
         _needs(adapter, Kind.NOTE)
         ref = _write_note(bench, open_deal(adapter))
-        cursor = _settled(bench, adapter, Kind.NOTE)
+        cursor = settle(bench, adapter, Kind.NOTE)
         _delete(bench, ref)
 
         _is_told(bench, adapter, ref, cursor)
@@ -125,7 +125,7 @@ class NoteTests:
     def test_a_written_note_is_pulled(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """With its words, on its deal; the marker may stand beside them."""
         _needs(adapter, Kind.NOTE)
-        deal, cursor = open_deal(adapter), _settled(bench, adapter, Kind.NOTE)
+        deal, cursor = open_deal(adapter), settle(bench, adapter, Kind.NOTE)
         receipt = write_one(adapter, make_note(deal.ref, "pulled", body=BODY))
         let_lag_pass(bench, adapter)
         found = pull_all(adapter, Kind.NOTE, cursor).records
@@ -134,6 +134,18 @@ class NoteTests:
         assert receipt.ref is not None
         assert BODY in str(found[receipt.ref].fields["body"])
         assert (deal.ref.id,) == found[receipt.ref].fields["deals"]
+
+    def test_a_note_on_a_company_is_on_no_deal(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """It is pulled as a note on that company, or not at all."""
+        _needs(adapter, Kind.NOTE)
+        company, cursor = min(pull_all(adapter, Kind.COMPANY).records), settle(bench, adapter, Kind.NOTE)
+        receipt = write_one(adapter, make_note(company, "of a company"))
+        let_lag_pass(bench, adapter)
+        found = pull_all(adapter, Kind.NOTE, cursor).records
+
+        assert {receipt.ref} >= set(found)
+        for note in found.values():
+            assert (company.id, ()) == (note.fields.get("company"), note.fields.get("deals") or ())
 
 
 class _Told(NamedTuple):
@@ -164,13 +176,6 @@ def _as_kept(at: datetime, days: Collection[Value]) -> Value:
 def _needs(adapter: Adapter, kind: Kind) -> None:
     if kind not in adapter.capabilities.kinds:
         pytest.skip(f"the adapter does not declare the kind {kind}")
-
-
-def _settled(bench: AdapterWorkbench, adapter: Adapter, kind: Kind) -> str:
-    """Pull everything, let a day pass, and give the cursor from which changes are seen."""
-    first = pull_all(adapter, kind)
-    bench.clock.advance(timedelta(days=1))
-    return pull_all(adapter, kind, first.cursor).cursor
 
 
 def _note_activity(bench: AdapterWorkbench, deal: Record, type_: str, at: datetime, *, done: bool) -> Ref:

@@ -13,6 +13,7 @@ from crmbridge.ports import Adapter
 from crmbridge.sandbox import WorldDeal
 from crmbridge.testing.adapters.workbench import (
     CONNECTION,
+    CURRENCY,
     AdapterWorkbench,
     Stop,
     expected_stops,
@@ -23,8 +24,8 @@ from crmbridge.testing.adapters.workbench import (
 WITHOUT = "deals are read without {!r}: read it, or where the CRM has none, exempt this test with that as the reason"
 
 
-class ReadingTests:
-    """What an adapter reads is what is there."""
+class DescribingTests:
+    """What an account is said to have is what it has."""
 
     def test_describe_gives_the_pipelines_stages_in_order(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """Stages come in the order that the CRM shows them, with the status that its metadata gives."""
@@ -46,6 +47,12 @@ class ReadingTests:
         for binding in field_bindings(bench.fields):
             assert binding.type == types.get(binding.native), binding.native
 
+    def test_describe_gives_the_currency(self, adapter: Adapter) -> None:
+        """The one that deals are in, where the adapter names any."""
+        currencies = adapter.describe().currencies
+
+        assert CURRENCY in currencies or not currencies
+
     def test_describe_gives_the_people(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """Everybody in the sales team is there, active, with the e-mail address that matches them across CRMs."""
         described = adapter.describe()
@@ -61,6 +68,10 @@ class ReadingTests:
 
         assert key_field is not None
         assert key_field.unique or not adapter.capabilities.external_key
+
+
+class ReadingTests:
+    """What an adapter reads is what is there."""
 
     def test_a_full_pull_gives_every_deal_once(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """Nothing is missing, nothing comes twice, and nothing is unreadable."""
@@ -80,6 +91,8 @@ class ReadingTests:
         assert sorted(deal.name for deal in crowded.deals) == sorted(str(record.fields["name"]) for record in found)
         moved = {move.deal for page in pages for move in page.moves}
         assert moved == {record.ref for record in found} or not adapter.capabilities.history
+        totals = [page.total for page in pages if page.total is not None]
+        assert [] == [total for total in totals if abs(total - len(found)) * 10 > len(found)], "about all of them"
         assert len([page for page in pages if page.records]) > 1, "set `crowd` to more deals than fit on a page"
 
     def test_amounts_and_dates_are_exact(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
@@ -126,6 +139,29 @@ class ReadingTests:
             assert tuple(sorted(set(ids))) == ids
             assert {expected[n] for n in _of(bench, record.fields["name"]).contacts} == {emails[id_] for id_ in ids}
 
+    def test_contacts_are_whole(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Each has its own name, title and company, as far as the adapter reads these."""
+        domains = {r.ref.id: r.fields["domain"] for r in pull_all(adapter, Kind.COMPANY).records.values()}
+        names = {company.number: company.domain for company in bench.world.companies}
+        found = {r.fields["email"]: r.fields for r in pull_all(adapter, Kind.CONTACT).records.values()}
+
+        for contact in bench.world.contacts:
+            fields = dict(found[contact.email])
+            if fields.get("company") is not None:
+                fields["company"] = domains[str(fields["company"])]
+            expected = {"name": contact.name, "title": contact.title, "company": names[contact.company]}
+            assert {name: value for name, value in expected.items() if name in fields} == {
+                name: fields[name] for name in expected if name in fields
+            }
+
+    def test_what_people_chose_is_read_as_they_see_it(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """Where a deal comes from and why it was lost, as far as the adapter reads it: words, and no codes."""
+        for record in _deals(adapter):
+            deal = _of(bench, record.fields["name"])
+            expected = {"source": deal.source or None, "lost_reason": deal.lost_reason or None}
+            given = {name: record.fields[name] or None for name in expected if name in record.fields}
+            assert {name: expected[name] for name in given} == given
+
     def test_activities_are_counted(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """Where the CRM gives a count of activities, it is right."""
         for record in _deals(adapter):
@@ -150,6 +186,14 @@ class ReadingTests:
             assert moves[-1].after == record.position
             assert record.created_at == deal.created_at == moves[0].at
 
+    def test_whoever_moved_a_deal_is_a_user(self, adapter: Adapter) -> None:
+        """Whoever a move names is one of the account's users; a name or an id of another kind would be nobody's."""
+        movers = {move.by for moves in pull_all(adapter).moves.values() for move in moves} - {None}
+        if not movers:
+            pytest.skip("the CRM does not say who moved a deal")
+
+        assert set() == movers - {ref.id for ref in pull_all(adapter, Kind.USER).records}
+
     def test_positions_are_native(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """A deal stands where its journey ended, in the CRM's own terms."""
         in_stage = adapter.capabilities.status_in_stage
@@ -165,6 +209,15 @@ class ReadingTests:
             pulled = pull_all(adapter, kind).records
             assert pulled or kind in {Kind.NOTE, Kind.FILE}, kind  # the world has none of these
             assert pulled == dict(adapter.read(list(pulled)))
+
+    def test_read_gives_the_fields_that_are_asked_for(self, adapter: Adapter) -> None:
+        """Asked for one field, it gives that and the position as a whole reading does; others may be left out."""
+        pulled = pull_all(adapter).records
+        ref = next(ref for ref, record in sorted(pulled.items()) if record.fields.get("decision_maker"))
+
+        for name, value in pulled[ref].fields.items():
+            record = adapter.read([ref], fields={name})[ref]
+            assert (value, pulled[ref].position) == (record.fields.get(name), record.position), name
 
 
 def _deals(adapter: Adapter) -> list[Record]:
@@ -197,11 +250,12 @@ class LookupTests:
 
     def test_threads_share_an_adapter(self, adapter: Adapter) -> None:
         """Several threads reading at once get what one gets."""
-        alone = pull_all(adapter).records
+        alone = pull_all(adapter)
         with ThreadPoolExecutor(4) as pool:
-            together = list(pool.map(lambda _: pull_all(adapter).records, range(4)))
+            together = list(pool.map(lambda _: pull_all(adapter), range(4)))
 
-        assert [alone] * 4 == together
+        assert [alone.records] * 4 == [pulled.records for pulled in together]
+        assert [alone.moves] * 4 == [pulled.moves for pulled in together]
 
     def test_nothing_shows_the_token(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """An adapter that ends up in a log gives nothing away."""

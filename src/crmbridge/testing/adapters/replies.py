@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from crmbridge.errors import RetryLaterError
+from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.ports import Adapter, Page
-from crmbridge.testing.adapters.changes import make_update, open_deal, strike, struck, write_one
+from crmbridge.testing.adapters.changes import make_archive, make_update, open_deal, strike, struck, write_one
 from crmbridge.testing.adapters.workbench import CONNECTION, AdapterWorkbench, pull_all, settle
 
 UNUSABLE = ("html", "html_json", "cut_body", "cut_json", "empty_body", "error_500", "error_503", "drop_before", "reset")
@@ -108,6 +109,25 @@ class BadReplyTests:
 
         assert deal.fields["name"] == adapter.read([deal.ref])[deal.ref].fields["name"]
 
+    def test_a_page_that_is_not_there_says_nothing_of_records(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """A 404 from in front of the CRM is an error: nothing is taken for gone, for not there, or for archived."""
+        deal = open_deal(adapter)
+        calls: list[Callable[[], object]] = [
+            lambda: pull_all(adapter),
+            lambda: adapter.read([deal.ref]),
+            lambda: adapter.find(Kind.DEAL, "some-key", None),
+        ]
+        bench.served.sandbox.faults.plan("html_404", times=10_000)
+        for call in calls:
+            with pytest.raises(CrmbridgeError):
+                call()
+        changes = [make_update(deal, fields={"name": "Nowhere"}), make_archive(deal.ref)]
+        told = [_outcome(adapter, each) for each in changes if each.action in adapter.capabilities.actions]
+        bench.served.sandbox.faults.clear()
+
+        assert Outcome.APPLIED not in told
+        assert {deal.ref: deal} == dict(adapter.read([deal.ref]))
+
     @pytest.mark.parametrize("fault", ["reset", "cut_json", "html_json", "error_503", "drop_after", "cut_body"])
     def test_an_unclear_write_is_unknown(self, bench: AdapterWorkbench, adapter: Adapter, fault: str) -> None:
         """A write whose answer can't be used is unknown and is not sent again, whether it was carried out or not."""
@@ -136,7 +156,7 @@ def _outcome(adapter: Adapter, change: Change) -> Outcome | None:
     """Try to write, and give what the receipt says; None when it was said by an error."""
     try:
         return write_one(adapter, change).outcome
-    except RetryLaterError:
+    except CrmbridgeError:
         return None
 
 

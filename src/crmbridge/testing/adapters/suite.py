@@ -37,7 +37,7 @@ from crmbridge.testing.adapters.forgetting import ForgettingTests
 from crmbridge.testing.adapters.hostile import HostileTests
 from crmbridge.testing.adapters.incremental import IncrementalTests
 from crmbridge.testing.adapters.kinds import ActivityTests, NoteTests
-from crmbridge.testing.adapters.reading import LookupTests, ReadingTests
+from crmbridge.testing.adapters.reading import DescribingTests, LookupTests, ReadingTests
 from crmbridge.testing.adapters.replies import BadReplyTests
 from crmbridge.testing.adapters.signing import CredentialTests, LimitTests
 from crmbridge.testing.adapters.values import ValueTests
@@ -50,6 +50,7 @@ NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 
 class AdapterSuite(
+    DescribingTests,
     ReadingTests,
     LookupTests,
     ActivityTests,

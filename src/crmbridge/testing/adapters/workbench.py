@@ -183,11 +183,11 @@ def pull_all(adapter: Adapter, kind: Kind = Kind.DEAL, since: str | None = None)
     )
 
 
-def settle(bench: AdapterWorkbench, adapter: Adapter) -> str:
+def settle(bench: AdapterWorkbench, adapter: Adapter, kind: Kind = Kind.DEAL) -> str:
     """Pull everything, let a day pass in which nothing happens, and give the cursor from which changes are seen."""
-    first = pull_all(adapter)
+    first = pull_all(adapter, kind)
     bench.clock.advance(timedelta(days=1))
-    return pull_all(adapter, since=first.cursor).cursor
+    return pull_all(adapter, kind, first.cursor).cursor
 
 
 def let_lag_pass(bench: AdapterWorkbench, adapter: Adapter) -> None:

@@ -23,7 +23,13 @@ from crmbridge.testing.adapters.changes import (
     outcomes,
     write_one,
 )
-from crmbridge.testing.adapters.workbench import CURRENCY, AdapterWorkbench, open_deals, pull_all
+from crmbridge.testing.adapters.workbench import (
+    CURRENCY,
+    AdapterWorkbench,
+    let_lag_pass,
+    open_deals,
+    pull_all,
+)
 
 LINKS = ("company", "contacts")  # what hangs on a deal, as far as the CRM has it
 MOST = 30  # how many changes a test writes at once, however many the adapter takes
@@ -102,6 +108,18 @@ class WritingTests:
                 assert Outcome.APPLIED == receipt.outcome
             assert there == adapter.read([deal.ref])[deal.ref].position
 
+    def test_a_stage_and_fields_are_written_at_once(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """A change of both is made of both."""
+        deal = open_deals(pull_all(adapter), 1)[0]
+        assert deal.position is not None
+        steps = [native for name, native in bench.stages.items() if name not in {"won", "lost"}]
+        position = Position(bench.pipeline, next(s for s in steps if s != deal.position.stage), Status.OPEN)
+        fields: dict[str, Value] = {"name": "Moved", "decision_maker": "Ada", "discount": Decimal(5)}
+
+        assert Outcome.APPLIED == write_one(adapter, make_update(deal, position=position, fields=fields)).outcome
+        after = adapter.read([deal.ref])[deal.ref]
+        assert (position, fields) == (after.position, {name: after.fields[name] for name in fields})
+
     def test_a_deal_is_created_whole(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """A created deal has its fields and owner, the company and contacts it can have, its key and place, at once."""
         able = {"owner", *adapter.capabilities.associates}  # to others crmbridge gives neither company nor contacts
@@ -116,6 +134,8 @@ class WritingTests:
 
         assert change.after == {name: made.fields.get(name) for name in change.after}
         assert (change.position, change.key) == (made.position, made.key)
+        let_lag_pass(bench, adapter)
+        assert made == pull_all(adapter).records[receipt.ref]
 
     def test_a_created_deal_is_found_by_its_key(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """The key finds exactly the deal that was created with it."""
@@ -187,6 +207,9 @@ class WritingTests:
             receipts = adapter.write(changes)
             assert {Outcome.APPLIED} == set(outcomes(changes, receipts))
             assert len(changes) == len({receipt.ref for receipt in receipts})
+            for change, receipt in ((changes[0], receipts[0]), (changes[-1], receipts[-1])):
+                key = change.key
+                assert receipt.ref == (adapter.find(change.kind, key, change.target) if key else change.target)
         after = adapter.read([deal.ref for deal in deals])
         assert [f"B {n}" for n in range(len(updates))] == [
             after[deal.ref].fields["name"] for deal in deals[: len(updates)]
