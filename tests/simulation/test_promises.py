@@ -103,6 +103,11 @@ def test_the_promises_hold_on_disk(seed: int, tmp_path: Path) -> None:
     assert fakes.journal_of(fakes.simulate(seed)) == on_disk
 
 
+def test_what_once_seemed_to_fail_on_sandboxes_holds() -> None:
+    """Somebody moves a deal that was just made before it is read back, so nobody can tell who entered its owner."""
+    play.simulate(70012)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5, 6, 8, 9, 38])
 def test_a_seed_plays_the_same_each_time(seed: int) -> None:
     """Same edits, same faults: the same journal, to the byte. In seed 7 there is nothing to write."""
