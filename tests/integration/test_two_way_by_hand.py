@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.two_way import add, entry, linked, only, run
+from tests.integration.two_way import FIRM, HOUR, add, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref
@@ -155,6 +155,31 @@ def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_an
     ]
     assert {"name": "Second"}.items() <= bench.crms["south"].deal(made).fields.items()
     assert 2 == len(bench.crms["south"].named("Second"))
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_company_gets_another_counterpart_once_nothing_goes_by_its_name_where_one_was_split_off(
+    *, deleted: bool
+) -> None:
+    """Else the deals of that company would wait for it for ever, in every run."""
+    bench = able_bench(**entry(companies="create"))
+    add(bench, "north", Kind.COMPANY, "acme", **FIRM)
+    bench.crms["north"].create_deal("First", stage="qualification", company="acme")
+    run(bench)
+    (made,) = (ref for ref, each in bench.crms["south"].records.items() if each.fields.get("name") == FIRM["name"])
+    linking.split(bench.workspace, f"south:company:{made.id}")
+    if deleted:
+        bench.crms["south"].remove(made)
+    else:
+        add(bench, "south", Kind.COMPANY, made.id, name="Bolt", domain="bolt.example")
+    bench.clock.advance(HOUR)
+    bench.crms["north"].create_deal("Second", stage="qualification", company="acme")
+    run(bench)
+    (second,) = bench.crms["south"].named("Second")
+    company = Ref("south", Kind.COMPANY, str(second.fields["company"]))
+
+    assert company != made
+    assert FIRM.items() <= bench.crms["south"].records[company].fields.items()
 
 
 @pytest.mark.parametrize("fault", ["", "drop_after"])

@@ -19,6 +19,7 @@ from crmbridge.engine.sync.deleting import (
     Merges,
     judge_gone,
     lacks,
+    lost_in,
     with_lost,
 )
 from crmbridge.engine.sync.forms import outdone, read
@@ -273,8 +274,8 @@ class Part(Struct):
             return
         for connection in self.entry.create:
             if connection not in taken:
-                again = [lost for lost in with_lost(base, ()) if lost.startswith(f"{connection}:")]
                 target = self.around.viewers[connection]
+                again = lost_in(base, connection)
                 change, lacking = create_counterpart(deal, view, link=link, target=target, again=again)
                 self.blocked += lacking
                 self.changes += [change] if change else []
