@@ -157,6 +157,39 @@ def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_an
     assert 2 == len(bench.crms["south"].named("Second"))
 
 
+@pytest.mark.parametrize(("gone", "left"), [("north", "south"), ("south", "north")])
+@pytest.mark.parametrize("taken", ["north", "south"])
+def test_a_deal_that_is_left_alone_gets_what_was_decided_on(gone: str, left: str, taken: str) -> None:
+    """Whoever decided was not told that a deal was deleted meanwhile, and meant the other one as well."""
+    bench, north, south = linked(fields={"*": {"conflict": "ask"}}, delete="never")
+    deals = {"north": north, "south": south}
+    for name, native in deals.items():
+        bench.crms[name].edit_deal(native, name=f"Of {name}")
+    run(bench)
+    (waiting,) = conflicts(bench.workspace)
+    bench.crms[gone].delete_deal(deals[gone])
+    resolve(bench.workspace, [take(waiting.item, taken)])
+    run(bench)
+
+    assert f"Of {taken}" == bench.crms[left].deal(deals[left]).fields["name"]
+
+
+@pytest.mark.parametrize("ended", ["deleted", "split"])
+def test_an_edit_that_did_not_arrive_gets_to_the_deal_that_is_left_unless_that_is_another_one(ended: str) -> None:
+    """A deal that was told apart is not to have what was meant for its counterpart."""
+    bench, north, south = linked(delete="never")
+    bench.crms["north"].edit_deal(north, name="Edited")
+    bench.crms["south"].faults.append("limit")
+    run(bench)
+    if ended == "deleted":
+        bench.crms["north"].delete_deal(north)
+    else:
+        linking.split(bench.workspace, f"north:{north}")
+    run(bench)
+
+    assert ("Edited" if ended == "deleted" else "Rollout") == bench.crms["south"].deal(south).fields["name"]
+
+
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_company_gets_another_counterpart_once_nothing_goes_by_its_name_where_one_was_split_off(
     *, deleted: bool
