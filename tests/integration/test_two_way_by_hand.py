@@ -157,6 +157,26 @@ def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_an
     assert 2 == len(bench.crms["south"].named("Second"))
 
 
+def test_what_a_person_split_off_stays_so_when_it_is_found_to_have_been_made_for_that_link() -> None:
+    """Its creation was unclear when a person first joined the two and then told them apart; another one is made."""
+    bench = able_bench(**entry(create=["south"]))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    bench.crms["south"].faults.append("drop_after")
+    run(bench)
+    pull(bench.workspace)
+    made = only(bench, "south").ref
+    linking.join(bench.workspace, [f"north:{north}", f"south:{made.id}"])
+    linking.split(bench.workspace, f"south:{made.id}")
+    bench.crms["north"].edit_deal(north, name="Edited")
+    run(bench)
+    run(bench)
+
+    assert made not in [ref for refs in bench.workspace.store.links.links().values() for ref in refs if len(refs) > 1]
+    assert ["Edited", "Rollout"] == sorted(
+        str(bench.crms["south"].deal(i).fields["name"]) for i in bench.crms["south"].deal_ids()
+    )
+
+
 @pytest.mark.parametrize(("gone", "left"), [("north", "south"), ("south", "north")])
 @pytest.mark.parametrize("taken", ["north", "south"])
 def test_a_deal_that_is_left_alone_gets_what_was_decided_on(gone: str, left: str, taken: str) -> None:
