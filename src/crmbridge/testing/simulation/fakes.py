@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 
 from msgspec import Struct, field
@@ -21,8 +22,10 @@ from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
+from crmbridge.services.apply.choosing import Choice
 from crmbridge.services.links.gathering import make_viewers
-from crmbridge.services.runs.cycle import run_cycle
+from crmbridge.services.runs.cycle import Cycle, run_cycle
+from crmbridge.services.runs.running import apply_made
 from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
@@ -34,6 +37,7 @@ from crmbridge.testing.simulation.fuse import Fuse, Killed
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.resting import come_to_rest
 from crmbridge.testing.simulation.reverting import draw_bindings
+from crmbridge.testing.simulation.saving import OFTEN_ON_FAKES, Saved, Saving
 from crmbridge.testing.simulation.sight import Sight
 from crmbridge.testing.simulation.witness import Witness
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
@@ -150,6 +154,7 @@ class Play(Struct):
     oracle: Oracle
     seen: Witness
     forgetting: ForgetfulFakes
+    saving: Saving
     fuse: Fuse = field(default_factory=Fuse)
     breaking: Breaking = field(default_factory=Breaking)
     killed_pull: tuple[str, Kind, int] | None = None
@@ -163,23 +168,54 @@ class Play(Struct):
 
     def run(self) -> Plan | None:
         """Run one cycle as a new process would, to its end or to the kill; no plan when it was killed."""
-        self.runs += 1
-        name = f"run{self.runs:03}"
+        name = self._next_run()
         self.oracle.begin(name)
+        cycle = self._run(name, run_cycle)
+        plan = cycle.plan if cycle else None
+        self.oracle.end(plan)
+        return plan
+
+    def save_plan(self) -> Saved | None:
+        """Make a plan and write nothing; no plan when that was killed."""
+        name, writes = self._next_run(), self.writes
+        self.oracle.begin(name)
+        began = self.seen.began
+        cycle = self._run(name, partial(run_cycle, write=False))
+        self.oracle.end(None)
+        assert writes == self.writes, "P7: a plan that is only made writes"
+        return Saved(cycle.plan, began) if cycle and cycle.plan else None
+
+    def apply_saved(self, saved: Saved, choice: Choice) -> None:
+        """Apply a plan that was saved, or what is chosen of it."""
+        name = self._next_run()
+        self.oracle.begin_late(name, saved.began)
+        cycle = self._run(name, lambda workspace, run: apply_made(workspace, saved.plan, run, choice))
+        self.oracle.end(None)
+        if cycle is not None:
+            self.oracle.check_outcomes()
+
+    @property
+    def writes(self) -> dict[str, int]:
+        """How often each CRM was written to."""
+        return {name: crm.writes for name, crm in self.bench.crms.items()}
+
+    def _next_run(self) -> str:
+        self.runs += 1
+        return f"run{self.runs:03}"
+
+    def _run(self, name: str, does: Callable[[Workspace, str], Cycle]) -> Cycle | None:
         workspace = self._workspace()
-        now = workspace.clock.now()
+        cycle = None
         try:
-            workspace.store.runs.start(Run(id=name, command="run", started_at=now))
+            workspace.store.runs.start(Run(id=name, command="run", started_at=workspace.clock.now()))
             with self.breaking.told():
-                plan = run_cycle(workspace, name).plan
+                cycle = does(workspace, name)
         except Killed:
             self.kills += 1
-            plan = None
         self.fuse.light(None)
         self.killed_pull = None
         self.bench.clock.advance(timedelta(minutes=10))
-        self.oracle.end(plan)
-        return plan
+        return cycle
 
     def _workspace(self) -> Workspace:
         watched = cast("Callable[[FakeAdapter, str], Adapter]", lambda inner, name: _Watched(inner, self, name))
@@ -323,8 +359,17 @@ def _go_through(play: Play) -> None:
         play.run()
         if play.rng.random() < 0.3:
             play.calm()
+    if play.saving.is_played:
+        play.saving.go_on(play)
+    _come_to_rest(play)
+    if play.saving.is_played:
+        play.saving.apply_all(play)
+        _come_to_rest(play)
+
+
+def _come_to_rest(play: Play) -> None:
     play.calm()
-    plan = come_to_rest(play.run, lambda: {name: crm.writes for name, crm in play.bench.crms.items()})
+    plan = come_to_rest(play.run, lambda: play.writes)
     play.oracle.judge(plan)
 
 
@@ -357,7 +402,10 @@ def _set_the_stage(seed: int, store: StateStore) -> Play:
     )
     seen.stages, oracle = STAGES, Oracle(seen)
     oracle.reverts.rules = frozenset(each["rule"] for each in bindings if each["action"] == "revert")
-    return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle, seen=seen, forgetting=forgetting)
+    saving = Saving(seed, OFTEN_ON_FAKES)
+    return Play(
+        seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle, seen=seen, forgetting=forgetting, saving=saving
+    )
 
 
 def journal_of(play: Play) -> list[tuple[str, str, str]]:

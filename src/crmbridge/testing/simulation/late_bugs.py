@@ -1,10 +1,11 @@
-"""Bugs that are planted on purpose in what comes late: moves that are taken back, deletions that a CRM forgot."""
+"""Bugs that are planted on purpose in what comes late: taken back moves, forgotten deletions, deals brought back."""
 
 from __future__ import annotations
 
 from crmbridge.testing.simulation.bug import Bug
 
 REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
+DELETING = "crmbridge.engine.sync.deleting"
 
 LATE_BUGS: tuple[Bug, ...] = (
     # ── Moves that are taken back ───────────────────────────────────────────────────────────────────────
@@ -44,5 +45,12 @@ LATE_BUGS: tuple[Bug, ...] = (
         FORGOTTEN,
         "            missing += one.missing\n",
         "            missing += one.lot\n",
+    ),
+    # ── Deals that people bring back ────────────────────────────────────────────────────────────────────
+    Bug(
+        "a deletion beats that somebody brought a deal back",
+        DELETING,
+        "if marks[ref].get(UNDONE) or marks[ref].get(BACK))}",
+        "if marks[ref].get(UNDONE))}",
     ),
 )
