@@ -89,7 +89,7 @@ def apply_made(workspace: Workspace, plan: Plan, run: str, choice: Choice = ALL)
     plan = still_asked(workspace, plan)
     chosen = choose(workspace, plan, choice)
     reconciled = reconcile(workspace, run)
-    applied = apply_plan(workspace, chosen.plan, run)
+    applied = apply_plan(workspace, chosen.plan, run, plan)
     note_unmade(workspace, applied)
     return Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied, chosen=chosen)
 

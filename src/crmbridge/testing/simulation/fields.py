@@ -143,8 +143,7 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     found = case.found
     if _were_given(seen, case):
         return
-    apart = [ref for ref, value in case.values.items() if value != found and not _is_cut(seen, case, ref)]
-    assert not apart, f"P1: not in step {case}"
+    assert any(_are_in_step(seen, case, whole) for whole in case.values.values()), f"P1: not in step {case}"
     if any(value != found for value in case.values.values()):
         return
     if seen.is_shaken(case.link) or (not case.net and case.agreed is NOTHING):
@@ -211,7 +210,12 @@ def _went_untaken(seen: Witness, link: str, edit: Edit) -> bool:
     return bool(those and sent) and not any(one.applied for one in sent)
 
 
-def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:
+def _are_in_step(seen: Witness, case: _Case, whole: Value) -> bool:
+    """Tell whether all deals hold a value, or what somebody cut it to."""
+    return all(value == whole or _is_cut(seen, case, ref, whole) for ref, value in case.values.items())
+
+
+def _is_cut(seen: Witness, case: _Case, ref: Ref, whole: Value) -> bool:
     """Tell whether a person cut what we had written, or meant to, before any later run could look at it.
 
     That is taken for the CRM's doing, and stays where it is; once a run has looked, it is an edit like any other.
@@ -221,10 +225,10 @@ def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:
     return any(
         one.value == cut.before and one.at < cut.number and altered(one.value, value)
         for cut in entered
-        if cut.before == case.found
+        if cut.before == whole
         for one in sent
         if not any(one.at < begin < cut.number for begin in seen.begins)
-    ) or any(_seems_an_arrival(seen, case.link, edit, altered) for edit in entered if altered(case.found, value))
+    ) or any(_seems_an_arrival(seen, case.link, edit, altered) for edit in entered if altered(whole, value))
 
 
 def _judge_rivals(seen: Witness, case: _Case) -> None:

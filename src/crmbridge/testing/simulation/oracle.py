@@ -45,7 +45,7 @@ class Oracle:
                 self.seen.in_step[link, name] = Agreed(self.seen.count, value, links[link])
 
     def begin_late(self, run: str, began: int) -> None:
-        """Note that a run begins which applies a plan that was made when `began` was the last edit. It looks at nothing."""
+        """Note that a run begins which applies a plan that was made when `began` was the last edit."""
         self.seen.count += 1
         self._run, self.seen.began = run, began
         self._sends_again = {Outcome.FAILED, Outcome.STALE, Outcome.REFUSED}  # as a person asks for it

@@ -6,9 +6,10 @@ import contextlib
 import gc
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 from msgspec import Struct
@@ -16,13 +17,16 @@ from msgspec import Struct
 from crmbridge.errors import LockedError, PlanStaleError
 from crmbridge.model.changes import JournalEntry, Outcome, Plan
 from crmbridge.model.codec import entry_to_json
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Run, StateStore
 from crmbridge.services.apply.applying import apply_plan
+from crmbridge.services.apply.choosing import Choice
 from crmbridge.services.by_hand.resolving import conflicts, resolve, take
 from crmbridge.services.by_hand.undoing import plan_undo
 from crmbridge.services.runs.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.runs.planning import Part
+from crmbridge.services.runs.running import apply_made
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.acts import go_through
 from crmbridge.testing.simulation.afterwards import Afterwards
@@ -39,6 +43,7 @@ from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.restoring import Restoring
 from crmbridge.testing.simulation.reverting import Reverting
+from crmbridge.testing.simulation.saving import Saved, Saving
 from crmbridge.testing.simulation.scene import STAGES, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.state import State
@@ -61,6 +66,7 @@ class Weather(Struct, frozen=True):
 
 
 CALM = Weather()
+Does = Callable[[Workspace, str], Cycle]  # what a run does
 
 
 @dataclass(slots=True)
@@ -92,6 +98,7 @@ class Play:
     reverting: Reverting = field(init=False)
     forgetting: Forgetting = field(init=False)
     restoring: Restoring = field(init=False)
+    saving: Saving = field(init=False)
     process: Process = field(init=False)  # the one that is at work
     beside: Beside = field(init=False)
     journal: bytes = b""
@@ -119,30 +126,69 @@ class Play:
             self.process.writing = ""
             self.process.exposed -= {connection}
 
+    def act(self) -> None:
+        """Let somebody do something."""
+        self.people.act()
+
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> Plan | None:
         """Run one cycle as a new process would, to its end or to the kill; no plan when it did not get to its end."""
         self.name = f"run{self.runs + 1:03}"
         plan = self.run_at_once()
-        self.beside.judge()
-        if self.process.was_killed or self.process.was_outdone:
-            self.end_process()
-        self.scene.clock.advance(timedelta(minutes=15))
+        self._go_on_after_run()
         return plan
 
     def run_at_once(self) -> Plan | None:
         """Do the same, and let no time pass afterwards."""
-        self.runs += 1
-        name, process = f"run{self.runs:03}", self.process
-        self.diary.note("run", f"{name} begins")
+        name = self._next_run()
         self.oracle.begin(name)
+        cycle = self._attempt(name, self._cycle)
+        if cycle is not None:
+            self.process.promised.judge(cycle)
+        self._judge_accounts()
+        plan = cycle.plan if cycle else None
+        self.oracle.end(plan)
+        return plan
+
+    def save_plan(self) -> Saved | None:
+        """Make a plan as a run of its own, which writes nothing; no plan when it did not get to its end."""
+        name = self._next_run()
+        self.oracle.begin(name)
+        began, promised = self.seen.began, self.process.promised
+        cycle = self._attempt(name, partial(run_cycle, parts=self.parts, write=False))
+        promised.judge_nothing_sent()
+        self._judge_accounts()
+        self.oracle.end(None)
+        self._go_on_after_run()
+        return Saved(cycle.plan, began) if cycle and cycle.plan else None
+
+    def apply_saved(self, saved: Saved, choice: Choice) -> None:
+        """Apply a plan that was saved, or what is chosen of it, as a run of its own."""
+        name = self._next_run()
+        self.oracle.begin_late(name, saved.began)
+        cycle = self._attempt(name, lambda workspace, run: apply_made(workspace, saved.plan, run, choice))
+        if cycle is not None and cycle.chosen is not None:
+            self.process.promised.judge(replace(cycle, plan=cycle.chosen.plan))
+        self._judge_accounts()
+        self.oracle.end(None)
+        if cycle is not None:
+            self.oracle.check_outcomes()
+        self._go_on_after_run()
+
+    def _next_run(self) -> str:
+        self.runs += 1
+        self.diary.note("run", f"run{self.runs:03} begins")
+        return f"run{self.runs:03}"
+
+    def _attempt(self, name: str, does: Does) -> Cycle | None:
+        process = self.process
         process.promised.begin()
         process.was_locked_out = False
         cycle = None
         try:
             with process.breaking.told():
-                cycle = self._run(name)
+                cycle = self._run(name, does)
         except Killed:
             self.kills += 1
             self.diary.note("run", f"{name} is killed")
@@ -152,21 +198,23 @@ class Play:
             process.was_locked_out = True
         process.fuse.light(None)
         process.exposed = frozenset()
-        plan = cycle.plan if cycle else None
         tell_end(self.diary, name, cycle)
-        self._judge_run(cycle)
-        self.oracle.end(plan)
-        return plan
+        return cycle
+
+    def _go_on_after_run(self) -> None:
+        self.beside.judge()
+        if self.process.was_killed or self.process.was_outdone:
+            self.end_process()
+        self.scene.clock.advance(timedelta(minutes=15))
 
     def run_unjudged(self) -> Cycle:
         """Run one cycle, and let nobody judge what it did."""
-        self.runs += 1
-        self.diary.note("run", f"run{self.runs:03} begins, unjudged")
-        return self._run(f"run{self.runs:03}")
+        return self._run(self._next_run(), self._cycle)
 
-    def _judge_run(self, cycle: Cycle | None) -> None:
-        if cycle is not None:
-            self.process.promised.judge(cycle)
+    def _cycle(self, workspace: Workspace, name: str) -> Cycle:
+        return run_cycle(workspace, name, parts=self.parts)
+
+    def _judge_accounts(self) -> None:
         for account in self.scene.accounts.values():
             assert not account.beyond, f"P7: beside what was sent, {', '.join(account.beyond)}"
             assert not account.doubled(), f"P2: {', '.join(account.doubled())} is doubled in {account.connection}"
@@ -230,14 +278,14 @@ class Play:
                 self.diary.note("a person", f"settles {item.name} of {item.link}: {show(decision.value)}")
                 self.seen.decided(item.link, item.name, decision.value)
 
-    def _run(self, name: str) -> Cycle:
+    def _run(self, name: str, does: Does) -> Cycle:
         workspace = self.process.workspace or self._begin_process()
         with burning_at_commits(self.process.fuse):
             now = workspace.clock.now()
             with workspace.store.runs.lease(name, now, LEASE):
                 self.process.has_held = True
                 workspace.store.runs.start(Run(id=name, command="run", started_at=now))
-                cycle = run_cycle(workspace, name, parts=self.parts)
+                cycle = does(workspace, name)
                 if self.process.was_outdone:  # else nothing depends on it
                     workspace.store.runs.finish(name, workspace.clock.now(), cycle.exit_code(), cycle.summary())
                 return cycle
@@ -343,7 +391,7 @@ def _on_stage(play: Play, state: State | None) -> Iterator[None]:
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.noting, play.meanings = Noting(play.seed), Meanings(play.seed)
         play.reverting, play.forgetting = Reverting(play.seed), Forgetting(play.seed)
-        play.restoring = Restoring(play.seed)
+        play.restoring, play.saving = Restoring(play.seed), Saving(play.seed)
         play.deleting = Deleting(scene.accounts, play.seen, scene.clock, play.diary, play.seed)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")

@@ -21,6 +21,10 @@ class Promised:
         """Note what is about to be sent."""
         self._sent += changes
 
+    def judge_nothing_sent(self) -> None:
+        """Check a run that was to make a plan and no more."""
+        assert not self._sent, f"P7: a run that only makes a plan sent {self._sent}"
+
     def judge(self, cycle: Cycle) -> None:
         """Check a run that came to its end."""
         if cycle.plan is None:
