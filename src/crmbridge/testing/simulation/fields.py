@@ -155,9 +155,15 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     elif case.edits and case.edits[-1].decided:
         known = [case.edits[-1].value, *_not_known_to_who_decided(seen, case)]
         assert found in known, f"P1: not what was decided {case}"
-    else:
+    elif not _was_set_back(seen, case):
         assert found in case.allowed, f"P1: nobody's value {case}"
         _judge_rivals(seen, case)
+
+
+def _was_set_back(seen: Witness, case: _Case) -> bool:
+    """Tell whether the preferred deal was moved back to where all stand: that wins over moves of the others, too."""
+    back = [ref for ref, _, to in seen.set_back if case.name == STAGE and to == case.found]
+    return any(ref in seen.members[case.link] and ref.connection == case.policy.preferred for ref in back)
 
 
 def _were_given(seen: Witness, case: _Case) -> bool:

@@ -1,4 +1,4 @@
-"""Bugs that are planted on purpose in what comes late: taken back moves, forgotten deletions, deals brought back."""
+"""Bugs that are planted on purpose in what comes late: taken back moves, forgotten deletions, saved plans."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from crmbridge.testing.simulation.bug import Bug
 
 REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
 DELETING = "crmbridge.engine.sync.deleting"
+APPLYING, DECIDING = "crmbridge.services.apply.applying", "crmbridge.services.apply.deciding"
 
 LATE_BUGS: tuple[Bug, ...] = (
     # ── Moves that are taken back ───────────────────────────────────────────────────────────────────────
@@ -52,5 +53,18 @@ LATE_BUGS: tuple[Bug, ...] = (
         DELETING,
         "if marks[ref].get(UNDONE) or marks[ref].get(BACK))}",
         "if marks[ref].get(UNDONE))}",
+    ),
+    # ── Plans that are applied late, or in part ─────────────────────────────────────────────────────────
+    Bug(
+        "what a later pull brought counts as what a saved plan knew",
+        DECIDING,
+        "        as_seen = name not in here or same(here[name], before[name])\n",
+        "        as_seen = True\n",
+    ),
+    Bug(
+        "what a plan leaves for later is not decided on",
+        APPLYING,
+        "    every = (whole or plan).changes\n",
+        "    every = plan.changes\n",
     ),
 )
