@@ -10,8 +10,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from msgspec import Struct, field
 
@@ -22,10 +21,9 @@ from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
-from crmbridge.services.apply.choosing import Choice
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.runs.cycle import Cycle, run_cycle
-from crmbridge.services.runs.running import apply_made
+from crmbridge.services.runs.planning import Part
 from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
@@ -34,10 +32,11 @@ from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.forgetting import ForgetfulFakes
 from crmbridge.testing.simulation.fuse import Fuse, Killed
+from crmbridge.testing.simulation.fused import FusedStore
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.resting import come_to_rest
 from crmbridge.testing.simulation.reverting import draw_bindings
-from crmbridge.testing.simulation.saving import OFTEN_ON_FAKES, Saved, Saving
+from crmbridge.testing.simulation.saving import OFTEN_ON_FAKES, Does, Saving
 from crmbridge.testing.simulation.sight import Sight
 from crmbridge.testing.simulation.witness import Witness
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
@@ -46,55 +45,6 @@ from crmbridge.threads import one_at_a_time
 POLICIES = ("newest", "newest", "newest", "ask", "prefer: north")
 STAGES = ("qualification", "proposal", "closing")
 FAULTS = ("drop_before", "drop_after", "drop_half", "unclear", "refuse", "limit")
-# What of a store's parts changes the state, one transaction each.
-CHANGING: Mapping[str, tuple[str, ...]] = {
-    "records": ("put",),
-    "links": ("save", "save_bases"),
-    "backlog": ("dealt", "forget", "touch"),
-    "waiting": ("replace",),
-    "matches": ("put",),
-    "findings": ("save", "forget"),
-    "waivers": ("put", "drop"),
-    "courses": ("save",),
-    "journal": ("intend", "settle"),
-    "runs": (),
-}
-
-
-class _Fused:
-    """A part of a store whose changing calls are boundaries. `between` is called before each of them."""
-
-    def __init__(self, part: object, changing: Sequence[str], fuse: Fuse, between: Callable[[], None]) -> None:
-        self._part, self._changing, self._fuse, self._turn = part, changing, fuse, between
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._part, name)
-        return self._between(found) if name in self._changing else found
-
-    def _between(self, call: Callable[..., None]) -> Callable[..., None]:
-        def fused(*arguments: Any) -> None:
-            self._fuse.burn()
-            self._turn()
-            call(*arguments)
-            self._fuse.burn()
-
-        return fused
-
-
-class _FusedStore:
-    """A store whose every transaction is a boundary, but for pages: those are saved side by side."""
-
-    def __init__(self, store: StateStore, play: Play) -> None:
-        for name, changing in CHANGING.items():
-            # Findings are saved between the pull and the look at what changed since; after that look comes the write.
-            turn = play.interrupt if name == "findings" else _nobody
-            setattr(self, name, _Fused(getattr(store, name), changing, play.fuse, turn))
-        # What these hold may be lost, so no kill between two of their steps could matter.
-        self.hints, self.rates, self.memory = store.hints, store.rates, store.memory
-
-
-def _nobody() -> None:
-    """Let nobody do anything."""
 
 
 class _Watched(Struct):
@@ -155,6 +105,7 @@ class Play(Struct):
     seen: Witness
     forgetting: ForgetfulFakes
     saving: Saving
+    parts: tuple[Part, ...] = ("sync", "enforce")
     fuse: Fuse = field(default_factory=Fuse)
     breaking: Breaking = field(default_factory=Breaking)
     killed_pull: tuple[str, Kind, int] | None = None
@@ -168,42 +119,25 @@ class Play(Struct):
 
     def run(self) -> Plan | None:
         """Run one cycle as a new process would, to its end or to the kill; no plan when it was killed."""
-        name = self._next_run()
+        name = self.next_run()
         self.oracle.begin(name)
-        cycle = self._run(name, run_cycle)
+        cycle = self.attempt(name, run_cycle)
         plan = cycle.plan if cycle else None
         self.oracle.end(plan)
         return plan
-
-    def save_plan(self) -> Saved | None:
-        """Make a plan and write nothing; no plan when that was killed."""
-        name, writes = self._next_run(), self.writes
-        self.oracle.begin(name)
-        began = self.seen.began
-        cycle = self._run(name, partial(run_cycle, write=False))
-        self.oracle.end(None)
-        assert writes == self.writes, "P7: a plan that is only made writes"
-        return Saved(cycle.plan, began) if cycle and cycle.plan else None
-
-    def apply_saved(self, saved: Saved, choice: Choice) -> None:
-        """Apply a plan that was saved, or what is chosen of it."""
-        name = self._next_run()
-        self.oracle.begin_late(name, saved.began)
-        cycle = self._run(name, lambda workspace, run: apply_made(workspace, saved.plan, run, choice))
-        self.oracle.end(None)
-        if cycle is not None:
-            self.oracle.check_outcomes()
 
     @property
     def writes(self) -> dict[str, int]:
         """How often each CRM was written to."""
         return {name: crm.writes for name, crm in self.bench.crms.items()}
 
-    def _next_run(self) -> str:
+    def next_run(self) -> str:
+        """Name the next run."""
         self.runs += 1
         return f"run{self.runs:03}"
 
-    def _run(self, name: str, does: Callable[[Workspace, str], Cycle]) -> Cycle | None:
+    def attempt(self, name: str, does: Does) -> Cycle | None:
+        """Do what a run does, as a new process would, and let time pass; nothing when it was killed."""
         workspace = self._workspace()
         cycle = None
         try:
@@ -221,7 +155,7 @@ class Play(Struct):
         watched = cast("Callable[[FakeAdapter, str], Adapter]", lambda inner, name: _Watched(inner, self, name))
         return Workspace(
             project=self.bench.workspace.project,
-            store=cast("StateStore", _FusedStore(self.bench.workspace.store, self)),
+            store=cast("StateStore", FusedStore(self.bench.workspace.store, self.fuse, self.interrupt)),
             clock=self.bench.clock,
             plugins=fake_plugins(self.bench.crms, wrap=watched),
         )

@@ -6,10 +6,9 @@ import contextlib
 import gc
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any, cast
 
 from msgspec import Struct
@@ -17,16 +16,13 @@ from msgspec import Struct
 from crmbridge.errors import LockedError, PlanStaleError
 from crmbridge.model.changes import JournalEntry, Outcome, Plan
 from crmbridge.model.codec import entry_to_json
-from crmbridge.model.replacing import replace
 from crmbridge.model.values import show
 from crmbridge.ports import Adapter, Run, StateStore
 from crmbridge.services.apply.applying import apply_plan
-from crmbridge.services.apply.choosing import Choice
 from crmbridge.services.by_hand.resolving import conflicts, resolve, take
 from crmbridge.services.by_hand.undoing import plan_undo
 from crmbridge.services.runs.cycle import LEASE, Cycle, run_cycle
 from crmbridge.services.runs.planning import Part
-from crmbridge.services.runs.running import apply_made
 from crmbridge.services.workspace import Project, Workspace
 from crmbridge.testing.simulation.acts import go_through
 from crmbridge.testing.simulation.afterwards import Afterwards
@@ -43,7 +39,7 @@ from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.restoring import Restoring
 from crmbridge.testing.simulation.reverting import Reverting
-from crmbridge.testing.simulation.saving import Saved, Saving
+from crmbridge.testing.simulation.saving import Does, Saving
 from crmbridge.testing.simulation.scene import STAGES, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.state import State
@@ -66,7 +62,6 @@ class Weather(Struct, frozen=True):
 
 
 CALM = Weather()
-Does = Callable[[Workspace, str], Cycle]  # what a run does
 
 
 @dataclass(slots=True)
@@ -141,42 +136,21 @@ class Play:
 
     def run_at_once(self) -> Plan | None:
         """Do the same, and let no time pass afterwards."""
-        name = self._next_run()
+        name = self.next_run()
         self.oracle.begin(name)
         cycle = self._attempt(name, self._cycle)
-        if cycle is not None:
-            self.process.promised.judge(cycle)
-        self._judge_accounts()
         plan = cycle.plan if cycle else None
         self.oracle.end(plan)
         return plan
 
-    def save_plan(self) -> Saved | None:
-        """Make a plan as a run of its own, which writes nothing; no plan when it did not get to its end."""
-        name = self._next_run()
-        self.oracle.begin(name)
-        began, promised = self.seen.began, self.process.promised
-        cycle = self._attempt(name, partial(run_cycle, parts=self.parts, write=False))
-        promised.judge_nothing_sent()
-        self._judge_accounts()
-        self.oracle.end(None)
+    def attempt(self, name: str, does: Does) -> Cycle | None:
+        """Do what a run does, as a new process would, and let time pass; nothing when it did not get to its end."""
+        cycle = self._attempt(name, does)
         self._go_on_after_run()
-        return Saved(cycle.plan, began) if cycle and cycle.plan else None
+        return cycle
 
-    def apply_saved(self, saved: Saved, choice: Choice) -> None:
-        """Apply a plan that was saved, or what is chosen of it, as a run of its own."""
-        name = self._next_run()
-        self.oracle.begin_late(name, saved.began)
-        cycle = self._attempt(name, lambda workspace, run: apply_made(workspace, saved.plan, run, choice))
-        if cycle is not None and cycle.chosen is not None:
-            self.process.promised.judge(replace(cycle, plan=cycle.chosen.plan))
-        self._judge_accounts()
-        self.oracle.end(None)
-        if cycle is not None:
-            self.oracle.check_outcomes()
-        self._go_on_after_run()
-
-    def _next_run(self) -> str:
+    def next_run(self) -> str:
+        """Name the next run."""
         self.runs += 1
         self.diary.note("run", f"run{self.runs:03} begins")
         return f"run{self.runs:03}"
@@ -199,6 +173,11 @@ class Play:
         process.fuse.light(None)
         process.exposed = frozenset()
         tell_end(self.diary, name, cycle)
+        if cycle is not None:
+            process.promised.judge(cycle)
+        for account in self.scene.accounts.values():
+            assert not account.beyond, f"P7: beside what was sent, {', '.join(account.beyond)}"
+            assert not account.doubled(), f"P2: {', '.join(account.doubled())} is doubled in {account.connection}"
         return cycle
 
     def _go_on_after_run(self) -> None:
@@ -209,15 +188,10 @@ class Play:
 
     def run_unjudged(self) -> Cycle:
         """Run one cycle, and let nobody judge what it did."""
-        return self._run(self._next_run(), self._cycle)
+        return self._run(self.next_run(), self._cycle)
 
     def _cycle(self, workspace: Workspace, name: str) -> Cycle:
         return run_cycle(workspace, name, parts=self.parts)
-
-    def _judge_accounts(self) -> None:
-        for account in self.scene.accounts.values():
-            assert not account.beyond, f"P7: beside what was sent, {', '.join(account.beyond)}"
-            assert not account.doubled(), f"P2: {', '.join(account.doubled())} is doubled in {account.connection}"
 
     def settle_conflicts(self) -> None:
         """Let a person settle some of what waits, if the state can be had."""
