@@ -151,6 +151,7 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     if case.name in HANGING and (members(found) or any(members(edit.value) for edit in case.edits)):
         excuses = (_went_unseen, _was_put_back_unseen)
         unseen = [e for e in case.edits if _went_untaken(seen, case.link, e) or any(ex(seen, e) for ex in excuses)]
+        unseen += [edit for edit in case.edits if _was_taken_off(case, edit)]
         judge_members(found, case.agreed, case.edits, str(case), unseen)
     elif case.edits and case.edits[-1].decided:
         known = [case.edits[-1].value, *_not_known_to_who_decided(seen, case)]
@@ -187,6 +188,13 @@ def _not_known_to_who_decided(seen: Witness, case: _Case) -> list[Value]:
     """Give the edits that no run had looked at when a person decided by what the last one had found: they are later."""
     last = max(begin for begin in seen.begins if begin <= case.edits[-1].number)
     return [edit.value for edit in case.edits if edit.number > last and not edit.decided and not edit.fresh]
+
+
+def _was_taken_off(case: _Case, edit: Edit) -> bool:
+    """Tell whether what somebody added was taken off later, also where all agreed since, and the deal is gone."""
+    later = [each for each in case.entered if each.number > edit.number]
+    off = frozenset[str]().union(*(members(each.before) - members(each.value) for each in later))
+    return members(edit.value) - members(edit.before) <= off
 
 
 def _went_unseen(seen: Witness, edit: Edit) -> bool:

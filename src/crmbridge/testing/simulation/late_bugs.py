@@ -53,6 +53,7 @@ LATE_BUGS: tuple[Bug, ...] = (
         DELETING,
         "if marks[ref].get(UNDONE) or marks[ref].get(BACK))}",
         "if marks[ref].get(UNDONE))}",
+        "fakes",
     ),
     # ── Plans that are applied late, or in part ─────────────────────────────────────────────────────────
     Bug(
@@ -60,11 +61,13 @@ LATE_BUGS: tuple[Bug, ...] = (
         DECIDING,
         "        as_seen = name not in here or same(here[name], before[name])\n",
         "        as_seen = True\n",
+        "fakes",
     ),
     Bug(
         "what a plan leaves for later is not decided on",
         APPLYING,
         "    every = (whole or plan).changes\n",
         "    every = plan.changes\n",
+        "fakes",
     ),
 )
