@@ -6,7 +6,7 @@ from crmbridge.testing.simulation.bug import Bug
 
 REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
 DELETING = "crmbridge.engine.sync.deleting"
-APPLYING, DECIDING = "crmbridge.services.apply.applying", "crmbridge.services.apply.deciding"
+DECIDING = "crmbridge.services.apply.deciding"
 
 LATE_BUGS: tuple[Bug, ...] = (
     # ── Moves that are taken back ───────────────────────────────────────────────────────────────────────
@@ -55,19 +55,12 @@ LATE_BUGS: tuple[Bug, ...] = (
         "if marks[ref].get(UNDONE))}",
         "fakes",
     ),
-    # ── Plans that are applied late, or in part ─────────────────────────────────────────────────────────
+    # ── Plans that are applied late ────────────────────────────────────────────────────────────────────
     Bug(
         "what a later pull brought counts as what a saved plan knew",
         DECIDING,
         "        as_seen = name not in here or same(here[name], before[name])\n",
         "        as_seen = True\n",
-        "fakes",
-    ),
-    Bug(
-        "what a plan leaves for later is not decided on",
-        APPLYING,
-        "    every = (whole or plan).changes\n",
-        "    every = plan.changes\n",
         "fakes",
     ),
 )
