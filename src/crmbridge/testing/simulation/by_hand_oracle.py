@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -154,18 +154,17 @@ class Oracle:
         """Judge what a run sent, and what is linked now."""
         entries = self._seen.bench.workspace.store.journal.entries(run)
         for change in [entry.change for entry in entries if entry.outcome is None]:
+            mates = {*self._seen.linked.get(change.link or "", ()), *self._seen.links().get(change.link or "", ())}
             if change.origin is Origin.SYNC and change.action is Action.UPDATE and change.target is not None:
-                self._judge_sent(change, change.target)
-            elif change.creates is Kind.DEAL and change.action is Action.CREATE:
-                self._seen.note_sent(change, self._seen.linked.get(change.link or "", ()))
+                self._judge_sent(change, change.target, mates)
+            self._seen.note_sent(change, mates)
         self._judge_links()
         for ref in self._seen.records().keys() - self._seen.before.keys():
             for name in FIELDS:
                 self._seen.shared[ref, name].append(self._seen.records()[ref].fields.get(name))
         self._seen.note_agreed()
 
-    def _judge_sent(self, change: Change, target: Ref) -> None:
-        mates = {*self._seen.linked.get(change.link or "", ()), *self._seen.links().get(change.link or "", ())}
+    def _judge_sent(self, change: Change, target: Ref, mates: Collection[Ref]) -> None:
         for edit in change.edits:
             if edit.name in FIELDS and target in self._seen.before:
                 held = self._seen.before[target].fields.get(edit.name)
@@ -174,7 +173,6 @@ class Oracle:
                     f"P1: {target} {edit.name}: {held} is written over by {edit.after}"
                 )
                 self._seen.shared[target, edit.name] += [held, edit.after]
-        self._seen.note_sent(change, mates)
 
     def _is_known(self, value: Value, name: str, refs: Iterable[Ref]) -> bool:
         return any(value in self._seen.shared[ref, name] for ref in refs)
