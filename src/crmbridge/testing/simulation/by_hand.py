@@ -142,6 +142,7 @@ class Play:
         if gone:
             ref = self.rng.choice(gone)
             self.bench.crms[ref.connection].restore_deal(ref.id)
+            self.seen.back.add(ref)
             self.seen.touched(self.seen.mates(ref))
 
 

@@ -47,6 +47,7 @@ class Seen:
         self.apart: set[frozenset[Ref]] = set()
         self.together: set[frozenset[Ref]] = set()
         self.decisions: list[_Decided] = []
+        self.back: set[Ref] = set()  # what people brought back: another may stand in its place since
 
     # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -193,7 +194,7 @@ class Oracle:
         assert not (again := seen.apart & pairs), f"P2: told apart, and linked again: {again}"
         seen.together = {pair for pair in seen.together if pair <= there.keys()}
         assert not (lost := seen.together - pairs), f"P2: joined, and linked no longer: {lost}"
-        keys = Counter((ref.connection, each.key) for ref, each in there.items() if each.key)
+        keys = Counter((ref.connection, each.key) for ref, each in there.items() if each.key and ref not in seen.back)
         assert not (twice := [key for key, count in keys.items() if count > 1]), f"P2: two deals of one key: {twice}"
         for link, refs in links.items():
             held = {ref.connection for ref in seen.linked.get(link, ()) if ref in seen.before and ref in there}
