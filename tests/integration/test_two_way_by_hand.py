@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.integration.two_way import add, entry, linked, only, run
+from tests.integration.two_way import FIRM, HOUR, add, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
 from crmbridge.model.records import Kind, Ref
@@ -155,6 +155,84 @@ def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_an
     ]
     assert {"name": "Second"}.items() <= bench.crms["south"].deal(made).fields.items()
     assert 2 == len(bench.crms["south"].named("Second"))
+
+
+def test_what_a_person_split_off_stays_so_when_it_is_found_to_have_been_made_for_that_link() -> None:
+    """Its creation was unclear when a person first joined the two and then told them apart; another one is made."""
+    bench = able_bench(**entry(create=["south"]))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    bench.crms["south"].faults.append("drop_after")
+    run(bench)
+    pull(bench.workspace)
+    made = only(bench, "south").ref
+    linking.join(bench.workspace, [f"north:{north}", f"south:{made.id}"])
+    linking.split(bench.workspace, f"south:{made.id}")
+    bench.crms["north"].edit_deal(north, name="Edited")
+    run(bench)
+    run(bench)
+
+    assert made not in [ref for refs in bench.workspace.store.links.links().values() for ref in refs if len(refs) > 1]
+    assert ["Edited", "Rollout"] == sorted(
+        str(bench.crms["south"].deal(i).fields["name"]) for i in bench.crms["south"].deal_ids()
+    )
+
+
+@pytest.mark.parametrize(("gone", "left"), [("north", "south"), ("south", "north")])
+@pytest.mark.parametrize("taken", ["north", "south"])
+def test_a_deal_that_is_left_alone_gets_what_was_decided_on(gone: str, left: str, taken: str) -> None:
+    """Whoever decided was not told that a deal was deleted meanwhile, and meant the other one as well."""
+    bench, north, south = linked(fields={"*": {"conflict": "ask"}}, delete="never")
+    deals = {"north": north, "south": south}
+    for name, native in deals.items():
+        bench.crms[name].edit_deal(native, name=f"Of {name}")
+    run(bench)
+    (waiting,) = conflicts(bench.workspace)
+    bench.crms[gone].delete_deal(deals[gone])
+    resolve(bench.workspace, [take(waiting.item, taken)])
+    run(bench)
+
+    assert f"Of {taken}" == bench.crms[left].deal(deals[left]).fields["name"]
+
+
+@pytest.mark.parametrize("ended", ["deleted", "split"])
+def test_an_edit_that_did_not_arrive_gets_to_the_deal_that_is_left_unless_that_is_another_one(ended: str) -> None:
+    """A deal that was told apart is not to have what was meant for its counterpart."""
+    bench, north, south = linked(delete="never")
+    bench.crms["north"].edit_deal(north, name="Edited")
+    bench.crms["south"].faults.append("limit")
+    run(bench)
+    if ended == "deleted":
+        bench.crms["north"].delete_deal(north)
+    else:
+        linking.split(bench.workspace, f"north:{north}")
+    run(bench)
+
+    assert ("Edited" if ended == "deleted" else "Rollout") == bench.crms["south"].deal(south).fields["name"]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_company_gets_another_counterpart_once_nothing_goes_by_its_name_where_one_was_split_off(
+    *, deleted: bool
+) -> None:
+    """Else the deals of that company would wait for it for ever, in every run."""
+    bench = able_bench(**entry(companies="create"))
+    add(bench, "north", Kind.COMPANY, "acme", **FIRM)
+    bench.crms["north"].create_deal("First", stage="qualification", company="acme")
+    run(bench)
+    (made,) = (ref for ref, each in bench.crms["south"].records.items() if each.fields.get("name") == FIRM["name"])
+    linking.split(bench.workspace, f"south:company:{made.id}")
+    if deleted:
+        bench.crms["south"].remove(made)
+    else:
+        add(bench, "south", Kind.COMPANY, made.id, name="Bolt", domain="bolt.example")
+    bench.clock.advance(HOUR)
+    bench.crms["north"].create_deal("Second", stage="qualification", company="acme")
+    run(bench)
+    (second,) = bench.crms["south"].named("Second")
+    company = Ref("south", Kind.COMPANY, str(second.fields["company"]))
+
+    assert company != made
+    assert FIRM.items() <= bench.crms["south"].records[company].fields.items()
 
 
 def test_what_was_sent_to_a_deal_before_it_was_joined_to_another_is_nothing_that_those_agreed_on() -> None:

@@ -71,6 +71,9 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
         ("a second run begins though another one holds the state", 38, "P5"),
         ("a deletion beats that somebody brought a deal back", 777057, "P1"),
         ("what a later pull brought counts as what a saved plan knew", 4024, "P1"),
+        ("what a person told apart is linked again", 5, "P2"),
+        ("what a deal agreed on with others counts where it is joined", 97, "P1"),
+        ("an edit gets to nobody any more once its deal is split off", 498, "P1"),
     ],
 )
 def test_what_few_plays_come_to_is_caught(name: str, seed: int, promise: str) -> None:

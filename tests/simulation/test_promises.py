@@ -14,12 +14,13 @@ from types import ModuleType
 import pytest
 
 from crmbridge.store import open_store
-from crmbridge.testing.simulation import beside, fakes, play
+from crmbridge.testing.simulation import beside, by_hand, fakes, play
 from crmbridge.testing.simulation.cli import main
 from crmbridge.testing.simulation.saving import Saving
 
 SEEDS = int(os.environ.get("CRMBRIDGE_SIM_SEEDS", "500"))
 FAKES = 60
+BY_HAND = 100
 SHARES = 10  # so that several workers can play side by side
 
 
@@ -120,6 +121,17 @@ def test_the_promises_hold_on_disk(seed: int, tmp_path: Path) -> None:
     store.close()
 
     assert fakes.journal_of(fakes.simulate(seed)) == on_disk
+
+
+def test_every_promise_holds_where_people_decide_by_hand() -> None:
+    """They join and split, settle what waits, undo runs, delete deals and bring them back."""
+    for seed in range(1, BY_HAND + 1):
+        by_hand.simulate(seed)
+
+
+def test_what_once_seemed_to_fail_on_sandboxes_holds() -> None:
+    """Somebody moves a deal that was just made before it is read back, so nobody can tell who entered its owner."""
+    play.simulate(70012)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5, 6, 8, 9, 38])

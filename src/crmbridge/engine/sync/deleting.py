@@ -21,14 +21,19 @@ from crmbridge.settings import Cap
 ARCHIVED = "@archived"
 UNDONE = "@undone"  # of a deal: its creation was undone, so its place stays empty, and nobody follows
 ENDED = "@ended"  # of a link: its deals are not kept in step any more
-HAD = "@had"  # of a link: the deals that left it, so that what is made in their place is another creation
+HAD = "@had"  # of a link: the records that left it, so that what is made in their place is another creation
 MERGED = "@merged"  # of a link: the links whose deals were merged into one of its own
 
 
 def with_lost(base: Mapping[str, Value], refs: Iterable[Ref]) -> tuple[str, ...]:
-    """Give what a link has lost, by its own base, with these deals as well."""
+    """Give what a link has lost, by its own base, with these records as well."""
     known = base.get(HAD)
     return tuple(sorted({*(known if isinstance(known, tuple) else ()), *map(str, refs)}))
+
+
+def lost_in(base: Mapping[str, Value], connection: str) -> list[str]:
+    """Give what a link has lost of one connection, by its own base."""
+    return [lost for lost in with_lost(base, ()) if lost.startswith(f"{connection}:")]
 
 
 def lacks(base: Mapping[str, Value], spoken: Mapping[str, Value], decided: Mapping[str, Value]) -> bool:

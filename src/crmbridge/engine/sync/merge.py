@@ -96,6 +96,8 @@ def merge(
 ) -> Merged:
     """Merge all fields that at least two sides have. The order of `sides` breaks ties.
 
+    One that is left alone gets what was decided on before, where that did not arrive.
+
     `decided` is the base of the link itself, which `decided_ref` names; `absent` has the bases of deals of the link
     that are gone or not kept in step now, and may be again later.
     """
@@ -109,6 +111,9 @@ def merge(
             if absent or len(holders) < len(sides):
                 without = {side.ref: side.base for side in sides if name not in side.now and name in side.base}
                 _miss(name, {**(absent or {}), **without}, draft)
+    if len(sides) == 1:
+        for name, value in owed(sides[0], policy, draft.decided).items():
+            _spread(name, value, sides, draft, why=_AGAIN)
     return Merged(
         edits={ref: tuple(edits) for ref, edits in draft.edits.items()},
         reasons={ref: tuple(reasons) for ref, reasons in draft.reasons.items()},

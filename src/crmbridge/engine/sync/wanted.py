@@ -129,11 +129,13 @@ def create_counterpart(
     return _creation(change), []
 
 
-def create_around(record: Record, *, link: str, connection: str, company: str | None = None) -> Change | None:
+def create_around(
+    record: Record, *, link: str, connection: str, company: str | None = None, again: Collection[str] = ()
+) -> Change | None:
     """Plan the creation of a company's, or contact's, counterpart; None for one that nobody could find again.
 
     `company` is the link of a contact's company. Blanks in its name are evened out as in its key: most CRMs find
-    nothing that has others.
+    nothing that has others. `again` are the counterparts that it had: this is another creation than theirs.
     """
     key = record.natural_key
     if key is None:
@@ -157,7 +159,7 @@ def create_around(record: Record, *, link: str, connection: str, company: str | 
         creates=kind,
         linked=(COMPANY,) if company else (),
     )
-    return _creation(change)
+    return _creation(change, again)
 
 
 def archive(deal: Record, *, link: str, gone: Ref) -> Change:
@@ -257,9 +259,9 @@ def renamed(change: Change, again: int | None = None) -> Change:
     return _creation(change) if change.action is Action.CREATE else _change(change, again)
 
 
-def _creation(change: Change) -> Change:
-    """Give a creation its id. Its key is part of it, which tells it from those that came before it."""
-    parts = (change.link or "", change.key or "", *_where(change.position))
+def _creation(change: Change, again: Collection[str] = ()) -> Change:
+    """Give a creation its id. Its key is part of it, which tells a deal's from those that came before it."""
+    parts = (change.link or "", change.key or "", *again, *_where(change.position))
     return replace(change, id=change_id(Action.CREATE, change.connection, *parts, edits=change.edits))
 
 

@@ -15,6 +15,7 @@ from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Page
+from crmbridge.services.links.apart import apart
 from crmbridge.services.links.bases import MADE, bases_after, bases_of_refused
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.links.given import note_given
@@ -94,13 +95,18 @@ def _blamed(change: Change, receipt: Receipt) -> Change:
 
 
 def _still_theirs(workspace: Workspace, created: Sequence[tuple[Change, Ref]]) -> list[tuple[Change, Ref]]:
-    """Leave out what was found to be there, and stands in another link: a person may have put it there meanwhile.
+    """Leave out what was found to be there, and stands in another link, or was told apart from this one meanwhile.
 
     A deal has left the link that it was made for, so what is made in its place is another creation.
     """
-    links = workspace.store.links
-    owned = links.of([ref for _, ref in created]) if created else {}
-    lost = {ref: change.link for change, ref in created if change.link and owned.get(ref, change.link) != change.link}
+    links, refs = workspace.store.links, [ref for _, ref in created]
+    owned, told = (links.of(refs), apart(workspace, refs)) if refs else ({}, {})
+    members = links.get({change.link for change, ref in created if change.link and ref in told})
+    lost: dict[Ref, str] = {}
+    for change, ref in created:
+        those = told.get(ref, frozenset()).intersection(map(str, members.get(change.link or "", ())))
+        if change.link and (owned.get(ref, change.link) != change.link or those):
+            lost[ref] = change.link
     left = {ref: decided_ref(link) for ref, link in lost.items() if ref.kind is Kind.DEAL}
     known = links.bases(list(left.values())) if left else {}
     links.save_bases({own: {HAD: with_lost(known.get(own, {}), [ref])} for ref, own in left.items()})

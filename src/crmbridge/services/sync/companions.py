@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct, field
 
+from crmbridge.engine.sync.deleting import lost_in
+from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.engine.sync.wanted import create_around, renamed
 from crmbridge.engine.views import COMPANY, CONTACTS
 from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit
@@ -95,7 +97,14 @@ class _Book(Struct):
             return False
         if is_another(self.workspace, record, connection):
             return False
-        change = create_around(record, link=link, connection=connection, company=self._company(connection, record))
+        base = self.workspace.store.links.bases([decided_ref(link)]).get(decided_ref(link), {})
+        change = create_around(
+            record,
+            link=link,
+            connection=connection,
+            company=self._company(connection, record),
+            again=lost_in(base, connection),
+        )
         if change is not None:
             self.made[connection, link] = change
         return change is not None

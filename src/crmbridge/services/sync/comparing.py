@@ -19,6 +19,7 @@ from crmbridge.engine.sync.deleting import (
     Merges,
     judge_gone,
     lacks,
+    lost_in,
     with_lost,
 )
 from crmbridge.engine.sync.forms import outdone, read
@@ -141,7 +142,8 @@ class Part(Struct):
         if gone.archive and gone.deleted:
             self.changes += [archive(self.around.deals[ref], link=link, gone=gone.deleted) for ref in gone.archive]
             return
-        updates = self._merge(link, sides, self.around.bases.get(decided_ref(link), {}), refs)
+        # Who is alone here was told apart from the others, which are nothing to it then, or another entry has them.
+        updates = self._merge(link, sides, self.around.bases.get(decided_ref(link), {}), refs) if len(here) > 1 else []
         self.changes += updates
         if not gone.stopped:
             self._create(link, gone.members, base, sides, updates)
@@ -219,7 +221,7 @@ class Part(Struct):
         return policy.sync and policy.source in {None, ref.connection}
 
     def _merge(self, link: str, sides: Mapping[Ref, Side], decided: Fields, refs: Iterable[Ref]) -> list[Change]:
-        if len(sides) < 2:
+        if not sides:
             return []
         absent = {ref: self.around.bases.get(ref, NOTHING_KNOWN) for ref in refs if ref not in sides}
         merged = merge(link, list(sides.values()), self.entry.policy, decided, absent)
@@ -273,8 +275,8 @@ class Part(Struct):
             return
         for connection in self.entry.create:
             if connection not in taken:
-                again = [lost for lost in with_lost(base, ()) if lost.startswith(f"{connection}:")]
                 target = self.around.viewers[connection]
+                again = lost_in(base, connection)
                 change, lacking = create_counterpart(deal, view, link=link, target=target, again=again)
                 self.blocked += lacking
                 self.changes += [change] if change else []

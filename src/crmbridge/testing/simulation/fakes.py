@@ -75,7 +75,9 @@ class _Watched(Struct):
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         with self.play.breaking.noted():
             self.play.interrupt()
-            return self.inner.read(refs, fields=fields)
+            found = self.inner.read(refs, fields=fields)
+            self.play.seen.reads(found)
+            return found
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         with self.play.breaking.noted():

@@ -72,7 +72,7 @@ def _judge_entered(seen: Witness, link: str, name: str, entered: Sequence[Edit],
     """
     if name == STAGE:
         return
-    if not any(edit.value is not None or not edit.fresh for edit in entered) and not _was_edited_unfound(seen, link):
+    if not any(edit.value is not None or not edit.fresh for edit in entered) and not _was_edited_unread(seen, link):
         sent = [one for one in seen.values_sent(link, name) if one.ref is not None and one.before is None]
         assert not sent, f"P4: nobody entered {link} {name}: {sent}"
         assert not blocked, f"P4: a person is asked about what nobody entered: {link} {name}"
@@ -176,12 +176,18 @@ def _were_given(seen: Witness, case: _Case) -> bool:
     return all(value is None or (ref not in touched and value not in known) for ref, value in case.values.items())
 
 
-def _was_edited_unfound(seen: Witness, link: str) -> bool:
-    """Tell whether somebody edited a deal before it was known to be made: what its CRM gave it can't be told then."""
+def _was_edited_unread(seen: Witness, link: str) -> bool:
+    """Tell whether somebody edited a deal that we made before it was known to be made, or before any run had read it.
+
+    What its CRM gave it can't be told from an entry then.
+    """
     rows = [row for row in seen.journal.entries() if row.change.link == link and row.change.action is Action.CREATE]
-    unclear = {row.change.id for row in rows if row.outcome is Outcome.UNKNOWN}
-    found = {row.ref: row.at for row in rows if row.outcome is Outcome.APPLIED and row.change.id in unclear}
-    return any(edit.at is not None and edit.ref in found and edit.at < found[edit.ref] for edit in seen.edits)
+    made = {row.ref: row.at for row in rows if row.outcome is Outcome.APPLIED}
+    return any(
+        edit.at is not None and (edit.at < made[edit.ref] or edit.number <= seen.known_at.get(edit.ref, edit.number))
+        for edit in seen.edits
+        if edit.ref in made
+    )
 
 
 def _not_known_to_who_decided(seen: Witness, case: _Case) -> list[Value]:

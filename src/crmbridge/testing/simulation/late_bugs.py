@@ -1,4 +1,4 @@
-"""Bugs that are planted on purpose in what comes late: taken back moves, forgotten deletions, saved plans."""
+"""Bugs that are planted on purpose in what comes late: taken back moves, forgotten deletions, plans, decisions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from crmbridge.testing.simulation.bug import Bug
 
 REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
 DELETING = "crmbridge.engine.sync.deleting"
-DECIDING = "crmbridge.services.apply.deciding"
+DECIDING, LINKING = "crmbridge.services.apply.deciding", "crmbridge.services.by_hand.linking"
 
 LATE_BUGS: tuple[Bug, ...] = (
     # ── Moves that are taken back ───────────────────────────────────────────────────────────────────────
@@ -62,5 +62,27 @@ LATE_BUGS: tuple[Bug, ...] = (
         "        as_seen = name not in here or same(here[name], before[name])\n",
         "        as_seen = True\n",
         "fakes",
+    ),
+    # ── What people decide by hand ──────────────────────────────────────────────────────────────────────
+    Bug(
+        "what a person told apart is linked again",
+        LINKING,
+        "| decided | as_apart(workspace, ref, others), [ref])",
+        "| decided, [ref])",
+        "by_hand",
+    ),
+    Bug(
+        "what a deal agreed on with others counts where it is joined",
+        LINKING,
+        "as_together(workspace, together), comers)",
+        "as_together(workspace, together))",
+        "by_hand",
+    ),
+    Bug(
+        "an edit gets to nobody any more once its deal is split off",
+        LINKING,
+        "        decided = still_decided(workspace, link, after, others)\n",
+        "        decided = {}\n",
+        "by_hand",
     ),
 )

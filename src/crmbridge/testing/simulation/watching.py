@@ -94,7 +94,9 @@ class Watched(Struct):
         if not self.capabilities.conditional_write:
             self.play.process.exposed |= {self.connection}
         with self.play.process.breaking.noted():
-            return self.inner.read(refs, fields=fields)
+            found = self.inner.read(refs, fields=fields)
+            self.play.seen.reads(found)
+            return found
 
     def name_all(self, kind: Kind) -> Collection[str] | None:
         """Name all."""

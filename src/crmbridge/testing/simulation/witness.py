@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from crmbridge.engine.views import OWNER
@@ -105,6 +105,7 @@ class Witness:
         self.began = 0
         self.begins: list[int] = [0]  # what runs that came to their end could see
         self.looked: dict[str, list[int]] = defaultdict(list)  # by connection: when all its deals had been looked at
+        self.known_at: dict[Ref, int] = {}  # when a run had first read a record
         self.read: dict[Ref, set[str]] = defaultdict(set)  # of the fields that settings name: those a run looked at
         self.unread: dict[Ref, frozenset[str]] = {}  # the others, when a link went on without a deal that was deleted
         for ref in self.deals():
@@ -217,8 +218,14 @@ class Witness:
         """Note that a run has looked at everything of a kind that is new in a CRM."""
         if kind is Kind.DEAL:
             self.looked[connection].append(self.count)
+            self.reads(self.crms[connection].records)
             for ref in self.crms[connection].records:
                 self.read[ref] |= self._named(connection)
+
+    def reads(self, refs: Iterable[Ref]) -> None:
+        """Note that a run has read these records."""
+        for ref in refs:
+            self.known_at.setdefault(ref, self.count)
 
     def _named(self, connection: str) -> set[str]:
         """Give the fields of a CRM that the settings name now."""
