@@ -242,7 +242,7 @@ def test_nor_where_a_cut_walk_finds_its_job_gone(open_adapter: Opener, accounts:
 
     assert {"N 1", "N 3", "N 4"} <= {record.fields["name"] for page in found for record in page.records}
     assert "Id > '001Sb0000000001IAA'" in route.calls[1].request.url.params["q"]
-    assert {"at": "2026-06-01T00:00:00Z"} == json.loads(found[-1].cursor)
+    assert {"at": "2026-06-01T00:00:00Z", "second": True} == json.loads(found[-1].cursor)
 
 
 @pytest.mark.parametrize("told", [(), (Kind.COMPANY,)])
@@ -264,7 +264,7 @@ def test_an_org_that_says_no_time_is_walked_by_its_stamps(
     adapter.ask_ahead(told)
     pages = list(adapter.pull(Kind.COMPANY, None))
 
-    assert {"at": "2026-06-05T00:00:00Z"} == json.loads(pages[-1].cursor)
+    assert {"at": "2026-06-05T00:00:00Z", "second": True} == json.loads(pages[-1].cursor)
     assert [1, 5] == [record.updated_at.day for record in pages[0].records]
 
 
@@ -362,9 +362,8 @@ def test_many_deletions_come_on_several_pages(
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def edit_many_and_move_one(org: Served, adapter: Adapter, clock: VirtualClock) -> tuple[str, list[Page]]:
+def edit_many_and_move_one(org: Served, adapter: Adapter, cursor: str) -> tuple[str, list[Page]]:
     """Let people edit eight deals and move another; give that one, and what the next pull brings."""
-    cursor = settle(adapter, clock)
     ids = state_of(org).deal_ids()
     for deal in ids[:8]:
         state_of(org).edit_deal(deal, NextStep="edited")
@@ -373,13 +372,35 @@ def edit_many_and_move_one(org: Served, adapter: Adapter, clock: VirtualClock) -
     return open_ones[-1], list(adapter.pull(Kind.DEAL, cursor))
 
 
+def test_a_deal_that_was_edited_during_the_first_walk_comes_with_its_moves(
+    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second walk brings it. Without them it would seem never to have left its first stage; the third asks less."""
+    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 2)
+    adapter = open_adapter(org.url, org.token, page_size=6)
+    found = [next(walk := adapter.pull(Kind.DEAL, None))]
+    clock.advance(timedelta(seconds=5))
+    late = sorted(set(state_of(org).deal_ids()) - set(deals(found)))
+    for deal in late:
+        state_of(org).edit_deal(deal, NextStep="Meanwhile")
+    found += walk
+    clock.advance(timedelta(hours=1))
+    found.append(next(adapter.pull(Kind.DEAL, found[-1].cursor)))
+    found += adapter.pull(Kind.DEAL, found[-1].cursor)
+    clock.advance(timedelta(days=1))
+    moved, pages = edit_many_and_move_one(org, adapter, found[-1].cursor)
+
+    assert set(state_of(org).deal_ids()) == {move.deal.id for page in found for move in page.moves}
+    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+
+
 def test_history_is_asked_for_what_moved(
     org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of many edited deals only those that changed stage, or are new, are asked for their history."""
     monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 3)
     adapter = open_adapter(org.url, org.token)
-    moved, pages = edit_many_and_move_one(org, adapter, clock)
+    moved, pages = edit_many_and_move_one(org, adapter, settle(adapter, clock))
 
     assert {moved} == {move.deal.id for page in pages for move in page.moves}
     assert 8 <= len(deals(pages))
@@ -395,7 +416,7 @@ def test_without_its_time_of_change_history_tells_who_moved(
     force_setattr(state_of(org).tables.objects["Opportunity"], "columns", columns)
     state_of(org).tables.objects["Opportunity"].__dict__.pop("_by_name", None)
     adapter = open_adapter(org.url, org.token)
-    moved, pages = edit_many_and_move_one(org, adapter, clock)
+    moved, pages = edit_many_and_move_one(org, adapter, settle(adapter, clock))
 
     assert {moved} == {move.deal.id for page in pages for move in page.moves}
 

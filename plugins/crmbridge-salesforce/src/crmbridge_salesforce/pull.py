@@ -134,7 +134,7 @@ class Walk:
 
     def _span(self, place: Cursor) -> Span:
         since = None if place.whole or place.gone is None else place.gone - self._pace.overlap
-        return Span(since=since, until=place.floor or self._clock.now())
+        return Span(since=since, until=place.floor or self._clock.now(), is_second=place.second)
 
     # ── Page by page ────────────────────────────────────────────────────────────────────────────────────
 
@@ -199,7 +199,7 @@ class Walk:
     def _rest(self, place: Cursor) -> Iterator[Page]:
         """Yield rows that others touched, then what is gone, with the cursor of the next walk."""
         span = self._span(place)
-        cursor = replace(place.finished, floor=place.floor, gone=place.gone, whole=place.whole).dump()
+        cursor = place.at_end.dump()
         if span.since is not None:
             yield from self._touched(span, cursor)
         stones = tuple(self._tombstones(place.gone))

@@ -27,10 +27,15 @@ FEW = 200
 
 
 class Span(Struct, frozen=True, kw_only=True):
-    """What a walk owes: what happened from `since` on, the overlap included; None means everything there is."""
+    """What a walk owes: what happened from `since` on, the overlap included; None means everything there is.
+
+    What was edited while a first walk lasted came without its moves, or not at all: the second one owes them, however
+    old.
+    """
 
     since: datetime | None
     until: datetime
+    is_second: bool = False
 
 
 class Source(Protocol):
@@ -146,7 +151,7 @@ class Deals:
 
     def _owes_all(self, rows: Sequence[Cells], span: Span) -> bool:
         """Tell whether the moves of all these deals are owed, whether they moved or not."""
-        return span.since is None or len(rows) <= FEW
+        return span.since is None or span.is_second or len(rows) <= FEW
 
     def _moved_since(self, rows: Sequence[Cells], span: Span) -> set[str]:
         since = span.since or span.until
