@@ -346,6 +346,18 @@ def test_the_requests_of_a_job(open_adapter: Opener, answers: respx.MockRouter) 
     assert "DELETE" == answers.calls[-2].request.method or "DELETE" in {c.request.method for c in answers.calls}
 
 
+@pytest.mark.parametrize("kept", ["Sforce-NumberOfRecords", "Content-Type"])
+def test_a_part_that_does_not_say_whether_it_is_the_last_one_ends_nothing(
+    open_adapter: Opener, answers: respx.MockRouter, kept: str
+) -> None:
+    """Something on the way may take headers off. Taken for the last one, all behind it would never come."""
+    whole = csv_reply("One", "Two")
+    told = httpx.Response(200, content=whole.content, headers={kept: whole.headers[kept]})
+    answers.get(f"{BASE}/jobs/query/750X/results").mock(return_value=told)
+    with pytest.raises(RetryLaterError, match="where the next one begins"):
+        list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
+
+
 def test_a_locator_that_comes_twice_ends_the_walk(open_adapter: Opener, answers: respx.MockRouter) -> None:
     """An org that sends us round in a circle is not followed for ever."""
     answers.get(f"{BASE}/jobs/query/750X/results").side_effect = lambda _: csv_reply("One", locator="MTAw")
