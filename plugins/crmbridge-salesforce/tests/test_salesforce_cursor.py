@@ -64,6 +64,11 @@ def test_a_walk_that_came_to_its_end_begins_again_where_it_began(cursor: Cursor)
     place = (cursor.at, cursor.id, cursor.floor, cursor.gone, cursor.whole, cursor.second, cursor.apart)
     rest = cursor.without_job
 
+    ended = (cursor.floor, "", cursor.floor, cursor.gone, cursor.whole, cursor.second, cursor.apart)
+    end = cursor.at_end
+
+    assert ended == (end.at, end.id, end.floor, end.gone, end.whole, end.second, end.apart)
+    assert end == end.without_job
     assert Cursor(at=cursor.floor, second=cursor.whole, apart=cursor.apart) == cursor.finished
     assert place == (rest.at, rest.id, rest.floor, rest.gone, rest.whole, rest.second, rest.apart)
     assert ("", "", "", "", "") == (rest.job, rest.locator, rest.history, rest.roles, rest.tracked)
