@@ -182,6 +182,29 @@ def test_an_edit_during_the_walk_is_not_lost(org: Served, open_adapter: Opener, 
     assert set(state_of(org).deal_ids()) == set(found)
 
 
+def test_what_is_seen_late_is_not_lost(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row has the time at which its transaction wrote it, and is seen once that ends, maybe after a walk went by."""
+    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 0)
+    cursor = settle(adapter, clock)
+    tables = state_of(org).tables
+    written = {"SystemModstamp": clock.now() - timedelta(minutes=5)}
+    moved, tied, gone = (deal for deal, row in list(tables.rows("Opportunity").items())[:3])
+    stage = {"LastStageChangeDate": written["SystemModstamp"]}
+    tables.store("Opportunity", {**tables.present("Opportunity", moved), **stage, **written})
+    role = {"OpportunityId": tied, "ContactId": state_of(org).insert("Contact", {"LastName": "Late"})}
+    tables.plant("OpportunityContactRole", role, created=clock.now(), changed=written["SystemModstamp"])
+    tables.store("Opportunity", {**tables.present("Opportunity", gone), "IsDeleted": True, **written})
+    clock.advance(timedelta(hours=1))
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert {moved, tied} == set(deals(pages))
+    assert role["ContactId"] in deals(pages)[tied].fields["contacts"]
+    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+    assert [gone] == [stone.ref.id for page in pages for stone in page.tombstones]
+
+
 def row(number: int, stamp: str) -> dict[str, Any]:
     """Make a row of an account."""
     return {"Id": f"001Sb00000000{number:02}IAA", "Name": f"N {number}", "SystemModstamp": f"{stamp}.000+0000"}
@@ -362,36 +385,40 @@ def test_many_deletions_come_on_several_pages(
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def edit_many_and_move_one(org: Served, adapter: Adapter, cursor: str) -> tuple[str, list[Page]]:
-    """Let people edit eight deals and move another; give that one, and what the next pull brings."""
+def edit_many_and_move_one(org: Served, adapter: Adapter, cursor: str) -> tuple[set[str], list[Page]]:
+    """Let people edit eight deals, move another and make a new one; give those two, and what the next pull brings."""
     ids = state_of(org).deal_ids()
     for deal in ids[:8]:
         state_of(org).edit_deal(deal, NextStep="edited")
     open_ones = [deal for deal in ids if not state_of(org).tables.present("Opportunity", deal)["IsClosed"]]
     state_of(org).edit_deal(open_ones[-1], StageName="Closed Lost")
-    return open_ones[-1], list(adapter.pull(Kind.DEAL, cursor))
+    made = state_of(org).insert("Opportunity", {"Name": "New", "StageName": "Prospecting", "CloseDate": "2026-12-31"})
+    return {open_ones[-1], made}, list(adapter.pull(Kind.DEAL, cursor))
 
 
 def test_a_deal_that_was_edited_during_the_first_walk_comes_with_its_moves(
     org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second walk brings it. Without them it would seem never to have left its first stage; the third asks less."""
+    """The second walk brings it. Without them it would seem never to have left its first stage; the third asks less.
+
+    And so it is where each of them is cut.
+    """
     monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 2)
     adapter = open_adapter(org.url, org.token, page_size=6)
-    found = [next(walk := adapter.pull(Kind.DEAL, None))]
+    found = [next(adapter.pull(Kind.DEAL, None))]
     clock.advance(timedelta(seconds=5))
-    late = sorted(set(state_of(org).deal_ids()) - set(deals(found)))
-    for deal in late:
+    for deal in sorted(set(state_of(org).deal_ids()) - set(deals(found)))[::2]:
         state_of(org).edit_deal(deal, NextStep="Meanwhile")
-    found += walk
+    found += adapter.pull(Kind.DEAL, found[-1].cursor)
     clock.advance(timedelta(hours=1))
     found.append(next(adapter.pull(Kind.DEAL, found[-1].cursor)))
     found += adapter.pull(Kind.DEAL, found[-1].cursor)
+    every = set(state_of(org).deal_ids())
     clock.advance(timedelta(days=1))
     moved, pages = edit_many_and_move_one(org, adapter, found[-1].cursor)
 
-    assert set(state_of(org).deal_ids()) == {move.deal.id for page in found for move in page.moves}
-    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+    assert every == {move.deal.id for page in found for move in page.moves}
+    assert moved == {move.deal.id for page in pages for move in page.moves}
 
 
 def test_history_is_asked_for_what_moved(
@@ -402,7 +429,7 @@ def test_history_is_asked_for_what_moved(
     adapter = open_adapter(org.url, org.token)
     moved, pages = edit_many_and_move_one(org, adapter, settle(adapter, clock))
 
-    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+    assert moved == {move.deal.id for page in pages for move in page.moves}
     assert 8 <= len(deals(pages))
 
 
@@ -418,7 +445,7 @@ def test_without_its_time_of_change_history_tells_who_moved(
     adapter = open_adapter(org.url, org.token)
     moved, pages = edit_many_and_move_one(org, adapter, settle(adapter, clock))
 
-    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+    assert moved == {move.deal.id for page in pages for move in page.moves}
 
 
 # ── Fields by label ─────────────────────────────────────────────────────────────────────────────────────
