@@ -293,6 +293,18 @@ def test_an_org_that_says_no_time_is_walked_by_its_stamps(
     assert [1, 5] == [record.updated_at.day for record in pages[0].records]
 
 
+@pytest.mark.parametrize("seconds", [(50, 55), (55, 50)])
+def test_a_walk_begins_when_the_first_of_its_answers_was_given(
+    open_adapter: Opener, accounts: respx.MockRouter, seconds: tuple[int, int]
+) -> None:
+    """The count and the rows are asked for side by side; what is edited between the two comes with the next walk."""
+    count, rows = (reply(row(1, "2026-06-01T00:00:00"), date=f"Wed, 10 Jun 2026 11:59:{at} GMT") for at in seconds)
+    accounts.get(f"{BASE}/query").side_effect = answering(count, rows)
+    pages = list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
+
+    assert "2026-06-10T11:59:50Z" == json.loads(pages[-1].cursor)["at"]
+
+
 def test_small_pages_end_nothing(open_adapter: Opener, accounts: respx.MockRouter) -> None:
     """Wide rows come in pages of 200 although more are there, and the rest is fetched (jsforce issue 1162, 1385)."""
     first = {"totalSize": 3, "done": False, "nextRecordsUrl": "/services/data/v67.0/query/01g-200"}

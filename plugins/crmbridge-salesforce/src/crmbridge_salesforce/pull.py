@@ -75,7 +75,7 @@ class Walk:
                 big = total > self._pace.bulk_above
         for page in self._in_bulk(place, early) if big else self._by_pages(place, early):
             yield replace(page, total=total, begun=begun.at if begun is not None else None)
-        yield from self._rest(place.without_job)
+        yield from self._rest(place)
 
     def _begun(self, place: Cursor) -> tuple[Cursor, list[Listing], int]:
         """Begin a first walk: count the rows, and read the first of them, which people see while a job is made.
