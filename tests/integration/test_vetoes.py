@@ -216,3 +216,32 @@ def test_what_is_vetoed_now_does_not_count_as_written_before(store: StateStore) 
 
     assert ({made.id}, set()) == (again.before, vetoed.before)
     assert [(made, WHY)] == [(change, receipt.message) for change, receipt in vetoed.done]
+
+
+def test_what_a_plugin_vetoes_of_a_decision_is_no_later_edit_once_it_passes() -> None:
+    """North wins over south, and only west may be written; then south gets that as well."""
+    south_only = types.ModuleType("south_only")
+    is_asked = [True]
+
+    @hookimpl
+    def crmbridge_before_apply(changes: Sequence[Change]) -> Iterable[tuple[str, str]]:
+        return [(change.id, WHY) for change in changes if change.connection == "south" and is_asked[0]]
+
+    names = ("north", "south", "west")
+    vars(south_only)["crmbridge_before_apply"] = crmbridge_before_apply
+    bench = make_bench(parts=dict.fromkeys(names, (0, 0)), plugins={"south_only": south_only}, **entry(*names))
+    is_asked[0] = False
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    run(bench)
+    (south,) = bench.crms["south"].deal_ids()
+    bench.crms["south"].edit_deal(south, name="An older name")
+    bench.clock.advance(TEN)
+    bench.crms["north"].edit_deal(north, name="A newer name")
+    is_asked[0] = True
+    run(bench)
+    is_asked[0] = False
+    run(bench)
+
+    crms = bench.crms.values()
+    assert {"A newer name"} == {crm.deal(native).fields["name"] for crm in crms for native in crm.deal_ids()}

@@ -69,6 +69,8 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
         ("a run that another one took over from goes on", 35, "P5"),
         ("a run that another one took over from goes on sending", 754, "P5"),
         ("a second run begins though another one holds the state", 38, "P5"),
+        ("a deletion beats that somebody brought a deal back", 777057, "P1"),
+        ("what a later pull brought counts as what a saved plan knew", 4024, "P1"),
     ],
 )
 def test_what_few_plays_come_to_is_caught(name: str, seed: int, promise: str) -> None:

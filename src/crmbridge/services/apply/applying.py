@@ -31,11 +31,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
+def apply_plan(workspace: Workspace, plan: Plan, run: str, whole: Plan | None = None) -> Applied:
     """Make exactly the changes of a plan, batch by batch, and journal each before and after.
 
     A change whose record is no longer as the plan saw it is skipped as stale; one that was made before is not made
-    again. Raises PlanStaleError when the plan was made with other settings, before anything is written.
+    again. Where the plan is a part of a `whole`, the rest is left for later, but what it has in common with this part
+    is decided now: else what it is to write over would seem to be a later edit. Raises PlanStaleError when the plan was
+    made with other settings, before anything is written.
     """
     if plan.settings != workspace.project.digest:
         raise PlanStaleError(
@@ -43,7 +45,9 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
             advice="Make a new one with `crmbridge plan`.",
         )
     vetoes = workspace.plugins.vetoes(plan.changes)
-    before = _known_before(workspace, plan.changes)
+    every = (whole or plan).changes
+    sent = _known_before(workspace, every)
+    before = {change.id: sent[change.id] for change in plan.changes if change.id in sent}
     # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
     before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
     written = frozenset(name for name, receipt in before.items() if receipt.outcome is Outcome.APPLIED)
@@ -52,7 +56,8 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str) -> Applied:
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     viewers = make_viewers(workspace)
-    scene = _Scene(workspace, viewers, decisions_of(workspace, viewers, todo), run, set())
+    decisions = decisions_of(workspace, viewers, [change for change in every if change.id not in sent])
+    scene = _Scene(workspace, viewers, decisions, run, set())
     errors = _unopened(workspace, todo)
     for group in groups(workspace, [change for change in todo if change.connection not in errors]):
         connection = group[0][0].connection

@@ -13,7 +13,7 @@ from crmbridge.engine.views import CONTACTS, Viewer
 from crmbridge.model.changes import Action, Change, Origin
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
-from crmbridge.services.links.bases import canonical_edits
+from crmbridge.services.links.bases import canonical_before, canonical_edits
 from crmbridge.services.links.gathering import around_deals, with_links
 from crmbridge.services.workspace import Workspace
 
@@ -26,6 +26,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
     """What a plan decides on, link by link, seen from where it starts to be applied. Make it with `decisions_of`."""
 
     edits: Mapping[str, View]  # change -> what it writes, as sync sees it
+    before: Mapping[str, View] = field(default_factory=dict)  # the same for what the plan saw there
     changes: Mapping[str, Sequence[Change]]  # by link
     views: Mapping[str, Mapping[Ref, View]]  # link -> what each deal has
     decided: Mapping[str, View]  # link -> what was decided on before
@@ -38,16 +39,23 @@ class Decisions(Struct, frozen=True, kw_only=True):
     def lost(self, change: Change) -> bool:
         """Tell whether what an update writes is nobody's value any more: neither held nor decided on before.
 
-        So is all that is meant for a deal that a person parted from the others since.
+        So is all that is meant for a deal that a person parted from the others since, or of which a later pull brought
+        something else than the plan saw: that is an edit which is still to be dealt with.
         """
-        if self._has_no_reason(change):
+        return self._has_no_reason(change) or not all(
+            self._stands(change, name) for name in self.edits.get(change.id, ())
+        )
+
+    def _stands(self, change: Change, name: str) -> bool:
+        """Tell whether what an update is to write in a field, and to write over, is still what is known of it."""
+        if change.link is None or change.target is None or change.action is not Action.UPDATE:
             return True
-        if change.link is None or change.id not in self.edits or change.action is not Action.UPDATE:
-            return False
-        sides = [view for ref, view in self.views[change.link].items() if ref != change.target]
-        places = [self.decided.get(change.link, {}), *sides]
-        here = self.views[change.link].get(change.target) if change.target else None
-        return not all(_is_said(name, after, places, here or {}) for name, after in self.edits[change.id].items())
+        views = self.views[change.link]
+        here = views.get(change.target, {})
+        places = [self.decided.get(change.link, {}), *(view for ref, view in views.items() if ref != change.target)]
+        before = self.before.get(change.id, here)
+        as_seen = name not in here or same(here[name], before[name])
+        return as_seen and _is_said(name, self.edits[change.id][name], places, here)
 
     def _has_no_reason(self, change: Change) -> bool:
         """Tell whether a deal is none of its link any more, or is to be archived for one that is back."""
@@ -61,7 +69,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
 
         Each side's base becomes what it had, and the link's own base what all should hold, so what a person does from
         now on is a later edit. Other changes of the same fields are the same decision, taken once, but for the ones
-        that were stopped: what somebody did there is not known yet.
+        that were stopped: what somebody did there is not known yet. Nor are those that stand no more.
         """
         out = {change.id for change in stopped}
         fields = {(c.link or "", name) for c in going for name in self.edits.get(c.id, {})}
@@ -70,7 +78,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
         bases: Bases = {}
         for link in {link for link, _ in new}:
             for change in self.changes[link]:
-                if change.id not in out:
+                if change.id not in out and not self._has_no_reason(change):
                     self._decide(change, link, {name for taken, name in new if taken == link}, bases)
         return bases
 
@@ -80,7 +88,7 @@ class Decisions(Struct, frozen=True, kw_only=True):
             after = self.contacts.get(change.id, written) if name == CONTACTS else written
             sides = {ref: view[name] for ref, view in views.items() if name in view and ref != change.target}
             holders = [ref for ref, value in sides.items() if same(value, after)]
-            if name not in fields:
+            if name not in fields or not self._stands(change, name):
                 continue
             # A new deal is made from one side; where others differ, that is for the merge to decide. If it alone
             # speaks of the field, it has nothing to say to the side that it was made from.
@@ -127,6 +135,7 @@ def decisions_of(workspace: Workspace, viewers: Mapping[str, Viewer], changes: S
     }
     return Decisions(
         edits={c.id: dict(canonical_edits(c, viewers[c.connection])) for found in by_link.values() for c in found},
+        before={c.id: canonical_before(c, viewers[c.connection]) for found in by_link.values() for c in found},
         changes=by_link,
         views=views,
         decided={link: bases.get(decided_ref(link), {}) for link in by_link},

@@ -62,5 +62,10 @@ def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value
         yield edit.name, _canonical(edit.name, edit.after, viewer)
 
 
+def canonical_before(change: Change, viewer: Viewer) -> dict[str, Value]:
+    """Give what a change was to write over, as sync sees it."""
+    return {edit.name: _canonical(edit.name, edit.before, viewer) for edit in change.edits}
+
+
 def _canonical(name: str, value: Value, viewer: Viewer) -> Value:
     return viewer.users.get(str(value)) if name == OWNER else value

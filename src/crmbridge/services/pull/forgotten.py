@@ -66,7 +66,7 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
         return 0
     so_far = _so_far(memory.get(_broken_off(kind), "")) or _SoFar(now)
     _bring_back(workspace, connection, kind, named)
-    known = sorted(record.ref for record in workspace.store.records.records(connection, kind))
+    known = _known(workspace, connection, kind)
     sought = known if named is None else [ref for ref in known if ref.id not in named]
     missing = _missing(workspace, connection, sought, so_far)
     memory.pop(_broken_off(kind), None)
@@ -79,6 +79,14 @@ def bury_forgotten(workspace: Workspace, connection: str, kind: Kind) -> int:
     memory[_looked_at(kind)] = so_far.begun
     memory.pop(_doubted_at(kind), None)
     return len(missing)
+
+
+def _known(workspace: Workspace, connection: str, kind: Kind) -> list[Ref]:
+    """Give what was pulled of a kind and is not known to be gone, and what was made for a link and never pulled."""
+    records, links = workspace.store.records, workspace.store.links.links().values()
+    linked = {ref for refs in links for ref in refs if ref.connection == connection and ref.kind is kind}
+    pulled = {record.ref for record in records.records(connection, kind)}
+    return sorted(pulled | linked.difference(stone.ref for stone in records.gone(connection)))
 
 
 def _is_due(workspace: Workspace, connection: str, kind: Kind) -> bool:

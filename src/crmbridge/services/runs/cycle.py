@@ -212,7 +212,7 @@ def run_cycle(
     reconciled = _reconcile(workspace, run) if write else ()
     planned = make_plan(workspace, parts, fresh, ask=refresh)
     chosen = choose(workspace, planned.plan, choice) if write else Chosen(plan=planned.plan)
-    applied = _apply(workspace, chosen.plan, run) if write else Applied(done=())
+    applied = _apply(workspace, chosen.plan, run, planned.plan) if write else Applied(done=())
     return Cycle(
         run=run,
         pulled=pulled,
@@ -239,12 +239,12 @@ def _reconcile(workspace: Workspace, run: str) -> tuple[Receipt, ...]:
     return reconcile(workspace, run)
 
 
-def _apply(workspace: Workspace, plan: Plan, run: str) -> Applied:
+def _apply(workspace: Workspace, plan: Plan, run: str, whole: Plan) -> Applied:
     if not plan.changes:
         return Applied(done=())
     from crmbridge.services.apply.applying import apply_plan  # noqa: PLC0415  what an idle cycle does without
     from crmbridge.services.apply.unmade import note_unmade  # noqa: PLC0415  the same
 
-    applied = apply_plan(workspace, plan, run)
+    applied = apply_plan(workspace, plan, run, whole)
     note_unmade(workspace, applied)
     return applied

@@ -76,18 +76,22 @@ def run_apply(workspace: Workspace, plan: Plan, choice: Choice = ALL, command: s
 
     Raises OverLimitError, having written nothing, when there is more to write than the choice allows.
     """
+    with writing(workspace, command) as run:
+        return _finished(workspace, command, apply_made(workspace, plan, run, choice))
+
+
+def apply_made(workspace: Workspace, plan: Plan, run: str, choice: Choice = ALL) -> Cycle:
+    """Do the same within a run."""
     from crmbridge.services.apply.applying import apply_plan  # noqa: PLC0415  half of the product, which a pull does without
     from crmbridge.services.apply.reconciling import reconcile  # noqa: PLC0415  the same
     from crmbridge.services.apply.unmade import note_unmade, still_asked  # noqa: PLC0415  the same
 
-    with writing(workspace, command) as run:
-        plan = still_asked(workspace, plan)
-        chosen = choose(workspace, plan, choice)
-        reconciled = reconcile(workspace, run)
-        applied = apply_plan(workspace, chosen.plan, run)
-        note_unmade(workspace, applied)
-        cycle = Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied, chosen=chosen)
-        return _finished(workspace, command, cycle)
+    plan = still_asked(workspace, plan)
+    chosen = choose(workspace, plan, choice)
+    reconciled = reconcile(workspace, run)
+    applied = apply_plan(workspace, chosen.plan, run, plan)
+    note_unmade(workspace, applied)
+    return Cycle(run=run, reconciled=reconciled, plan=plan, applied=applied, chosen=chosen)
 
 
 def run_reports(workspace: Workspace, reports: Sequence[Report], name: str | None) -> Ran:

@@ -269,6 +269,7 @@ class _History:
             changes={LINK: changes},
             views={LINK: {ref: {FIELD: value} for ref, value in planned.views.items()}},
             decided={LINK: dict(self.decided)},
+            members={LINK: tuple(planned.views)},
         )
         by_ref = {account.ref: account for account in self.accounts}
         is_decided = False

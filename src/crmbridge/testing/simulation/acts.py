@@ -41,6 +41,8 @@ def go_through(play: Play) -> None:
         _forget(play)
     elif play.restoring.is_played and not play.noting.is_played:  # notes may be copied once more
         _put_back(play)
+    elif play.saving.is_played:
+        _save_plans(play)
 
 
 def _begin(play: Play) -> None:
@@ -180,6 +182,16 @@ def _put_back(play: Play) -> None:
     play.end_process()
     put_back()
     judge_put_back(play)
+
+
+def _save_plans(play: Play) -> None:
+    """Let somebody save plans and apply them late, and once more when all is at rest."""
+    play.seen.twins.clear()
+    play.saving.go_on(play)
+    play.calm()
+    _come_to_rest(play)
+    play.saving.apply_all(play)
+    _come_to_rest(play)
 
 
 def _come_to_rest(play: Play) -> Plan:

@@ -12,3 +12,4 @@ class Bug(NamedTuple):
     module: str
     right: str
     wrong: str
+    stage: str = "play"  # the module that plays the seeds: `fakes` for what hardly any play on sandboxes comes to

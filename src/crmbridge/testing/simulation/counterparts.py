@@ -156,10 +156,10 @@ def _blurred(seen: Witness, change: Change, ref: Ref | None) -> bool:
     names = {edit.name for edit in change.edits}
     if change.action is Action.CREATE:
         return bool(seen.deleted_at)
-    if change.action is not Action.UPDATE:
-        is_back = change.action is Action.ARCHIVE and target in seen.was_shaken
-        return is_back or target in seen.deleted_at
     others = [other for *_, other in seen.sent[change.link or ""] if other.target == target and other.id != change.id]
+    if change.action is not Action.UPDATE:
+        gone = target in seen.was_shaken or any(other.action is Action.ARCHIVE for other in others)
+        return (change.action is Action.ARCHIVE and gone) or target in seen.deleted_at
     again = any(edit in other.edits for other in others for edit in change.edits)  # wanted anew since, and done
     return again or target in seen.deleted_at or any(e.ref == target and e.name in names for e in seen.edits)
 

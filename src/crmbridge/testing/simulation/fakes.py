@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import cast
 
 from msgspec import Struct, field
 
@@ -22,7 +22,8 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter, Capabilities, Description, Page, Run, StateStore
 from crmbridge.services.links.gathering import make_viewers
-from crmbridge.services.runs.cycle import run_cycle
+from crmbridge.services.runs.cycle import Cycle, run_cycle
+from crmbridge.services.runs.planning import Part
 from crmbridge.services.workspace import Workspace
 from crmbridge.store.memory import MemoryStore
 from crmbridge.testing.factories import make_process
@@ -31,9 +32,11 @@ from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.forgetting import ForgetfulFakes
 from crmbridge.testing.simulation.fuse import Fuse, Killed
+from crmbridge.testing.simulation.fused import FusedStore
 from crmbridge.testing.simulation.oracle import Oracle
 from crmbridge.testing.simulation.resting import come_to_rest
 from crmbridge.testing.simulation.reverting import draw_bindings
+from crmbridge.testing.simulation.saving import OFTEN_ON_FAKES, Does, Saving
 from crmbridge.testing.simulation.sight import Sight
 from crmbridge.testing.simulation.witness import Witness
 from crmbridge.testing.workspaces import Bench, fake_plugins, make_bench
@@ -42,55 +45,6 @@ from crmbridge.threads import one_at_a_time
 POLICIES = ("newest", "newest", "newest", "ask", "prefer: north")
 STAGES = ("qualification", "proposal", "closing")
 FAULTS = ("drop_before", "drop_after", "drop_half", "unclear", "refuse", "limit")
-# What of a store's parts changes the state, one transaction each.
-CHANGING: Mapping[str, tuple[str, ...]] = {
-    "records": ("put",),
-    "links": ("save", "save_bases"),
-    "backlog": ("dealt", "forget", "touch"),
-    "waiting": ("replace",),
-    "matches": ("put",),
-    "findings": ("save", "forget"),
-    "waivers": ("put", "drop"),
-    "courses": ("save",),
-    "journal": ("intend", "settle"),
-    "runs": (),
-}
-
-
-class _Fused:
-    """A part of a store whose changing calls are boundaries. `between` is called before each of them."""
-
-    def __init__(self, part: object, changing: Sequence[str], fuse: Fuse, between: Callable[[], None]) -> None:
-        self._part, self._changing, self._fuse, self._turn = part, changing, fuse, between
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._part, name)
-        return self._between(found) if name in self._changing else found
-
-    def _between(self, call: Callable[..., None]) -> Callable[..., None]:
-        def fused(*arguments: Any) -> None:
-            self._fuse.burn()
-            self._turn()
-            call(*arguments)
-            self._fuse.burn()
-
-        return fused
-
-
-class _FusedStore:
-    """A store whose every transaction is a boundary, but for pages: those are saved side by side."""
-
-    def __init__(self, store: StateStore, play: Play) -> None:
-        for name, changing in CHANGING.items():
-            # Findings are saved between the pull and the look at what changed since; after that look comes the write.
-            turn = play.interrupt if name == "findings" else _nobody
-            setattr(self, name, _Fused(getattr(store, name), changing, play.fuse, turn))
-        # What these hold may be lost, so no kill between two of their steps could matter.
-        self.hints, self.rates, self.memory = store.hints, store.rates, store.memory
-
-
-def _nobody() -> None:
-    """Let nobody do anything."""
 
 
 class _Watched(Struct):
@@ -150,6 +104,8 @@ class Play(Struct):
     oracle: Oracle
     seen: Witness
     forgetting: ForgetfulFakes
+    saving: Saving
+    parts: tuple[Part, ...] = ("sync", "enforce")
     fuse: Fuse = field(default_factory=Fuse)
     breaking: Breaking = field(default_factory=Breaking)
     killed_pull: tuple[str, Kind, int] | None = None
@@ -163,29 +119,43 @@ class Play(Struct):
 
     def run(self) -> Plan | None:
         """Run one cycle as a new process would, to its end or to the kill; no plan when it was killed."""
-        self.runs += 1
-        name = f"run{self.runs:03}"
+        name = self.next_run()
         self.oracle.begin(name)
+        cycle = self.attempt(name, run_cycle)
+        plan = cycle.plan if cycle else None
+        self.oracle.end(plan)
+        return plan
+
+    @property
+    def writes(self) -> dict[str, int]:
+        """How often each CRM was written to."""
+        return {name: crm.writes for name, crm in self.bench.crms.items()}
+
+    def next_run(self) -> str:
+        """Name the next run."""
+        self.runs += 1
+        return f"run{self.runs:03}"
+
+    def attempt(self, name: str, does: Does) -> Cycle | None:
+        """Do what a run does, as a new process would, and let time pass; nothing when it was killed."""
         workspace = self._workspace()
-        now = workspace.clock.now()
+        cycle = None
         try:
-            workspace.store.runs.start(Run(id=name, command="run", started_at=now))
+            workspace.store.runs.start(Run(id=name, command="run", started_at=workspace.clock.now()))
             with self.breaking.told():
-                plan = run_cycle(workspace, name).plan
+                cycle = does(workspace, name)
         except Killed:
             self.kills += 1
-            plan = None
         self.fuse.light(None)
         self.killed_pull = None
         self.bench.clock.advance(timedelta(minutes=10))
-        self.oracle.end(plan)
-        return plan
+        return cycle
 
     def _workspace(self) -> Workspace:
         watched = cast("Callable[[FakeAdapter, str], Adapter]", lambda inner, name: _Watched(inner, self, name))
         return Workspace(
             project=self.bench.workspace.project,
-            store=cast("StateStore", _FusedStore(self.bench.workspace.store, self)),
+            store=cast("StateStore", FusedStore(self.bench.workspace.store, self.fuse, self.interrupt)),
             clock=self.bench.clock,
             plugins=fake_plugins(self.bench.crms, wrap=watched),
         )
@@ -323,8 +293,17 @@ def _go_through(play: Play) -> None:
         play.run()
         if play.rng.random() < 0.3:
             play.calm()
+    if play.saving.is_played:
+        play.saving.go_on(play)
+    _come_to_rest(play)
+    if play.saving.is_played:
+        play.saving.apply_all(play)
+        _come_to_rest(play)
+
+
+def _come_to_rest(play: Play) -> None:
     play.calm()
-    plan = come_to_rest(play.run, lambda: {name: crm.writes for name, crm in play.bench.crms.items()})
+    plan = come_to_rest(play.run, lambda: play.writes)
     play.oracle.judge(plan)
 
 
@@ -357,7 +336,10 @@ def _set_the_stage(seed: int, store: StateStore) -> Play:
     )
     seen.stages, oracle = STAGES, Oracle(seen)
     oracle.reverts.rules = frozenset(each["rule"] for each in bindings if each["action"] == "revert")
-    return Play(seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle, seen=seen, forgetting=forgetting)
+    saving = Saving(seed, OFTEN_ON_FAKES)
+    return Play(
+        seed=seed, rng=rng, bench=bench, policy=policy, oracle=oracle, seen=seen, forgetting=forgetting, saving=saving
+    )
 
 
 def journal_of(play: Play) -> list[tuple[str, str, str]]:

@@ -143,8 +143,7 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     found = case.found
     if _were_given(seen, case):
         return
-    apart = [ref for ref, value in case.values.items() if value != found and not _is_cut(seen, case, ref)]
-    assert not apart, f"P1: not in step {case}"
+    assert any(_are_in_step(seen, case, whole) for whole in case.values.values()), f"P1: not in step {case}"
     if any(value != found for value in case.values.values()):
         return
     if seen.is_shaken(case.link) or (not case.net and case.agreed is NOTHING):
@@ -152,13 +151,20 @@ def _judge_in_step(seen: Witness, case: _Case) -> None:
     if case.name in HANGING and (members(found) or any(members(edit.value) for edit in case.edits)):
         excuses = (_went_unseen, _was_put_back_unseen)
         unseen = [e for e in case.edits if _went_untaken(seen, case.link, e) or any(ex(seen, e) for ex in excuses)]
+        unseen += [edit for edit in case.edits if _was_taken_off(case, edit)]
         judge_members(found, case.agreed, case.edits, str(case), unseen)
     elif case.edits and case.edits[-1].decided:
         known = [case.edits[-1].value, *_not_known_to_who_decided(seen, case)]
         assert found in known, f"P1: not what was decided {case}"
-    else:
+    elif not _was_set_back(seen, case):
         assert found in case.allowed, f"P1: nobody's value {case}"
         _judge_rivals(seen, case)
+
+
+def _was_set_back(seen: Witness, case: _Case) -> bool:
+    """Tell whether the preferred deal was moved back to where all stand: that wins over moves of the others, too."""
+    back = [ref for ref, _, to in seen.set_back if case.name == STAGE and to == case.found]
+    return any(ref in seen.members[case.link] and ref.connection == case.policy.preferred for ref in back)
 
 
 def _were_given(seen: Witness, case: _Case) -> bool:
@@ -182,6 +188,13 @@ def _not_known_to_who_decided(seen: Witness, case: _Case) -> list[Value]:
     """Give the edits that no run had looked at when a person decided by what the last one had found: they are later."""
     last = max(begin for begin in seen.begins if begin <= case.edits[-1].number)
     return [edit.value for edit in case.edits if edit.number > last and not edit.decided and not edit.fresh]
+
+
+def _was_taken_off(case: _Case, edit: Edit) -> bool:
+    """Tell whether what somebody added was taken off later, also where all agreed since, and the deal is gone."""
+    later = [each for each in case.entered if each.number > edit.number]
+    off = frozenset[str]().union(*(members(each.before) - members(each.value) for each in later))
+    return members(edit.value) - members(edit.before) <= off
 
 
 def _went_unseen(seen: Witness, edit: Edit) -> bool:
@@ -211,7 +224,12 @@ def _went_untaken(seen: Witness, link: str, edit: Edit) -> bool:
     return bool(those and sent) and not any(one.applied for one in sent)
 
 
-def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:
+def _are_in_step(seen: Witness, case: _Case, whole: Value) -> bool:
+    """Tell whether all deals hold a value, or what somebody cut it to."""
+    return all(value == whole or _is_cut(seen, case, ref, whole) for ref, value in case.values.items())
+
+
+def _is_cut(seen: Witness, case: _Case, ref: Ref, whole: Value) -> bool:
     """Tell whether a person cut what we had written, or meant to, before any later run could look at it.
 
     That is taken for the CRM's doing, and stays where it is; once a run has looked, it is an edit like any other.
@@ -221,10 +239,10 @@ def _is_cut(seen: Witness, case: _Case, ref: Ref) -> bool:
     return any(
         one.value == cut.before and one.at < cut.number and altered(one.value, value)
         for cut in entered
-        if cut.before == case.found
+        if cut.before == whole
         for one in sent
         if not any(one.at < begin < cut.number for begin in seen.begins)
-    ) or any(_seems_an_arrival(seen, case.link, edit, altered) for edit in entered if altered(case.found, value))
+    ) or any(_seems_an_arrival(seen, case.link, edit, altered) for edit in entered if altered(whole, value))
 
 
 def _judge_rivals(seen: Witness, case: _Case) -> None:

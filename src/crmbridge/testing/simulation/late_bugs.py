@@ -1,10 +1,12 @@
-"""Bugs that are planted on purpose in what comes late: moves that are taken back, deletions that a CRM forgot."""
+"""Bugs that are planted on purpose in what comes late: taken back moves, forgotten deletions, saved plans."""
 
 from __future__ import annotations
 
 from crmbridge.testing.simulation.bug import Bug
 
 REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
+DELETING = "crmbridge.engine.sync.deleting"
+DECIDING = "crmbridge.services.apply.deciding"
 
 LATE_BUGS: tuple[Bug, ...] = (
     # ── Moves that are taken back ───────────────────────────────────────────────────────────────────────
@@ -44,5 +46,21 @@ LATE_BUGS: tuple[Bug, ...] = (
         FORGOTTEN,
         "            missing += one.missing\n",
         "            missing += one.lot\n",
+    ),
+    # ── Deals that people bring back ────────────────────────────────────────────────────────────────────
+    Bug(
+        "a deletion beats that somebody brought a deal back",
+        DELETING,
+        "if marks[ref].get(UNDONE) or marks[ref].get(BACK))}",
+        "if marks[ref].get(UNDONE))}",
+        "fakes",
+    ),
+    # ── Plans that are applied late ────────────────────────────────────────────────────────────────────
+    Bug(
+        "what a later pull brought counts as what a saved plan knew",
+        DECIDING,
+        "        as_seen = name not in here or same(here[name], before[name])\n",
+        "        as_seen = True\n",
+        "fakes",
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Plan
 from crmbridge.model.records import Ref
@@ -25,12 +25,14 @@ class Oracle:
         self.seen = seen
         self.reverts = Reverts(seen)
         self._run = ""
+        self._sends_again: Collection[Outcome] = ()  # what became of what may be sent again
         self._looked_at: set[str] = set()  # the links that a run which got as far as a plan has looked at
 
     def begin(self, run: str) -> None:
         """Note that a run begins."""
         self.seen.count += 1  # so that what is written and done before and after it has other numbers
         self._run, self.seen.began = run, self.seen.count
+        self._sends_again = {Outcome.FAILED, Outcome.STALE}
         self.seen.look_again()
         self.reverts.note()
         links = self.seen.links()
@@ -41,6 +43,14 @@ class Oracle:
             # That a link is in step is not known before it was looked at, and that may come after the next edit.
             if link in self._looked_at:
                 self.seen.in_step[link, name] = Agreed(self.seen.count, value, links[link])
+
+    def begin_late(self, run: str, began: int) -> None:
+        """Note that a run begins which applies a plan that was made when `began` was the last edit."""
+        self.seen.count += 1
+        self._run, self.seen.began = run, began
+        self._sends_again = {Outcome.FAILED, Outcome.STALE, Outcome.REFUSED}  # as a person asks for it
+        self.seen.look_again()
+        self.reverts.note()
 
     def before_write(self, changes: Sequence[Change]) -> None:
         """Check that each change that is sent has its intent, and that nothing else of it is still unclear."""
@@ -56,7 +66,7 @@ class Oracle:
             assert history, f"P6: {change.id} was sent without an intent"
             assert history[-1] is None, f"P6: {change.id} was sent with {history[-1]} as its last row"
             before = history[-2] if len(history) > 1 else Outcome.FAILED
-            assert before in {Outcome.FAILED, Outcome.STALE}, f"P2: {change.id} was sent again after {before}"
+            assert before in self._sends_again, f"P2: {change.id} was sent again after {before}"
             if change.origin is Origin.SYNC:
                 check_sources(self.seen, change)
                 check_archive(self.seen, change)
@@ -77,6 +87,15 @@ class Oracle:
         links = {link: refs for link, refs in links.items() if {ref.connection for ref in refs} <= looked}
         if not self.seen.left_out.is_any:
             self._looked_at.update(links)
+        self.check_outcomes()
+        self._check_cap(plan)
+        if not self.seen.left_out.is_any:  # else it did not see all that people did
+            self.seen.begins.append(self.seen.began)
+        if self.seen.count == self.seen.began:
+            self._note_agreement(plan, links)
+
+    def check_outcomes(self) -> None:
+        """Check that each intent of a run that came to its end has an outcome."""
         rows: dict[str, list[Outcome | None]] = defaultdict(list)
         for entry in self.seen.rows:
             if entry.run == self._run:
@@ -84,11 +103,6 @@ class Oracle:
         for change, outcomes in rows.items():
             settled = sum(outcome is not None for outcome in outcomes)
             assert settled >= len(outcomes) - settled, f"P6: {change} has an intent without an outcome"
-        self._check_cap(plan)
-        if not self.seen.left_out.is_any:  # else it did not see all that people did
-            self.seen.begins.append(self.seen.began)
-        if self.seen.count == self.seen.began:
-            self._note_agreement(plan, links)
 
     def _check_cap(self, plan: Plan) -> None:
         gone = Counter(change.connection for change in plan.changes if change.action is Action.ARCHIVE)

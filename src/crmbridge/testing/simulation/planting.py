@@ -6,6 +6,7 @@ A bug is a line of the source that reads otherwise. It is planted while its modu
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
@@ -97,11 +98,10 @@ class _Planted(SourceFileLoader):
 
 def _play(bug: Bug, first: int, most: int) -> Caught:
     plant(bug)
-    from crmbridge.testing.simulation.play import simulate  # noqa: PLC0415  only with the bug in place
-
+    stage = importlib.import_module(f"crmbridge.testing.simulation.{bug.stage}")  # only with the bug in place
     for number, seed in enumerate(range(first, first + most), start=1):
         try:
-            simulate(seed)
+            stage.simulate(seed)
         except AssertionError as error:
             said = str(error)
             promise = re.search(r"\bP[1-8]\b", said)

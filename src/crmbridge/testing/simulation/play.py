@@ -39,6 +39,7 @@ from crmbridge.testing.simulation.people import People
 from crmbridge.testing.simulation.process import Process
 from crmbridge.testing.simulation.restoring import Restoring
 from crmbridge.testing.simulation.reverting import Reverting
+from crmbridge.testing.simulation.saving import Does, Saving
 from crmbridge.testing.simulation.scene import STAGES, Scene, make_scene, usual_settings
 from crmbridge.testing.simulation.sight import HANGING
 from crmbridge.testing.simulation.state import State
@@ -92,6 +93,7 @@ class Play:
     reverting: Reverting = field(init=False)
     forgetting: Forgetting = field(init=False)
     restoring: Restoring = field(init=False)
+    saving: Saving = field(init=False)
     process: Process = field(init=False)  # the one that is at work
     beside: Beside = field(init=False)
     journal: bytes = b""
@@ -119,30 +121,48 @@ class Play:
             self.process.writing = ""
             self.process.exposed -= {connection}
 
+    def act(self) -> None:
+        """Let somebody do something."""
+        self.people.act()
+
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> Plan | None:
         """Run one cycle as a new process would, to its end or to the kill; no plan when it did not get to its end."""
         self.name = f"run{self.runs + 1:03}"
         plan = self.run_at_once()
-        self.beside.judge()
-        if self.process.was_killed or self.process.was_outdone:
-            self.end_process()
-        self.scene.clock.advance(timedelta(minutes=15))
+        self._go_on_after_run()
         return plan
 
     def run_at_once(self) -> Plan | None:
         """Do the same, and let no time pass afterwards."""
-        self.runs += 1
-        name, process = f"run{self.runs:03}", self.process
-        self.diary.note("run", f"{name} begins")
+        name = self.next_run()
         self.oracle.begin(name)
+        cycle = self._attempt(name, self._cycle)
+        plan = cycle.plan if cycle else None
+        self.oracle.end(plan)
+        return plan
+
+    def attempt(self, name: str, does: Does) -> Cycle | None:
+        """Do what a run does, as a new process would, and let time pass; nothing when it did not get to its end."""
+        cycle = self._attempt(name, does)
+        self._go_on_after_run()
+        return cycle
+
+    def next_run(self) -> str:
+        """Name the next run."""
+        self.runs += 1
+        self.diary.note("run", f"run{self.runs:03} begins")
+        return f"run{self.runs:03}"
+
+    def _attempt(self, name: str, does: Does) -> Cycle | None:
+        process = self.process
         process.promised.begin()
         process.was_locked_out = False
         cycle = None
         try:
             with process.breaking.told():
-                cycle = self._run(name)
+                cycle = self._run(name, does)
         except Killed:
             self.kills += 1
             self.diary.note("run", f"{name} is killed")
@@ -152,24 +172,26 @@ class Play:
             process.was_locked_out = True
         process.fuse.light(None)
         process.exposed = frozenset()
-        plan = cycle.plan if cycle else None
         tell_end(self.diary, name, cycle)
-        self._judge_run(cycle)
-        self.oracle.end(plan)
-        return plan
-
-    def run_unjudged(self) -> Cycle:
-        """Run one cycle, and let nobody judge what it did."""
-        self.runs += 1
-        self.diary.note("run", f"run{self.runs:03} begins, unjudged")
-        return self._run(f"run{self.runs:03}")
-
-    def _judge_run(self, cycle: Cycle | None) -> None:
         if cycle is not None:
-            self.process.promised.judge(cycle)
+            process.promised.judge(cycle)
         for account in self.scene.accounts.values():
             assert not account.beyond, f"P7: beside what was sent, {', '.join(account.beyond)}"
             assert not account.doubled(), f"P2: {', '.join(account.doubled())} is doubled in {account.connection}"
+        return cycle
+
+    def _go_on_after_run(self) -> None:
+        self.beside.judge()
+        if self.process.was_killed or self.process.was_outdone:
+            self.end_process()
+        self.scene.clock.advance(timedelta(minutes=15))
+
+    def run_unjudged(self) -> Cycle:
+        """Run one cycle, and let nobody judge what it did."""
+        return self._run(self.next_run(), self._cycle)
+
+    def _cycle(self, workspace: Workspace, name: str) -> Cycle:
+        return run_cycle(workspace, name, parts=self.parts)
 
     def settle_conflicts(self) -> None:
         """Let a person settle some of what waits, if the state can be had."""
@@ -230,14 +252,14 @@ class Play:
                 self.diary.note("a person", f"settles {item.name} of {item.link}: {show(decision.value)}")
                 self.seen.decided(item.link, item.name, decision.value)
 
-    def _run(self, name: str) -> Cycle:
+    def _run(self, name: str, does: Does) -> Cycle:
         workspace = self.process.workspace or self._begin_process()
         with burning_at_commits(self.process.fuse):
             now = workspace.clock.now()
             with workspace.store.runs.lease(name, now, LEASE):
                 self.process.has_held = True
                 workspace.store.runs.start(Run(id=name, command="run", started_at=now))
-                cycle = run_cycle(workspace, name, parts=self.parts)
+                cycle = does(workspace, name)
                 if self.process.was_outdone:  # else nothing depends on it
                     workspace.store.runs.finish(name, workspace.clock.now(), cycle.exit_code(), cycle.summary())
                 return cycle
@@ -343,7 +365,7 @@ def _on_stage(play: Play, state: State | None) -> Iterator[None]:
         play.people = People(scene.accounts, play.seen, scene.clock, rng, play.diary)
         play.noting, play.meanings = Noting(play.seed), Meanings(play.seed)
         play.reverting, play.forgetting = Reverting(play.seed), Forgetting(play.seed)
-        play.restoring = Restoring(play.seed)
+        play.restoring, play.saving = Restoring(play.seed), Saving(play.seed)
         play.deleting = Deleting(scene.accounts, play.seen, scene.clock, play.diary, play.seed)
         play.diary.begin(scene.clock)
         play.diary.note("play", f"seed {play.seed}: {', '.join(names)}; {play.policy}")

@@ -23,9 +23,10 @@ class Promised:
 
     def judge(self, cycle: Cycle) -> None:
         """Check a run that came to its end."""
-        if cycle.plan is None:
+        plan = cycle.chosen.plan if cycle.chosen else cycle.plan
+        if plan is None:
             return
-        planned = {change.id: change for change in cycle.plan.changes}
+        planned = {change.id: change for change in plan.changes}
         told = [change.id for change, _ in cycle.applied.done]
         assert len(told) == len(set(told)), "P7: a change is told of twice"
         assert set(told) <= set(planned), "P7: something is told of that was not planned"
@@ -34,9 +35,9 @@ class Promised:
         ids = [change.id for change in self._sent]
         assert len(ids) == len(set(ids)), "P7: a change was sent twice in one run"
         for change in self._sent:
-            plan = planned.get(change.id)
-            assert plan is not None, f"P7: {change} was sent and not planned"
-            assert _without_ids(change, plan) == _without_ids(plan, plan), f"P7: {change} was sent instead of {plan}"
+            meant = planned.get(change.id)
+            assert meant is not None, f"P7: {change} was sent and not planned"
+            assert _without_ids(change, meant) == _without_ids(meant, meant), f"P7: {change} was sent, not {meant}"
 
 
 def _without_ids(change: Change, plan: Change) -> Change:

@@ -36,6 +36,7 @@ class Sent(NamedTuple):
     before: Value
     value: Value
     applied: bool
+    was_unclear: bool  # nobody knew at first what became of it
 
 
 class Merged(NamedTuple):
@@ -86,6 +87,7 @@ class Witness:
         self._store = store
         self._rows: Sequence[JournalEntry] | None = None
         self._outcomes: Mapping[str, Outcome] | None = None
+        self._unclear: set[str] = set()  # changes of which nobody knew at first what became of them
         self.count = 0
         self.edits: list[Edit] = []
         self.touched: dict[Ref, list[float]] = defaultdict(list)
@@ -244,6 +246,7 @@ class Witness:
     def _outcomes_by_now(self) -> Mapping[str, Outcome]:
         if self._outcomes is None:
             self._outcomes = {row.change.id: row.outcome for row in self.rows if row.outcome is not None}
+            self._unclear = {row.change.id for row in self.rows if row.outcome is Outcome.UNKNOWN}
         return self._outcomes
 
     def is_ended(self, link: str) -> bool:
@@ -318,10 +321,11 @@ class Witness:
         found = []
         for seen, at, change in self.sent[link]:
             sight, applied = self.sights[change.connection], outcomes.get(change.id) is Outcome.APPLIED
+            unclear = change.id in self._unclear
             for edit in change.edits:
                 if edit.name == name:
                     before, value = sight.shown(name, edit.before), sight.shown(name, edit.after)
-                    found.append(Sent(seen, at, change.target, before, value, applied))
+                    found.append(Sent(seen, at, change.target, before, value, applied, unclear))
         return found
 
     def taken_back(self, link: str, edit: Edit, agreed: object) -> bool:
@@ -343,8 +347,10 @@ class Witness:
         since = [sent for sent in self.values_sent(link, edit.name) if before.number <= sent.seen < edit.number]
         over = [sent for sent in since if sent.ref == edit.ref]
         if over:
-            # A person who enters just what was sent, and did not arrive, can't be told from its arrival.
-            return over[-1].applied and over[-1].value != edit.value
+            # A person who enters just what was sent, and did not arrive, can't be told from its arrival. Nor can one
+            # who puts back what was there, while nobody knows of the arrival, from a write that never arrived.
+            undone = over[-1].was_unclear and over[-1].before == edit.value
+            return over[-1].applied and over[-1].value != edit.value and not undone
         return any(sent.applied and sent.value == before.value for sent in since)
 
     def may_be_ours(self, link: str, ref: Ref, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Never
 
 import pytest
 
@@ -548,15 +549,39 @@ def test_where_naming_all_costs_too_much_nobody_is_looked_for(bench: Bench) -> N
 # ── What follows ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("count", "archived"), [(3, 3), (6, 0)])
-def test_the_cap_on_deletions_holds(count: int, archived: int) -> None:
-    """What is found gone is a deletion like others: it is followed, up to as many as may go at once."""
-    policy = {"delete": "archive", "delete_cap": {"records": 5, "percent": 5}}
+def in_step(**policy: object) -> Bench:
+    """Make two CRMs that forget deletions and are kept in step, without deals."""
     names = ("north", "south")
     sync = [{"name": "main", "between": names, "create": names, "fields": {"*": {"conflict": "newest"}}, **policy}]
     bench = make_bench(parts=dict.fromkeys(names, (0.0, 1.0)), sync=sync)
-    bench.crms["north"].forgets = TOLD_FOR
-    bench.crms["south"].able = True
+    for crm in bench.crms.values():
+        crm.forgets, crm.able = TOLD_FOR, True
+    return bench
+
+
+def test_what_we_made_and_nobody_read_is_looked_for_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deal can't be read when it was just made, and a person deletes it; nobody pulls until its CRM forgot that."""
+    bench = in_step(delete="archive")
+    north, south = bench.crms["north"], bench.crms["south"]
+    north.create_deal("Deal 1", stage="qualification")
+    with monkeypatch.context() as unread:
+        unread.setattr(FakeAdapter, "read", lambda *_refs, **_asked: _raise(RetryLaterError("south is down")))
+        run_steps(bench.workspace, "cycle")
+    south.delete_deal(next(iter(south.deal_ids())))
+    bench.clock.advance(20 * DAY)
+    run_steps(bench.workspace, "cycle")
+
+    assert [] == [*north.deal_ids(), *south.deal_ids()]
+
+
+def _raise(error: Exception) -> Never:
+    raise error
+
+
+@pytest.mark.parametrize(("count", "archived"), [(3, 3), (6, 0)])
+def test_the_cap_on_deletions_holds(count: int, archived: int) -> None:
+    """What is found gone is a deletion like others: it is followed, up to as many as may go at once."""
+    bench = in_step(delete="archive", delete_cap={"records": 5, "percent": 5})
     for number in range(10):
         bench.crms["north"].create_deal(f"Deal {number}", stage="qualification")
     run_steps(bench.workspace, "cycle")
@@ -570,12 +595,8 @@ def test_the_cap_on_deletions_holds(count: int, archived: int) -> None:
 @pytest.mark.parametrize(("policy", "left"), [("never", 4), ("unlink", 4), ("archive", 2)])
 def test_what_a_user_can_see_again_has_one_counterpart(policy: str, left: int) -> None:
     """Deals that were hidden for a while count as deleted; where they are unlinked for that, they stay apart."""
-    names = ("north", "south")
-    fields = {"*": {"conflict": "newest"}}
-    sync = [{"name": "main", "between": names, "create": names, "fields": fields, "delete": policy}]
-    bench = make_bench(parts=dict.fromkeys(names, (0.0, 1.0)), sync=sync)
+    bench = in_step(delete=policy)
     north, south = bench.crms["north"], bench.crms["south"]
-    north.forgets, south.able = TOLD_FOR, True
     for number in range(4):
         north.create_deal(f"Deal {number}", stage="qualification")
     run_steps(bench.workspace, "cycle")
