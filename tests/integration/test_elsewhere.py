@@ -40,6 +40,14 @@ def linger(file: Path, _padding: bytes) -> None:
     time.sleep(60)
 
 
+def hold(pipe: Path) -> None:
+    """Keep a pipe open for longer than anybody waits."""
+    with pipe.open("w") as held:
+        held.write("here")
+        held.flush()
+        time.sleep(60)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Give the file of an empty state."""
@@ -82,6 +90,20 @@ def test_a_process_that_dies_is_told() -> None:
 def test_what_ends_whoever_asks_is_theirs_to_end() -> None:
     """Ctrl-C and `timeout` signal a whole group; else it dies first, and is told as a fault."""
     assert os.getpgrp() != elsewhere(os.getpgrp)
+
+
+def test_what_is_at_work_ends_with_whoever_asked(tmp_path: Path) -> None:
+    """Also where that one had no time to say so: it was killed, or its terminal was closed."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    asks = "from tests.integration.test_elsewhere import *; elsewhere(hold, Path(sys.argv[1]))"
+    with subprocess.Popen([sys.executable, "-c", asks, str(pipe)]) as process, pipe.open() as held:  # noqa: S603  our own program
+        said, begun = held.read(4), time.monotonic()
+        process.kill()
+        rest = held.read()
+
+    assert ("here", "") == (said, rest)
+    assert time.monotonic() - begun < 30
 
 
 def test_what_nobody_wants_any_more_is_ended_and_nothing_else_begins(tmp_path: Path) -> None:

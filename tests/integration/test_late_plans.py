@@ -13,6 +13,7 @@ from crmbridge.model.changes import Outcome, Plan
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
 from crmbridge.services.apply.choosing import ALL, Choice
+from crmbridge.services.by_hand.linking import join
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle
 from crmbridge.services.runs.running import run_apply, run_plan, run_steps
@@ -77,6 +78,20 @@ def test_a_deal_that_is_made_by_an_old_plan_brings_nothing_old_to_the_others() -
     assert Outcome.APPLIED in {receipt.outcome for _, receipt in late.applied.done}
     assert {amount(7)} == amounts(bench)
     assert not [c for c in run(bench).plan.changes if c.kind is Kind.DEAL]  # type: ignore[union-attr]
+
+
+def test_a_deal_that_was_joined_since_gets_no_second_counterpart() -> None:
+    """A person said which deals it belongs to, and these have one there already."""
+    bench = able_bench(names=THREE, **entry(*THREE, create=["south"]))
+    crm(bench, "west").create_deal("Rollout", stage="qualification")
+    run(bench)
+    north = crm(bench, "north").create_deal("Roll-out", stage="qualification").id
+    plan = save(bench)
+    join(bench.workspace, [f"north:{north}", str(only(bench, "west").ref)])
+    late = apply_late(bench, plan)
+
+    assert [Outcome.STALE] == [receipt.outcome for _, receipt in late.applied.done]
+    assert 1 == len(crm(bench, "south").deal_ids())
 
 
 def edited_apart(**more: Any) -> Bench:

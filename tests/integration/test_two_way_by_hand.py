@@ -157,6 +157,26 @@ def test_what_a_person_joined_stays_so_when_it_is_found_to_have_been_made_for_an
     assert 2 == len(bench.crms["south"].named("Second"))
 
 
+def test_what_was_sent_to_a_deal_before_it_was_joined_to_another_is_nothing_that_those_agreed_on() -> None:
+    """The answer was lost, and a person parted it from the deal that its value came from: both values are shown."""
+    bench = able_bench(**entry(create=["south"], fields={"*": {"conflict": "ask"}}))
+    ours, theirs = (bench.crms["north"].create_deal(name, stage="qualification").id for name in ("Ours", "Theirs"))
+    run(bench)
+    (south,) = (each.ref.id for each in bench.crms["south"].named("Ours"))
+    (copy,) = (each.ref.id for each in bench.crms["south"].named("Theirs"))
+    bench.crms["north"].edit_deal(ours, name="Edited")
+    bench.crms["south"].faults.append("drop_after")
+    run(bench)
+    for each in (south, copy):
+        linking.split(bench.workspace, f"south:{each}")
+    linking.join(bench.workspace, [f"north:{theirs}", f"south:{south}"])
+    run(bench)
+    run(bench)
+
+    assert "Edited" == bench.crms["south"].deal(south).fields["name"]
+    assert [{"north": "Theirs", "south": "Edited"}] == [each.item.values for each in conflicts(bench.workspace)]
+
+
 @pytest.mark.parametrize("fault", ["", "drop_after"])
 def test_companies_of_one_name_that_were_told_apart_are_not_both_given_one_counterpart(fault: str) -> None:
     """The second would take it from the first, whose deals would wait for it for ever."""

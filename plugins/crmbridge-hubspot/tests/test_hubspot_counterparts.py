@@ -15,6 +15,7 @@ from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
 from crmbridge.testing import AdapterWorkbench
 from crmbridge.testing.factories import make_change
+from crmbridge_hubspot.api import LIST_PAGE
 from crmbridge_hubspot.counterparts import MOST_PAGES
 
 from .accounts import OBJECTS, Opener
@@ -249,6 +250,24 @@ def test_of_many_old_ones_none_is_too_new(adapter: Adapter, bench: AdapterWorkbe
     bench.clock.advance(timedelta(hours=1))
 
     assert None is adapter.find(kind, "name:Nobody", None)
+
+
+def test_many_that_were_just_changed_are_waited_for_and_no_longer(adapter: Adapter, bench: AdapterWorkbench) -> None:
+    """An import may touch the newest thousand. Where the list is read from is asked anew when that is over.
+
+    Kept, the place before all of them would have one adapter wait for ever.
+    """
+    state: Any = bench.hands
+    made = [state.create_company(name=f"Old {number}") for number in range(MOST_PAGES * LIST_PAGE + 51)]
+    bench.clock.advance(timedelta(hours=1))
+    for company in made[50:]:
+        state.tables["companies"][company].modified_at = bench.clock.now()
+    with pytest.raises(RetryLaterError) as caught:
+        adapter.find(Kind.COMPANY, "name:Nobody", None)
+    assert caught.value.after is not None
+    bench.clock.advance(caught.value.after + timedelta(seconds=1))
+
+    assert None is adapter.find(Kind.COMPANY, "name:Nobody", None)
 
 
 def test_looking_again_costs_a_search_and_a_page(adapter: Adapter, bench: AdapterWorkbench) -> None:

@@ -33,6 +33,7 @@ CURSORS = st.builds(
     owed=st.frozensets(IDS),
     seen=st.dictionaries(IDS.map(str), st.text()),
     lost=st.frozensets(IDS),
+    gone=st.frozensets(IDS),
     backlog=st.none() | PARTS,
     puts_off=st.booleans(),
     apart=st.none() | st.integers(-90_000, 90_000),
@@ -49,10 +50,11 @@ def test_what_is_written_is_read_back(cursor: Cursor) -> None:
 def test_of_what_is_kept_in_mind_the_newest_is_written() -> None:
     """The last ones delivered, and the deals made last: the state does not grow with the account."""
     seen = {str(number): "print" for number in range(REMEMBERED + 1)}
-    found = read_cursor(Cursor(seen=seen, lost=frozenset(range(LOST + 1))).text())
+    many = frozenset(range(LOST + 1))
+    found = read_cursor(Cursor(seen=seen, lost=many, gone=many).text())
 
     assert list(seen)[1:] == list(found.seen)
-    assert frozenset(range(1, LOST + 1)) == found.lost
+    assert frozenset(range(1, LOST + 1)) == found.lost == found.gone
 
 
 @pytest.mark.parametrize(

@@ -156,15 +156,16 @@ class TestChanges:
 
         assert [deal] == deals(pull(adapter, cursor))
 
+    @pytest.mark.parametrize("status", ["open", "lost", "won"])
     @pytest.mark.parametrize("gone", ["archived", "deleted"])
     def test_a_deal_that_was_gone_before_the_first_pull_comes_back_with_its_moves(
-        self, adapter: Adapter, state: Any, clock: VirtualClock, gone: str
+        self, adapter: Adapter, state: Any, clock: VirtualClock, gone: str, status: str
     ) -> None:
         """It did not move since, and what nobody ever pulled is not known from before."""
         number = next(
             str(n)
             for n, row in state.tables.deals.items()
-            if row["status"] == "open" and row["stage_change_time"] not in {None, row["add_time"]}
+            if row["status"] == status and row["stage_change_time"] not in {None, row["add_time"]}
         )
         known = moves_of(pull(adapter), number)
         if gone == "archived":

@@ -14,7 +14,7 @@ from crmbridge.http import pages
 from crmbridge.model.changes import Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Value
-from crmbridge_hubspot.api import LIST_PAGE, HubSpotApi
+from crmbridge_hubspot.api import HubSpotApi
 from crmbridge_hubspot.cursor import OVERLAP
 from crmbridge_hubspot.mapping import CONTACT_NAME
 from crmbridge_hubspot.objects import TYPES
@@ -149,12 +149,12 @@ class Lookup(Struct, frozen=True, kw_only=True):
         start = self._start(kind)
         found: list[Mapping[str, Any]] = []
         for number, (raws, _) in enumerate(pages(self._fetcher(kind, start))):
+            if number == 1:  # time to begin later
+                self._starts.pop(kind, None)
             if number >= MOST_PAGES:
                 message = f"too many {TYPES[kind][0].name} are too new for HubSpot's search to have them all"
                 raise RetryLaterError(message, after=OVERLAP)
             found += raws
-        if len(found) > LIST_PAGE:  # time to begin later
-            self._starts.pop(kind, None)
         self._latest[kind] = found
         return found
 

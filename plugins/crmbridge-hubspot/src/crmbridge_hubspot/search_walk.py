@@ -148,6 +148,8 @@ class SearchWalk:
         counted = step.counted + len(found)
         if found and found[-1].id == step.beyond:
             raise LostCountError(f"pages of what was modified at {step.since} do not go on by id")
+        if not counted:  # how exactly a time is compared is not documented
+            raise LostCountError(f"none of the records modified at {step.since}, though a page named them")
         if more and found:
             return Step(since=step.since, beyond=found[-1].id, counted=counted, total=expected)
         # Whether ids are ordered as numbers or as text is not documented. What is edited or deleted meanwhile has

@@ -17,7 +17,7 @@ from crmbridge_pipedrive.values import moment
 
 OVERLAP = timedelta(minutes=2)  # read again on top, in case a list shows an edit late
 REMEMBERED = 2000  # how many fingerprints are kept of what was delivered within the overlap
-LOST = 5000  # how many deals that were lost or gone are kept in mind, newest ids first
+LOST = 5000  # how many deals that were lost are kept in mind, and that were gone, newest ids first
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -53,9 +53,9 @@ class Cursor(Struct, frozen=True, kw_only=True):
     A walk reads what was updated since `since` (None: everything), in `parts`. While it lasts, `next` is the newest
     change there was before it began; the next walk starts from it. `owed` are deals that were sampled before the
     list was cut in parts and have not come yet. `seen` has the fingerprints of rows delivered that the overlap will
-    bring again, `lost` the deals that were lost or gone when they were last delivered. `backlog` is how far the moves
-    of deals that moved before the first pull are read, where that was put off. `apart` is how many seconds our clock
-    was ahead of Pipedrive's when the walk began; None: Pipedrive did not say.
+    bring again, `lost` the deals that were lost when they were last delivered, `gone` those that were gone. `backlog`
+    is how far the moves of deals that moved before the first pull are read, where that was put off. `apart` is how many
+    seconds our clock was ahead of Pipedrive's when the walk began; None: Pipedrive did not say.
     """
 
     since: datetime | None = None
@@ -64,6 +64,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
     owed: frozenset[int] = frozenset()
     seen: Mapping[str, str] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
+    gone: frozenset[int] = frozenset()
     backlog: Part | None = None
     puts_off: bool = False  # this walk puts moves off
     apart: int | None = None
@@ -110,6 +111,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
             "owed": sorted(self.owed),
             "seen": dict(list(self.seen.items())[-REMEMBERED:]),
             "lost": sorted(self.lost, reverse=True)[:LOST],
+            "gone": sorted(self.gone, reverse=True)[:LOST],
             "puts_off": self.puts_off,
             "apart": self.apart,
             "backlog": None if self.backlog is None else self.backlog.data() or {"done": False},
@@ -134,6 +136,7 @@ def read_cursor(text: str | None) -> Cursor:
         owed=_ids(body.get("owed")),
         seen={str(name): str(value) for name, value in seen.items()} if isinstance(seen, dict) else {},
         lost=_ids(body.get("lost")),
+        gone=_ids(body.get("gone")),
         backlog=_part(backlog) if isinstance(backlog, dict) else None,
         puts_off=body.get("puts_off") is True,
         apart=body["apart"] if is_id(body.get("apart")) else None,

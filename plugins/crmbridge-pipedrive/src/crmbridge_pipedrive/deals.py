@@ -214,17 +214,20 @@ class _Pull:
             elif self._is_told(row):
                 moves += told_moves(record, row)
                 self._has_put_off = self._has_put_off or (self._puts_off and self._is_recent(row))
-        lost = self._walk.met.lost
-        lost.difference_update(ids_of(live))
-        lost.update(row["id"] for row in live if row.get("status") == "lost")
-        gone = _tombstones(self._source, self._walk.met, [row for row in rows if is_gone(row)])
+        met = self._walk.met
+        met.gone.difference_update(ids_of(live))
+        met.lost.difference_update(ids_of(live))
+        met.lost.update(row["id"] for row in live if row.get("status") == "lost")
+        gone = _tombstones(self._source, met, [row for row in rows if is_gone(row)])
         return Page(records=tuple(records), moves=tuple(moves), tombstones=gone, cursor=cursor)
 
     def _needs_log(self, row: Row) -> bool:
         """Tell whether a deal's log is worth its tokens now; of one that is gone there is nothing to read."""
         if self._since is None:
             return not self._puts_off and self._is_recent(row)
-        return may_have_moved(row, self._since, self._walk.met.lost) and not is_new_and_still(row, self._since)
+        met = self._walk.met
+        moved = row["id"] in met.gone or may_have_moved(row, self._since, met.lost)
+        return moved and not is_new_and_still(row, self._since)
 
     def _is_told(self, row: Row) -> bool:
         """Tell whether a deal comes with the moves that it tells of by itself."""
@@ -334,7 +337,7 @@ def archived(api: Api, since: datetime | None) -> Iterator[tuple[list[Row], str 
 
 def _tombstones(source: DealSource, met: Met, rows: Sequence[Row]) -> tuple[Tombstone, ...]:
     """Tell of deals that are gone. One that comes back may have moved before anybody pulled it."""
-    met.lost.update(ids_of(rows))
+    met.gone.update(ids_of(rows))
     return tuple(tombstone(row, source.connection) for row in rows)
 
 

@@ -167,7 +167,7 @@ def may_have_moved(row: Row, since: datetime | None, lost_before: Collection[int
     """Tell whether a deal's position may have changed since a time, so that its history is worth its tokens.
 
     Whether a reopened deal keeps its won or lost time is not documented, so one that was won before, or that was
-    lost or gone when it was last pulled, counts as moved while it is open.
+    lost when it was last pulled, counts as moved while it is open.
     """
     if since is None:
         return True

@@ -1,4 +1,7 @@
-"""Deals with products: Pipedrive works their value out from these, and leaves any other that is written out."""
+"""Deals with products: Pipedrive works their value out from these, and keeps no other that is written.
+
+People can't edit it either (its support, "Updating items in the Detail View"); of the API that is not documented.
+"""
 
 from __future__ import annotations
 

@@ -281,14 +281,19 @@ class Met:
         self._prints: dict[str, str] = {}
         self._pending: dict[str, str] = {}
         self.ids: set[int] = set()
-        self._lost = set(cursor.lost)
+        self._lost, self._gone = set(cursor.lost), set(cursor.gone)
 
     @property
     def lost(self) -> set[int]:
-        """Give the deals that were lost or gone when they were last delivered, the newest of them."""
-        if len(self._lost) > 2 * LOST:
-            self._lost = set(sorted(self._lost, reverse=True)[:LOST])
+        """Give the deals that were lost when they were last delivered, the newest of them."""
+        self._lost = _newest(self._lost)
         return self._lost
+
+    @property
+    def gone(self) -> set[int]:
+        """Give the deals that were gone when they were last told of, the newest of them."""
+        self._gone = _newest(self._gone)
+        return self._gone
 
     def is_fresh(self, row: Row, print_: Callable[[Row], str], *, always: bool = False) -> bool:
         """Tell whether a row was not delivered before, as it is now or was later, by this walk or the one before.
@@ -316,13 +321,14 @@ class Met:
 
     def midway(self, cursor: Cursor) -> str:
         """Write the cursor of a page in the middle of the walk."""
-        return replace(cursor, seen={**self._before.seen, **self._prints}, lost=frozenset(self.lost)).text()
+        seen = {**self._before.seen, **self._prints}
+        return replace(cursor, seen=seen, lost=frozenset(self.lost), gone=frozenset(self.gone)).text()
 
     def finished(self, backlog: Part | None = None) -> str:
         """Write the cursor of the walk's last page."""
-        done = self._before.finished()
         seen = {**self._prints, **self._pending}  # what is pending now was delivered before, just as it is
-        return replace(done, seen=seen, lost=frozenset(self.lost), backlog=backlog).text()
+        done = replace(self._before.finished(), lost=frozenset(self.lost), gone=frozenset(self.gone))
+        return replace(done, seen=seen, backlog=backlog).text()
 
 
 def newest_page(api: Api, call: str, params: Params, since: datetime | None) -> tuple[list[Row], bool]:
@@ -370,6 +376,10 @@ def _in_range(rows: Sequence[Row], part: Part) -> bool:
     start = query_time(part.since)[:SECONDS] if part.since else ""
     end = query_time(part.until)[:SECONDS] if part.until else "~"
     return all(start <= str(row.get("update_time") or "")[:SECONDS] < end for row in rows)
+
+
+def _newest(ids: set[int]) -> set[int]:
+    return ids if len(ids) <= 2 * LOST else set(sorted(ids, reverse=True)[:LOST])
 
 
 def _highest(rows: Iterable[Row]) -> int:

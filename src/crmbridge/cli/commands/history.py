@@ -83,7 +83,7 @@ def _one(workspace: Workspace, text: str) -> Reply:
 
     run = find_run(workspace, text)
     now = under_way(workspace, [run])
-    entries = entries_of(workspace, run)
+    entries = list(entries_of(workspace, run))
     changes = [entry.change for entry in entries]
     say, names = speech_of(workspace, changes), names_for(workspace, changes)
     rows: list[list[Part]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -97,12 +97,18 @@ def outcomes_of(workspace: Workspace, run: Run) -> Mapping[str, int]:
     return noted if isinstance(noted, dict) else {}
 
 
-def entries_of(workspace: Workspace, run: Run) -> list[JournalEntry]:
+def entries_of(workspace: Workspace, run: Run) -> Iterator[JournalEntry]:
     """Give what a run wrote in the journal, and of what it left without an outcome the one that a later run noted."""
-    rows = list(workspace.store.journal.entries(run.id))
-    ended = {row.change.id for row in rows if row.outcome is not None}
-    later = workspace.store.journal.outcomes([row.change.id for row in rows if row.change.id not in ended])
-    return rows + sorted(later.values(), key=lambda row: row.seq)
+    journal = workspace.store.journal
+    open_: dict[str, int] = {}
+    for row in journal.entries(run.id):
+        if row.outcome is None:
+            open_[row.change.id] = row.seq
+        else:
+            open_.pop(row.change.id, None)
+        yield row
+    later = journal.outcomes(list(open_)).values()  # the same may have been sent, and failed, in earlier runs as well
+    yield from sorted((row for row in later if row.seq > open_[row.change.id]), key=lambda row: row.seq)
 
 
 def waivers_ending(workspace: Workspace, now: datetime) -> tuple[Waiver, ...]:

@@ -144,7 +144,7 @@ def _untouched(change: Change, now: Record, held: Record | None) -> bool:
 
 
 def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
-    """Find the creates whose record has a counterpart by now, or is gone.
+    """Find the creates whose record has a counterpart by now, or is gone, or stands in another link.
 
     A CRM that would take the same key twice, as all do of companies and contacts, is asked whether it has it already.
     """
@@ -158,8 +158,9 @@ def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
         unique = change.creates is Kind.DEAL and adapter.capabilities.external_key
         if any(ref.connection == change.connection for ref in refs):
             found[change.id] = _receipt(change, "it has a counterpart there by now")
-        elif refs and not workspace.store.records.get(refs):
-            found[change.id] = _receipt(change, f"the {change.creates} that it was to stand for is gone")
+        elif change.link and not workspace.store.records.get(refs):
+            said = "is gone" if refs else "is in another link by now, or in none"
+            found[change.id] = _receipt(change, f"the {change.creates} that it was to stand for {said}")
         elif change.key and not unique:
             there = adapter.find(change.creates, change.key, None)
             if there is not None:

@@ -70,7 +70,9 @@ def done_by(workspace: Workspace, run: Run) -> Done:
     intents = {entry.change.id: entry for entry in entries if entry.outcome is None}
     ended = {entry.change.id: entry for entry in entries if entry.outcome is not None}
     open_ = [id_ for id_ in intents if id_ not in ended or ended[id_].outcome is Outcome.UNKNOWN]
-    ended |= workspace.store.journal.outcomes(open_)  # a later run may have read back what became of it
+    # A later run may have read back what became of it; that the same failed in an earlier one says nothing.
+    last = workspace.store.journal.outcomes(open_)
+    ended |= {id_: entry for id_, entry in last.items() if entry.seq > intents[id_].seq}
     done = Done(shut=_shut(workspace, {intent.change.connection for intent in intents.values()}))
     for id_, intent in intents.items():
         entry = ended.get(id_)

@@ -46,14 +46,15 @@ def bases_of_refused(viewers: Mapping[str, Viewer], changes: Iterable[Change]) -
 def still_open(change: Change, base: Mapping[str, Value], viewer: Viewer) -> Change:
     """Give an unclear update without the fields in which another value was seen and agreed on since it was sent.
 
-    What was sent is over there, whatever became of it: if the field holds it now, somebody wrote it again.
+    What was sent is over there, whatever became of it: if the field holds it now, somebody wrote it again. So it is in
+    a field of which nothing is agreed: a person put the deal into another link, whose others know nothing of it.
     """
     return replace(change, edits=tuple(edit for edit in change.edits if _is_open(edit, base, viewer)))
 
 
 def _is_open(edit: FieldEdit, base: Mapping[str, Value], viewer: Viewer) -> bool:
     ends = (_canonical(edit.name, value, viewer) for value in (edit.before, edit.after))
-    return edit.name not in base or any(same(base[edit.name], value) for value in ends)
+    return edit.name in base and any(same(base[edit.name], value) for value in ends)
 
 
 def canonical_edits(change: Change, viewer: Viewer) -> Iterator[tuple[str, Value]]:

@@ -345,6 +345,8 @@ class Witness:
         Only what the journal knows was applied counts.
         """
         since = [sent for sent in self.values_sent(link, edit.name) if before.number <= sent.seen < edit.number]
+        # What was sent over the edit itself came later, though its run may have begun before it.
+        since = [sent for sent in since if sent.at < edit.number or (sent.ref, sent.before) != (edit.ref, edit.value)]
         over = [sent for sent in since if sent.ref == edit.ref]
         if over:
             # A person who enters just what was sent, and did not arrive, can't be told from its arrival. Nor can one

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from starlette.responses import Response
 
+from crmbridge.model.changes import JournalEntry
+from crmbridge.ports import Run
 from crmbridge.services.answers.overview import entries_of, newest_runs
 from crmbridge.services.by_hand.resolving import decided_by
 from crmbridge.web.rendering import deal_path
@@ -40,9 +45,8 @@ def one(site: Site, asked: Asked) -> Response:
     run = next((run for run in site.workspace.store.runs.runs(MOST) if run.id == id_), None)
     if run is None:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
-    ended = [entry for entry in entries_of(site.workspace, run) if entry.outcome is not None]
-    part = part_of(len(ended), asked.number, ROWS)
-    entries = ended[part.start : part.last]
+    part = part_of(sum(1 for _ in _ended(site, run)), asked.number, ROWS)
+    entries = list(islice(_ended(site, run), part.start, part.last))
     decided = [one.item for one in decided_by(run)]
     names = names_told(site, [entry.change for entry in entries], t, decided)
     rows = []
@@ -72,6 +76,10 @@ def one(site: Site, asked: Asked) -> Response:
         page_path=lambda number: f"/runs/{id_}?page={number}",
         counted=t("all_times_only", zone=site.zone.key),
     )
+
+
+def _ended(site: Site, run: Run) -> Iterator[JournalEntry]:
+    return (entry for entry in entries_of(site.workspace, run) if entry.outcome is not None)
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from crmbridge.model.changes import Blocked, Cause
+from crmbridge.model.changes import Blocked, Cause, Outcome, Receipt
 from crmbridge.model.findings import Waiver
 from crmbridge.ports import Run
-from crmbridge.services.answers.overview import look_over, newest_runs, sign_ins
+from crmbridge.services.answers.overview import entries_of, look_over, newest_runs, outcomes_of, sign_ins
 from crmbridge.services.pull.first_use import FIRST_USED
 from crmbridge.services.reports.told import TOLD
-from crmbridge.testing.factories import make_ref
+from crmbridge.testing.factories import make_change, make_ref
 from crmbridge.testing.workspaces import MONDAY, Bench, make_bench
 
 DAY = timedelta(days=1)
@@ -48,6 +48,24 @@ def test_a_run_that_was_killed_is_not_at_work_for_good() -> None:
         other = look_over(bench.workspace).running
 
     assert (None, "b") == (nobody, other and other.id)
+
+
+def test_what_became_of_what_a_killed_run_sent_is_noted_later_and_not_before() -> None:
+    """That the same failed in an earlier run says nothing of it; what a later one reads back does."""
+    bench, change = make_bench(), make_change()
+    journal = bench.workspace.store.journal
+    for name, outcome in (("before", Outcome.FAILED), ("killed", None)):
+        ran(bench, name, ends=outcome is not None)
+        journal.intend(name, [change], MONDAY)
+        if outcome is not None:
+            journal.settle(name, [Receipt(change=change.id, outcome=outcome)], {}, MONDAY)
+    killed = Run(id="killed", command="cycle", started_at=MONDAY)
+    at_first = outcomes_of(bench.workspace, killed)
+    ran(bench, "after")
+    journal.settle("after", [Receipt(change=change.id, outcome=Outcome.APPLIED)], {}, MONDAY)
+
+    assert ({"intended": 1}, {"applied": 1}) == (at_first, outcomes_of(bench.workspace, killed))
+    assert [None, Outcome.APPLIED] == [row.outcome for row in entries_of(bench.workspace, killed)]
 
 
 def test_silence_is_noticed_after_a_day() -> None:

@@ -344,10 +344,19 @@ def test_a_saved_undo_of_what_is_unclear_says_so_whenever_it_is_applied() -> Non
     assert plan.blocked == still_asked(bench.workspace, plan).blocked
 
 
-def test_what_a_killed_run_had_begun_is_named_and_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its intents are in the journal, and nothing says yet what came of them; the next run reads that back."""
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_what_a_killed_run_had_begun_is_named_and_not_undone(
+    monkeypatch: pytest.MonkeyPatch, *, has_failed: bool
+) -> None:
+    """Its intents are in the journal, and nothing says yet what came of them; the next run reads that back.
+
+    That the same failed in the run before says nothing of it.
+    """
     bench, ids = linked()
     bench.crms["north"].edit_deal(ids["north"], name="Renamed")
+    if has_failed:
+        bench.crms["south"].faults.append("limit")
+        cycle(bench)
 
     def killed(_adapter: FakeAdapter, _changes: Sequence[Change]) -> tuple[Receipt, ...]:
         raise KeyboardInterrupt

@@ -166,7 +166,10 @@ class PipedriveState:
             raise invalid("is_deleted: Use DELETE")
 
     def _close(self, deal: Row, status: str, changes: Row) -> None:
-        """Set what belongs to being won, lost or open; the reason for losing is only taken on lost deals."""
+        """Set what belongs to being won, lost or open; the reason for losing is only taken on lost deals.
+
+        That null is not taken for it either is our guess: it is no error on a lost deal ("Update a deal").
+        """
         if "lost_reason" in changes and status != "lost":
             raise invalid("lost_reason: Allowed only when the status is lost")
         for name, needed in (("won_time", {"won"}), ("lost_time", {"lost"}), ("close_time", {"won", "lost"})):
