@@ -90,6 +90,23 @@ def test_hubspots_clock_may_be_put_back(bench: AdapterWorkbench, run: Opener, mi
     assert gone in {tombstone.ref.id for page in pages for tombstone in page.tombstones}
 
 
+@pytest.mark.parametrize("beside", [timedelta(0), timedelta(hours=3), -timedelta(hours=3)], ids=str)
+def test_a_first_pull_after_hubspots_clock_was_put_back_hides_no_edit(
+    bench: AdapterWorkbench, run: Opener, beside: timedelta
+) -> None:
+    """What was edited before that has times still to come. Later edits have earlier ones, whatever our clock says."""
+    clock = ClockBeside(bench.clock)
+    clock.beside = beside
+    before, after = bench.hands.deal_ids()[:2]
+    bench.hands.edit_deal(before, dealname="Before")
+    bench.clock.advance(-timedelta(hours=2))
+    cursor = pull(run(clock), None)[-1].cursor
+    bench.clock.advance(timedelta(minutes=1))
+    bench.hands.edit_deal(after, dealname="After")
+
+    assert after in {ref.id for ref in refs_of(pull(run(clock), cursor))}
+
+
 def test_an_edit_from_the_future_hides_none_of_the_present(bench: AdapterWorkbench, run: Opener) -> None:
     """A server of HubSpot's whose clock is ahead: what others take meanwhile has times before that one's."""
     clock = ClockBeside(bench.clock)

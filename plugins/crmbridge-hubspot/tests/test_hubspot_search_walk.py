@@ -165,6 +165,13 @@ def test_every_change_comes_once(rows: Rows, since: int) -> None:
     assert sorted(at for _, at in found) == [at for _, at in found]
 
 
+def test_what_was_edited_a_millisecond_after_many_others_comes() -> None:
+    """The walk goes on right behind a time that it has read by id."""
+    rows = [(number, 5_000) for number in range(1, 501)] + [(501, 5_001), (502, 5_002)]
+
+    assert rows == sorted(walk(rows))
+
+
 def test_a_search_that_does_not_go_on_by_id_is_noticed() -> None:
     """It gives one page again and again, which would count as many records."""
     rows = [(number, 5_000) for number in range(1, 501)]

@@ -9,7 +9,7 @@ import respx
 
 from crmbridge.adapting.written import FEWEST
 from crmbridge.errors import RetryLaterError
-from crmbridge.model.records import Kind, Record
+from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
 from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge.sandbox import VirtualClock
@@ -161,6 +161,30 @@ def test_a_list_that_can_not_be_read_is_not_taken_for_a_short_one(
     adapter.close()
 
     assert "report this" in caught.value.advice
+
+
+@pytest.mark.parametrize("data", [{"1": {"id": 1}}, "none", 0, [{"id": 1}, None]], ids=str)
+def test_users_that_can_not_be_read_are_not_taken_for_none(vendor: respx.MockRouter, data: Any) -> None:
+    """A user who is not there counts as gone, and nobody would own the deals of a first pull."""
+    vendor.get("/api/v1/users").respond(json={"success": True, "data": data})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    for read in (lambda: list(adapter.pull(Kind.USER, None)), lambda: adapter.read([Ref("pd", Kind.USER, "1")])):
+        with pytest.raises(RetryLaterError, match="can't be read"):
+            read()
+    adapter.close()
+
+
+@pytest.mark.parametrize("kind", [Kind.NOTE, Kind.FILE])
+@pytest.mark.parametrize("data", [[], "none", 0, True], ids=str)
+def test_a_row_that_can_not_be_read_is_not_gone(vendor: respx.MockRouter, kind: Kind, data: Any) -> None:
+    """Gone, it would be taken for deleted elsewhere too."""
+    vendor.get(path__regex=r"/(notes|files)/1$").respond(json={"success": True, "data": data})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    with pytest.raises(RetryLaterError, match="can't be read"):
+        adapter.read([Ref("pd", kind, "1")])
+    adapter.close()
 
 
 @pytest.mark.parametrize("data", [7, "EUR", {"EUR": True}, [None, "EUR"]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -19,9 +19,10 @@ from crmbridge.sandbox import SandboxOptions, Served, VirtualClock, serve
 from crmbridge_salesforce import bulk, bulk_walk
 from crmbridge_salesforce.bulk import BulkUnavailableError, Part, rows_of
 from crmbridge_salesforce.sandbox import build_org
+from crmbridge_salesforce.sandbox import bulk as jobs_of_sandbox
 from crmbridge_salesforce.sandbox.jobs import Job, Jobs
 
-from .orgs import BASE, HOST, Opener, state_of
+from .orgs import BASE, HOST, Opener, asked, settle, state_of
 
 COUNT = 60
 FEW = 7
@@ -154,6 +155,52 @@ def test_deals_come_while_their_history_is_still_on_its_way(
     assert moves(by_pages) == moves(pages)
 
 
+def tracked(org: Served) -> None:
+    """Let the org track stages and amounts, and somebody move a deal since; the usual history has lost that."""
+    state_of(org).tracked |= {"StageName", "Amount"}
+    tables = state_of(org).tables
+    known = set(tables.rows("OpportunityHistory"))
+    deal = next(i for i, row in tables.rows("Opportunity").items() if not row["IsClosed"])
+    state_of(org).edit_deal(deal, StageName="Contracting", Amount=7)
+    for lost in set(tables.rows("OpportunityHistory")) - known:
+        tables.store("OpportunityHistory", {**tables.present("OpportunityHistory", lost), "IsDeleted": True})
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.parametrize("prepared", [lambda _org: None, tracked], ids=["usual", "tracked"])
+def test_what_lies_beside_deals_comes_from_jobs(
+    big: Served, open_adapter: Opener, prepared: Callable[[Served], None]
+) -> None:
+    """Each part of a job is fetched once; the org is asked for the details of the first page, and of no other."""
+    prepared(big)
+    by_pages = list(open_adapter(big.url, big.token).pull(Kind.DEAL, None))
+    big.sandbox.log.clear()
+    in_bulk = list(open_adapter(big.url, big.token, bulk_above=0).pull(Kind.DEAL, None))
+    read = [(one.path, one.query) for one in big.sandbox.log.matching("GET", "/results")]
+    statements = asked(big)
+
+    assert moves(by_pages) == moves(in_bulk)
+    assert len(read) == len(set(read))
+    for table in ("OpportunityHistory", "OpportunityContactRole", "OpportunityFieldHistory"):
+        assert 1 >= sum("IN (" in each for each in statements if f" FROM {table} " in each)
+    assert {} == state_of(big).jobs.all
+
+
+@pytest.mark.parametrize("table", ["OpportunityHistory", "OpportunityContactRole", "OpportunityFieldHistory"])
+def test_what_no_job_can_be_ordered_for_is_asked_for(
+    big: Served, open_adapter: Opener, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """Without that job the others would tell of deals that have no contacts, or did not move."""
+    tracked(big)
+    by_pages = list(open_adapter(big.url, big.token).pull(Kind.DEAL, None))
+    monkeypatch.setattr(jobs_of_sandbox, "UNSUPPORTED", {table})
+    in_bulk = list(open_adapter(big.url, big.token, bulk_above=0).pull(Kind.DEAL, None))
+
+    assert deals(by_pages) == deals(in_bulk)
+    assert moves(by_pages) == moves(in_bulk)
+    assert set(moves(in_bulk)) == set(deals(in_bulk))
+
+
 def test_cells_with_exponents_are_the_same_numbers(big: Served, open_adapter: Opener) -> None:
     """Large numbers may come with an exponent in CSV; amounts and versions stay what they are."""
     by_pages = deals(open_adapter(big.url, big.token).pull(Kind.DEAL, None))
@@ -164,7 +211,8 @@ def test_cells_with_exponents_are_the_same_numbers(big: Served, open_adapter: Op
 
 @pytest.mark.parametrize("kind", [Kind.USER, Kind.COMPANY, Kind.CONTACT, Kind.ACTIVITY])
 def test_every_kind_can_come_in_bulk(big: Served, open_adapter: Opener, kind: Kind) -> None:
-    """Accounts, contacts and tasks may be more than deals."""
+    """Accounts, contacts and tasks may be more than deals; the org archives old tasks, which come all the same."""
+    state_of(big).archive_activity(state_of(big).add_task(state_of(big).deal_ids()[0], Subject="Call"))
     by_pages = deals(open_adapter(big.url, big.token).pull(kind, None))
 
     assert by_pages
@@ -202,6 +250,28 @@ def test_a_cut_walk_goes_on_with_its_job(
     assert COUNT == len(deals([*early, *rest]))
     assert set(deals(rest)) == set(moves(rest))
     assert COUNT + again == sum(len(page.records) for page in [*early, *rest])
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_walk_that_was_cut_after_all_rows_tells_what_is_gone(
+    big: Served, open_adapter: Opener, clock: VirtualClock
+) -> None:
+    """It reads no row again, and owes deletions, and contacts that left, since the walk before it."""
+    adapter = open_adapter(big.url, big.token, page_size=5, bulk_above=10)
+    cursor = settle(adapter, clock)
+    state = state_of(big)
+    gone, *edited = state.deal_ids()
+    state.delete_deal(gone)
+    for deal in edited:
+        state.edit_deal(deal, NextStep="Everybody at once")
+    clock.advance(timedelta(days=1))
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+    last = [page.cursor for page in pages if page.records][-1]
+    rest = list(open_adapter(big.url, big.token).pull(Kind.DEAL, last))
+
+    assert set(edited) == {ref.id for ref in deals(pages)}
+    assert {} == deals(rest)
+    assert [gone] == [stone.ref.id for page in rest for stone in page.tombstones]
 
 
 @pytest.mark.usefixtures("in_parts")
@@ -344,6 +414,18 @@ def test_the_requests_of_a_job(open_adapter: Opener, answers: respx.MockRouter) 
     asked = [dict(call.request.url.params) for call in results.calls]
     assert [{"maxRecords": "2500"}, {"maxRecords": "2500", "locator": "MTAw"}] == asked
     assert "DELETE" == answers.calls[-2].request.method or "DELETE" in {c.request.method for c in answers.calls}
+
+
+@pytest.mark.parametrize("kept", ["Sforce-NumberOfRecords", "Content-Type"])
+def test_a_part_that_does_not_say_whether_it_is_the_last_one_ends_nothing(
+    open_adapter: Opener, answers: respx.MockRouter, kept: str
+) -> None:
+    """Something on the way may take headers off. Taken for the last one, all behind it would never come."""
+    whole = csv_reply("One", "Two")
+    told = httpx.Response(200, content=whole.content, headers={kept: whole.headers[kept]})
+    answers.get(f"{BASE}/jobs/query/750X/results").mock(return_value=told)
+    with pytest.raises(RetryLaterError, match="where the next one begins"):
+        list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
 
 
 def test_a_locator_that_comes_twice_ends_the_walk(open_adapter: Opener, answers: respx.MockRouter) -> None:

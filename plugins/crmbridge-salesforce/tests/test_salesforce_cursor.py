@@ -26,6 +26,7 @@ CURSORS = st.builds(
     roles=st.text(),
     tracked=st.text(),
     whole=st.booleans(),
+    second=st.booleans(),
     apart=st.none() | st.integers(-(10**8), 10**8),
 )
 
@@ -60,11 +61,16 @@ def test_anything_else_is_said_to_be_no_cursor(text: str) -> None:
 @given(CURSORS)
 def test_a_walk_that_came_to_its_end_begins_again_where_it_began(cursor: Cursor) -> None:
     """And one that can't go on in bulk goes on page by page from the same place."""
-    place = (cursor.at, cursor.id, cursor.floor, cursor.gone, cursor.whole, cursor.apart)
+    place = (cursor.at, cursor.id, cursor.floor, cursor.gone, cursor.whole, cursor.second, cursor.apart)
     rest = cursor.without_job
 
-    assert Cursor(at=cursor.floor, apart=cursor.apart) == cursor.finished
-    assert place == (rest.at, rest.id, rest.floor, rest.gone, rest.whole, rest.apart)
+    ended = (cursor.floor, "", cursor.floor, cursor.gone, cursor.whole, cursor.second, cursor.apart)
+    end = cursor.at_end
+
+    assert ended == (end.at, end.id, end.floor, end.gone, end.whole, end.second, end.apart)
+    assert end == end.without_job
+    assert Cursor(at=cursor.floor, second=cursor.whole, apart=cursor.apart) == cursor.finished
+    assert place == (rest.at, rest.id, rest.floor, rest.gone, rest.whole, rest.second, rest.apart)
     assert ("", "", "", "", "") == (rest.job, rest.locator, rest.history, rest.roles, rest.tracked)
 
 

@@ -10,7 +10,7 @@ import respx
 
 from crmbridge.adapting.written import FEWEST
 from crmbridge.errors import CrmbridgeError, RetryLaterError
-from crmbridge.model.records import Kind
+from crmbridge.model.records import Kind, Ref
 from crmbridge_salesforce.adapter import SalesforceAdapter
 
 HOST = "https://acme.my.salesforce.com"
@@ -117,3 +117,16 @@ def test_what_is_no_row_is_said_and_not_left_out(
 
     assert (RetryLaterError, True) == (type(error), "report this" in error.advice)
     assert error.message.startswith("sf: ")
+
+
+@pytest.mark.parametrize("answer", [{"records": []}, "none", [ROW, "row"], [ROW, []]], ids=str)
+def test_a_read_by_ids_that_is_answered_with_no_rows_leaves_none_out(
+    stubbed: SalesforceAdapter, routes: respx.MockRouter, answer: Any
+) -> None:
+    """Only null says that a row is not there."""
+    routes.get(f"{BASE}/sobjects/Contact/describe").respond(json=DESCRIBED)
+    routes.post(f"{BASE}/composite/sobjects/Contact").respond(json=answer)
+    with pytest.raises(RetryLaterError, match="no list of rows") as caught:
+        stubbed.read([Ref("sf", Kind.CONTACT, ROW["Id"]), Ref("sf", Kind.CONTACT, "003Sb0000000099IAA")])
+
+    assert "report this" in caught.value.advice

@@ -182,6 +182,31 @@ def test_an_edit_during_the_walk_is_not_lost(org: Served, open_adapter: Opener, 
     assert set(state_of(org).deal_ids()) == set(found)
 
 
+def test_what_is_seen_late_is_not_lost(
+    org: Served, adapter: SalesforceAdapter, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row has the time at which its transaction wrote it, and is seen once that ends, maybe after a walk went by."""
+    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 0)
+    cursor = settle(adapter, clock)
+    tables = state_of(org).tables
+    written = {"SystemModstamp": clock.now() - timedelta(minutes=5)}
+    moved, tied, gone = (deal for deal, row in list(tables.rows("Opportunity").items())[:3])
+    stage = {"LastStageChangeDate": written["SystemModstamp"]}
+    tables.store("Opportunity", {**tables.present("Opportunity", moved), **stage, **written})
+    contact = state_of(org).insert("Contact", {"LastName": "Late"})
+    for deal in (moved, tied):
+        role = {"OpportunityId": deal, "ContactId": contact}
+        tables.plant("OpportunityContactRole", role, created=clock.now(), changed=written["SystemModstamp"])
+    tables.store("Opportunity", {**tables.present("Opportunity", gone), "IsDeleted": True, **written})
+    clock.advance(timedelta(hours=1))
+    pages = list(adapter.pull(Kind.DEAL, cursor))
+
+    assert [moved, tied] == [record.ref.id for page in pages for record in page.records]
+    assert all(contact in deal.fields["contacts"] for deal in deals(pages).values())
+    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+    assert [gone] == [stone.ref.id for page in pages for stone in page.tombstones]
+
+
 def row(number: int, stamp: str) -> dict[str, Any]:
     """Make a row of an account."""
     return {"Id": f"001Sb00000000{number:02}IAA", "Name": f"N {number}", "SystemModstamp": f"{stamp}.000+0000"}
@@ -242,7 +267,7 @@ def test_nor_where_a_cut_walk_finds_its_job_gone(open_adapter: Opener, accounts:
 
     assert {"N 1", "N 3", "N 4"} <= {record.fields["name"] for page in found for record in page.records}
     assert "Id > '001Sb0000000001IAA'" in route.calls[1].request.url.params["q"]
-    assert {"at": "2026-06-01T00:00:00Z"} == json.loads(found[-1].cursor)
+    assert {"at": "2026-06-01T00:00:00Z", "second": True} == json.loads(found[-1].cursor)
 
 
 @pytest.mark.parametrize("told", [(), (Kind.COMPANY,)])
@@ -264,8 +289,20 @@ def test_an_org_that_says_no_time_is_walked_by_its_stamps(
     adapter.ask_ahead(told)
     pages = list(adapter.pull(Kind.COMPANY, None))
 
-    assert {"at": "2026-06-05T00:00:00Z"} == json.loads(pages[-1].cursor)
+    assert {"at": "2026-06-05T00:00:00Z", "second": True} == json.loads(pages[-1].cursor)
     assert [1, 5] == [record.updated_at.day for record in pages[0].records]
+
+
+@pytest.mark.parametrize("seconds", [(50, 55), (55, 50)])
+def test_a_walk_begins_when_the_first_of_its_answers_was_given(
+    open_adapter: Opener, accounts: respx.MockRouter, seconds: tuple[int, int]
+) -> None:
+    """The count and the rows are asked for side by side; what is edited between the two comes with the next walk."""
+    count, rows = (reply(row(1, "2026-06-01T00:00:00"), date=f"Wed, 10 Jun 2026 11:59:{at} GMT") for at in seconds)
+    accounts.get(f"{BASE}/query").side_effect = answering(count, rows)
+    pages = list(open_adapter(HOST, "t").pull(Kind.COMPANY, None))
+
+    assert "2026-06-10T11:59:50Z" == json.loads(pages[-1].cursor)["at"]
 
 
 def test_small_pages_end_nothing(open_adapter: Opener, accounts: respx.MockRouter) -> None:
@@ -362,15 +399,40 @@ def test_many_deletions_come_on_several_pages(
 # ── Moves ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def edit_many_and_move_one(org: Served, adapter: Adapter, clock: VirtualClock) -> tuple[str, list[Page]]:
-    """Let people edit eight deals and move another; give that one, and what the next pull brings."""
-    cursor = settle(adapter, clock)
+def edit_many_and_move_one(org: Served, adapter: Adapter, cursor: str) -> tuple[set[str], list[Page]]:
+    """Let people edit eight deals, move another and make a new one; give those two, and what the next pull brings."""
     ids = state_of(org).deal_ids()
     for deal in ids[:8]:
         state_of(org).edit_deal(deal, NextStep="edited")
     open_ones = [deal for deal in ids if not state_of(org).tables.present("Opportunity", deal)["IsClosed"]]
     state_of(org).edit_deal(open_ones[-1], StageName="Closed Lost")
-    return open_ones[-1], list(adapter.pull(Kind.DEAL, cursor))
+    made = state_of(org).insert("Opportunity", {"Name": "New", "StageName": "Prospecting", "CloseDate": "2026-12-31"})
+    return {open_ones[-1], made}, list(adapter.pull(Kind.DEAL, cursor))
+
+
+def test_a_deal_that_was_edited_during_the_first_walk_comes_with_its_moves(
+    org: Served, open_adapter: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second walk brings it. Without them it would seem never to have left its first stage; the third asks less.
+
+    And so it is where each of them is cut.
+    """
+    monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 2)
+    adapter = open_adapter(org.url, org.token, page_size=6)
+    found = [next(adapter.pull(Kind.DEAL, None))]
+    clock.advance(timedelta(seconds=5))
+    for deal in sorted(set(state_of(org).deal_ids()) - set(deals(found)))[::2]:
+        state_of(org).edit_deal(deal, NextStep="Meanwhile")
+    found += adapter.pull(Kind.DEAL, found[-1].cursor)
+    clock.advance(timedelta(hours=1))
+    found.append(next(adapter.pull(Kind.DEAL, found[-1].cursor)))
+    found += adapter.pull(Kind.DEAL, found[-1].cursor)
+    every = set(state_of(org).deal_ids())
+    clock.advance(timedelta(days=1))
+    moved, pages = edit_many_and_move_one(org, adapter, found[-1].cursor)
+
+    assert every == {move.deal.id for page in found for move in page.moves}
+    assert moved == {move.deal.id for page in pages for move in page.moves}
 
 
 def test_history_is_asked_for_what_moved(
@@ -379,9 +441,9 @@ def test_history_is_asked_for_what_moved(
     """Of many edited deals only those that changed stage, or are new, are asked for their history."""
     monkeypatch.setattr("crmbridge_salesforce.sources.FEW", 3)
     adapter = open_adapter(org.url, org.token)
-    moved, pages = edit_many_and_move_one(org, adapter, clock)
+    moved, pages = edit_many_and_move_one(org, adapter, settle(adapter, clock))
 
-    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+    assert moved == {move.deal.id for page in pages for move in page.moves}
     assert 8 <= len(deals(pages))
 
 
@@ -395,9 +457,9 @@ def test_without_its_time_of_change_history_tells_who_moved(
     force_setattr(state_of(org).tables.objects["Opportunity"], "columns", columns)
     state_of(org).tables.objects["Opportunity"].__dict__.pop("_by_name", None)
     adapter = open_adapter(org.url, org.token)
-    moved, pages = edit_many_and_move_one(org, adapter, clock)
+    moved, pages = edit_many_and_move_one(org, adapter, settle(adapter, clock))
 
-    assert {moved} == {move.deal.id for page in pages for move in page.moves}
+    assert moved == {move.deal.id for page in pages for move in page.moves}
 
 
 # ── Fields by label ─────────────────────────────────────────────────────────────────────────────────────

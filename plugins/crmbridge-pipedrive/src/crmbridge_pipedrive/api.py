@@ -60,6 +60,18 @@ class Api:
         """Read the `data` of a resource."""
         return data_of(self._read(call, params, id_))
 
+    def row(self, call: str, id_: int) -> Row | None:
+        """Read one row of a list by its id; None where the answer names none."""
+        reply = self._read(call, None, id_)
+        data = data_of(reply)
+        if data is not None and not isinstance(data, dict):
+            raise _unreadable(reply, "its data is no object")  # taken for none, the row would seem to be gone
+        return data
+
+    def all_rows(self, call: str) -> list[Row]:
+        """Read a list that has no pages."""
+        return rows_of(self._read(call, None, ""))
+
     def page(self, call: str, params: Params) -> tuple[list[Row], bool]:
         """Read one page of a list, and tell whether there are more."""
         reply = self._read(call, params, "")

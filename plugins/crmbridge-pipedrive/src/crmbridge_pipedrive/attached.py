@@ -152,7 +152,6 @@ def every_file(api: Api) -> Iterator[list[int]]:
 
 def _file(api: Api, number: int) -> Row | None:
     try:
-        row = api.get("file", id_=number)
+        return api.row("file", number)
     except (RefusedError, ForbiddenError):
         return None
-    return row if isinstance(row, dict) else None

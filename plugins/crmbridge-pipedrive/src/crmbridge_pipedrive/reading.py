@@ -33,9 +33,7 @@ def pull_users(api: Api, connection: str) -> Iterator[Page]:
 
 def users(api: Api, connection: str) -> list[Record]:
     """Read all users."""
-    data = api.get("users")
-    rows = data if isinstance(data, list) else []
-    return [user_record(row, connection) for row in rows if isinstance(row, dict) and is_id(row.get("id"))]
+    return [user_record(row, connection) for row in api.all_rows("users") if is_id(row.get("id"))]
 
 
 def pull_list(
@@ -148,7 +146,7 @@ def read_notes(api: Api, connection: str, ids: Collection[int]) -> list[Record]:
 
 def _note(api: Api, number: int) -> Row | None:
     try:
-        row = api.get("note", id_=number)
+        row = api.row("note", number)
     except (RefusedError, ForbiddenError):
         return None
-    return row if isinstance(row, dict) and is_id(row.get("id")) else None
+    return row if row is not None and is_id(row.get("id")) else None

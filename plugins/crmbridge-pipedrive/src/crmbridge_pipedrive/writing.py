@@ -166,8 +166,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         self.products.check(deal, sent)
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
         if edit is not None:
-            row = self.api.get("deal", id_=deal)
-            steps = steps_of(edit, main_of(row if isinstance(row, dict) else {}))
+            steps = steps_of(edit, main_of(self.api.row("deal", deal) or {}))
             sent |= steps.body
         receipt = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target)
         if sent or edit is None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import pages, side_by_side
-from crmbridge.http.client import tidy
+from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.http.headers import count_in
 from crmbridge.ports import Clock
 from crmbridge_salesforce.org import Org
@@ -107,12 +107,14 @@ class QueryJobs:
             reply = self._org.fetch(f"jobs/query/{job}/results", asked)
         except RefusedError as error:  # it was taken away, or it is seven days old
             raise BulkUnavailableError(f"The query job {job} is gone: {error.message}") from error
-        following = reply.headers.get("sforce-locator", END)
+        following = reply.headers.get("sforce-locator")
+        if not following:  # taken for the end, the rest would seem not to be there
+            raise RetryLaterError("A part of a bulk job does not say where the next one begins", advice=UNREADABLE)
         return Part(
             content=reply.body,
             rows=count_in(reply.headers, "sforce-numberofrecords"),
             locator=locator,
-            following=None if following in {END, ""} else following,
+            following=None if following == END else following,
         )
 
     def _state(self, job: str) -> str:

@@ -165,6 +165,4 @@ class BulkWalk:
 
 
 def _after(part: Part, place: Cursor) -> Cursor:
-    if part.following is not None:
-        return replace(place, locator=part.following)
-    return replace(place.finished, floor=place.floor, gone=place.gone, whole=place.whole)
+    return place.at_end if part.following is None else replace(place, locator=part.following)

@@ -15,15 +15,17 @@ from crmbridge.model.values import iso, parse_iso
 
 _TIMES = ("at", "floor", "gone")
 _TEXTS = ("id", "job", "locator", "history", "roles", "tracked")
+_FLAGS = ("whole", "second")
 
 
 class Cursor(Struct, frozen=True, kw_only=True):
     """Where a walk stands. With an id it is under way, after that row; without, `at` is when the last one began.
 
     `floor` is when the walk under way began, `gone` when the one before it did: deletions and moves are owed since
-    then. `whole` says that this is a first walk, which reads everything. `job` is the bulk job that the walk reads and
-    `locator` its next part; `history`, `roles` and `tracked` are the jobs beside it. `apart` is how many seconds our
-    clock was ahead of the org's when the walk began, if the org said its time.
+    then. `whole` says that this is a first walk, which reads everything, and `second` that it comes right after one.
+    `job` is the bulk job that the walk reads and `locator` its next part; `history`, `roles` and `tracked` are the jobs
+    beside it. `apart` is how many seconds our clock was ahead of the org's when the walk began, if the org said its
+    time.
     """
 
     at: datetime | None = None
@@ -36,6 +38,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
     roles: str = ""
     tracked: str = ""
     whole: bool = False
+    second: bool = False
     apart: int | None = None
 
     @property
@@ -44,9 +47,14 @@ class Cursor(Struct, frozen=True, kw_only=True):
         return replace(self, job="", locator="", history="", roles="", tracked="")
 
     @property
+    def at_end(self) -> Cursor:
+        """The place where this walk has come to the end of its rows, and still owes what else there is."""
+        return replace(self.without_job, at=self.floor, id="")
+
+    @property
     def finished(self) -> Cursor:
         """Where the next walk begins, once this one has come to its end."""
-        return Cursor(at=self.floor, apart=self.apart)
+        return Cursor(at=self.floor, second=self.whole, apart=self.apart)
 
     def further_back(self, by: timedelta) -> Cursor:
         """Give one that reaches further back, unless a walk is under way."""
@@ -62,7 +70,8 @@ class Cursor(Struct, frozen=True, kw_only=True):
             found: dict[str, Any] = {name: parse_iso(data[name]) for name in _TIMES if data.get(name)}
             found |= {name: str(data[name]) for name in _TEXTS if data.get(name)}
             apart = data.get("apart")
-            return cls(whole=data.get("whole") is True, apart=None if apart is None else int(apart), **found)
+            found |= {name: data.get(name) is True for name in _FLAGS}
+            return cls(apart=None if apart is None else int(apart), **found)
         except (ValueError, TypeError, AttributeError) as error:
             raise unreadable(written) from error
 
@@ -70,8 +79,9 @@ class Cursor(Struct, frozen=True, kw_only=True):
         """Write it for the state."""
         times = {name: iso(value) for name in _TIMES if (value := getattr(self, name))}
         texts = {name: value for name in _TEXTS if (value := getattr(self, name))}
-        rest = {**({"whole": True} if self.whole else {}), **({} if self.apart is None else {"apart": self.apart})}
-        return json.dumps({**times, **texts, **rest}, separators=(",", ":"))
+        flags = {name: True for name in _FLAGS if getattr(self, name)}
+        apart = {} if self.apart is None else {"apart": self.apart}
+        return json.dumps({**times, **texts, **flags, **apart}, separators=(",", ":"))
 
 
 def parse_several(written: str | None) -> dict[str, str]:

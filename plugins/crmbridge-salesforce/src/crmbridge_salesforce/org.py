@@ -110,7 +110,10 @@ class Org:
         for start in range(0, len(ids), COLLECTION):
             asked = {"ids": list(ids[start : start + COLLECTION]), "fields": list(columns)}
             body = self.post(f"composite/sobjects/{table}", asked)
-            yield from (row for row in _list(body) if isinstance(row, Mapping))
+            if not isinstance(body, list) or not all(row is None or _is_row(row) for row in body):
+                said = f"{self.connection}: a read by ids was answered with something that is no list of rows"
+                raise RetryLaterError(said, advice=UNREADABLE)
+            yield from (row for row in body if row is not None)
 
     def rows_by_query(self, table: str, ids: Sequence[str], columns: Sequence[str]) -> Iterator[Row]:
         """Read rows by id in one query for a few hundred of them, where that fits in a URL."""
@@ -171,9 +174,3 @@ def _answer(reply: Reply, connection: str) -> Answer:
 
 def _is_row(row: Any) -> bool:
     return isinstance(row, dict)
-
-
-def _list(body: Any) -> list[Any]:
-    if not isinstance(body, list):
-        raise RetryLaterError("The CRM answered a read by ids with something that is no list")
-    return body

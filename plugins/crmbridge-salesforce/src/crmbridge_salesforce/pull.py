@@ -75,7 +75,7 @@ class Walk:
                 big = total > self._pace.bulk_above
         for page in self._in_bulk(place, early) if big else self._by_pages(place, early):
             yield replace(page, total=total, begun=begun.at if begun is not None else None)
-        yield from self._rest(place.without_job)
+        yield from self._rest(place)
 
     def _begun(self, place: Cursor) -> tuple[Cursor, list[Listing], int]:
         """Begin a first walk: count the rows, and read the first of them, which people see while a job is made.
@@ -134,7 +134,7 @@ class Walk:
 
     def _span(self, place: Cursor) -> Span:
         since = None if place.whole or place.gone is None else place.gone - self._pace.overlap
-        return Span(since=since, until=place.floor or self._clock.now())
+        return Span(since=since, until=place.floor or self._clock.now(), is_second=place.second)
 
     # ── Page by page ────────────────────────────────────────────────────────────────────────────────────
 
@@ -199,7 +199,7 @@ class Walk:
     def _rest(self, place: Cursor) -> Iterator[Page]:
         """Yield rows that others touched, then what is gone, with the cursor of the next walk."""
         span = self._span(place)
-        cursor = replace(place.finished, floor=place.floor, gone=place.gone, whole=place.whole).dump()
+        cursor = place.at_end.dump()
         if span.since is not None:
             yield from self._touched(span, cursor)
         stones = tuple(self._tombstones(place.gone))

@@ -27,10 +27,15 @@ FEW = 200
 
 
 class Span(Struct, frozen=True, kw_only=True):
-    """What a walk owes: what happened from `since` on, the overlap included; None means everything there is."""
+    """What a walk owes: what happened from `since` on, the overlap included; None means everything there is.
+
+    What was edited while a first walk lasted came without its moves, or not at all: the second one owes them, however
+    old.
+    """
 
     since: datetime | None
     until: datetime
+    is_second: bool = False
 
 
 class Source(Protocol):
@@ -102,7 +107,7 @@ class Deals:
         self._setup = setup
         self._reader = reader
         self._changed_stage = reader.form.place("LastStageChangeDate")
-        self._moved: tuple[Span, set[str]] | None = None
+        self._moved: set[str] | None = None
 
     @property
     def form(self) -> Form:
@@ -146,7 +151,7 @@ class Deals:
 
     def _owes_all(self, rows: Sequence[Cells], span: Span) -> bool:
         """Tell whether the moves of all these deals are owed, whether they moved or not."""
-        return span.since is None or len(rows) <= FEW
+        return span.since is None or span.is_second or len(rows) <= FEW
 
     def _moved_since(self, rows: Sequence[Cells], span: Span) -> set[str]:
         since = span.since or span.until
@@ -158,11 +163,11 @@ class Deals:
 
     def _moved_by_history(self, span: Span) -> set[str]:
         """Ask which deals have new snapshots, where the deals themselves do not say when they moved."""
-        if self._moved is None or self._moved[0] != span:
+        if self._moved is None:
             where = f"CreatedDate >= {moment(span.since or span.until)}"
             rows = self._org.query(select(["OpportunityId"], "OpportunityHistory", where=where))
-            self._moved = span, {to_18(str(row["OpportunityId"])) for row in rows}
-        return self._moved[1]
+            self._moved = {to_18(str(row["OpportunityId"])) for row in rows}
+        return self._moved
 
     def _moves(self, standing: Mapping[str, Position], details: Details) -> list[Move]:
         history = details.history(list(standing)) if standing else {}

@@ -26,11 +26,10 @@ _SEALED = """
     CREATE TABLE found_history (
         deal TEXT, at TEXT, id TEXT, stage TEXT, by TEXT, PRIMARY KEY (deal, at, id)
     ) WITHOUT ROWID;
-    INSERT OR IGNORE INTO found_history SELECT * FROM history WHERE deal != '' ORDER BY deal, at, id;
+    INSERT OR IGNORE INTO found_history SELECT * FROM history ORDER BY deal, at, id;
     DROP TABLE history;
     CREATE TABLE found_roles (deal TEXT, contact TEXT, PRIMARY KEY (deal, contact)) WITHOUT ROWID;
-    INSERT OR IGNORE INTO found_roles
-        SELECT * FROM roles WHERE deal != '' AND contact != '' ORDER BY deal, contact;
+    INSERT OR IGNORE INTO found_roles SELECT * FROM roles WHERE contact != '' ORDER BY deal, contact;
     DROP TABLE roles;
 """
 _CONTACTS = """
