@@ -249,7 +249,7 @@ def test_stages_that_the_process_lost_are_said(save_state: SaveState) -> None:
     conversion = measured(compute(url, make_process(), NOON), "stage_conversion")
 
     assert ["Proposal"] == [row.label for row in conversion.rows]
-    assert any(caution.startswith("1 visits are of stages") for caution in conversion.cautions)
+    assert any(caution.startswith("1 visit is of a stage") for caution in conversion.cautions)
 
 
 def test_deals_without_a_history_are_said(save_state: SaveState) -> None:

@@ -23,7 +23,7 @@ HOME = Path(crmbridge.__file__).parent
 # What says why something is planned, waits, or is not undone. Set-up tells of it on the command line alone.
 SAYING = [
     *(f"engine/acting/{name}.py" for name in ("actions", "reverting", "tasks")),
-    *(f"engine/sync/{name}.py" for name in ("deleting", "matching", "merge", "planner")),
+    *(f"engine/sync/{name}.py" for name in ("deleting", "matching", "merge", "wanted")),
     "engine/deals/moves.py",
     "services/by_hand/what_stays.py",
     "services/by_hand/undoing.py",
