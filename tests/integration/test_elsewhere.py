@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import signal
 import sqlite3
 import subprocess
@@ -48,12 +49,27 @@ def hold(pipe: Path) -> None:
         time.sleep(60)
 
 
+@pytest.fixture(autouse=True)
+def findable(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """Let the other process find the functions of this file."""
+    known = (str(pytestconfig.rootpath), os.environ.get("PYTHONPATH"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, known)))
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Give the file of an empty state."""
     path = tmp_path / "state.db"
     open_store(f"sqlite:///{path}").close()
     return path
+
+
+def test_no_file_of_the_folder_that_we_are_in_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would take a module of this name from there first, be it a trap or somebody's own little program."""
+    (tmp_path / "pickle.py").write_text("raise SystemExit('run from the folder')")
+    monkeypatch.chdir(tmp_path)
+
+    assert "a/b" == elsewhere(posixpath.join, "a", "b")
 
 
 def test_who_writes_the_state_keeps_its_lock(state: Path) -> None:

@@ -80,7 +80,8 @@ def elsewhere(function: Callable[Given, Answer], *given: Given.args, **named: Gi
 
 def _asked(question: bytes) -> bytes:
     """Give what another process answers; raises CalledProcessError for one that fails, or was ended."""
-    command, pipe, asker = [sys.executable, "-m", __name__], subprocess.PIPE, _asker.get()
+    command, pipe, asker = [sys.executable, "-P", "-m", __name__], subprocess.PIPE, _asker.get()
+    # -P: what lies in the folder that we are in may be anybody's, and is never run.
     # In a group of its own: a signal to ours, such as Ctrl-C, is for us alone, who end it then.
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0) as process:  # noqa: S603  our own program
         try:
