@@ -22,6 +22,7 @@ from crmbridge.http.quoting import words_of
 from crmbridge.http.reaching import name_of, open_way, unreachable
 from crmbridge.http.slices import wait_for_room
 from crmbridge.http.sparing import parsed
+from crmbridge.http.timely import read_until
 from crmbridge.loopback import is_loopback
 from crmbridge.ports import Clock
 from crmbridge.revealed import strike
@@ -34,6 +35,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({TOO_SLOW, 423, 425})  # of the 4xx: the same request may do later
 BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
+# Packed once, by what was asked for: one part of it can't fill the memory before its size is looked at.
+ASKED = "gzip, deflate"
+PACKED = frozenset({"", "identity", *ASKED.split(", ")})
 # It ended before the request was sent; a proxy's error is that it did not let us through.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 NOT_JSON = object()
@@ -133,8 +137,8 @@ class HttpClient:
         self._signer = signer
         self._timeout = timeout
         self._base_url = base_url.rstrip("/") + "/"
-        said = {"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", **(headers or {})}
-        self._client = open_way(connection, base_url, headers=said, timeout=timeout)
+        said = {"User-Agent": f"crmbridge/{__version__}", "Accept": "application/json", "Accept-Encoding": ASKED}
+        self._client = open_way(connection, base_url, headers={**said, **(headers or {})}, timeout=timeout)
 
     def read(
         self,
@@ -243,8 +247,8 @@ class HttpClient:
     def _exchange(
         self, request: _Request, url: str, headers: Mapping[str, str], taken: Taken
     ) -> tuple[httpx.Response, bytes]:
-        # Each part of an answer may take the timeout; a server that drips must not hold us for ever.
-        latest = time.monotonic() + self._timeout * SLOWEST
+        # Each wait for an answer may take the timeout; a server that drips must not hold us for ever.
+        read_until(time.monotonic() + self._timeout * SLOWEST)
         whole = _whole_address(self._base_url, url, request.params)
         said = self._client.headers.copy()
         said.update(headers)
@@ -255,13 +259,13 @@ class HttpClient:
         size = 0
         try:
             self._budget.settle(taken)  # whoever begins to answer has counted it
+            if answer.headers.get("content-encoding", "").lower() not in PACKED:
+                raise httpx.DecodingError("the answer is packed as nobody asked for", request=answer.request)
             for part in answer.iter_bytes():
                 parts.append(part)
                 size += len(part)
                 if size > LARGEST:
                     raise httpx.DecodingError("the answer is larger than any of use", request=answer.request)
-                if time.monotonic() > latest:
-                    raise httpx.ReadTimeout("the answer drips in too slowly", request=answer.request)
         finally:
             answer.close()
             answer.stream = NOTHING_LEFT  # it knows the answer: without it, nobody has to collect this pair

@@ -11,6 +11,7 @@ from urllib.request import getproxies
 from crmbridge.errors import ConfigurationError, RetryLaterError
 from crmbridge.http.library import httpx
 from crmbridge.http.sparing import Cookieless
+from crmbridge.http.timely import timely
 from crmbridge.http.trust import authorities_for
 from crmbridge.http.wires import wire_to
 from crmbridge.loopback import is_loopback
@@ -45,6 +46,7 @@ def open_way(connection: str, base_url: str, *, headers: Mapping[str, str], time
         raise ConfigurationError(
             f"{connection}: the proxy that the environment names can't be used", advice=_FITTING_PROXY
         ) from None
+    timely(way)
     way.headers.update(headers)
     return way
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -196,6 +196,22 @@ def test_an_answer_that_unpacks_without_end_is_no_answer(client: HttpClient, mon
     assert {"ok": 1} == client.read("GET", "/deals").body
     with pytest.raises(UnclearError):
         client.write("POST", "/deals", body={})
+
+
+@respx.mock
+@pytest.mark.parametrize("packed", ["gzip, gzip", "gzip,deflate", "br", "zstd"])
+def test_an_answer_that_is_packed_twice_or_as_nobody_asked_is_not_unpacked(client: HttpClient, packed: str) -> None:
+    """One part of it would fill the memory before anybody could look at its size."""
+    content = gzip.compress(gzip.compress(b" " * 1_000_000))
+
+    def bomb(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": packed}, stream=httpx.ByteStream(content))
+
+    route = respx.post(f"{URL}/deals").mock(side_effect=bomb)
+
+    with pytest.raises(UnclearError, match="decoding error"):
+        client.write("POST", "/deals", body={})
+    assert "gzip, deflate" == route.calls.last.request.headers["accept-encoding"]
 
 
 @respx.mock
@@ -652,28 +668,63 @@ def test_a_read_takes_headers_of_its_own(client: HttpClient) -> None:
     assert ("much", "Bearer very-secret") == (sent["x-context"], sent["authorization"])
 
 
-class Drip(httpx.SyncByteStream):
-    """An answer that never ends, and never is silent for long."""
+class Drips:
+    """A server whose answers never end, and that is never silent for long."""
 
-    def __iter__(self) -> Iterator[bytes]:
-        while True:
-            time.sleep(0.01)
-            yield b" "
+    def __init__(self, begin: bytes, again: bytes) -> None:
+        self._begin, self._again = begin, again
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._ended = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._ended.set()
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._answer, args=(self._socket.accept()[0],), daemon=True).start()
+
+    def _answer(self, asking: socket.socket) -> None:
+        with asking, contextlib.suppress(OSError):
+            asking.recv(65_536)
+            asking.sendall(self._begin)
+            while not self._ended.wait(0.01):
+                asking.sendall(self._again)
+
+
+OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n"
 
 
 @pytest.mark.parametrize(("call", "error"), [("read", RetryLaterError), ("write", UnclearError)])
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        pytest.param(OK, b"X: y\r\n", id="head"),
+        pytest.param(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", id="hints"),
+        pytest.param(OK + CHUNKED + b"\r\n", b"1\r\n \r\n", id="body"),
+        pytest.param(OK + CHUNKED + b"\r\n", b"0", id="length"),
+        pytest.param(  # a file's name comes before what is packed, and may have any length
+            OK + CHUNKED + b"Content-Encoding: gzip\r\n\r\na\r\n\x1f\x8b\x08\x08\0\0\0\0\0\x03\r\n",
+            b"1\r\nx\r\n",
+            id="packed",
+        ),
+    ],
+)
 def test_an_answer_that_drips_in_holds_nobody_for_ever(
-    clock: VirtualClock, call: str, error: type[CrmbridgeError]
+    clock: VirtualClock, begin: bytes, again: bytes, call: str, error: type[CrmbridgeError]
 ) -> None:
     """Each part of it is in time, and it is given up all the same."""
-    dripping = httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip()))
-    with instead_of_network({URL: dripping}):
-        opened = HttpClient(
-            connection="hs", base_url=URL, clock=clock, budget=Budget([], clock), dialect=Dialect(), timeout=0.05
-        )
-        with pytest.raises(error):
-            getattr(opened, call)("POST", "/deals")
-        opened.close()
+    dripping = Drips(begin, again)
+    opened = HttpClient(
+        connection="hs", base_url=dripping.url, clock=clock, budget=Budget([], clock), dialect=Dialect(), timeout=0.05
+    )
+    with contextlib.closing(dripping), contextlib.closing(opened), pytest.raises(error, match="read timeout"):
+        getattr(opened, call)("POST", "/deals")
 
 
 @respx.mock
