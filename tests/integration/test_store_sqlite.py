@@ -147,13 +147,35 @@ class TestMaking:
 
         assert done.returncode == 0
 
-    @pytest.mark.parametrize("url", ["", "state.db", "sqlite://", "sqlite:///:memory:", "nosuchdb://u:hunter2@h/x"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "",
+            "state.db",
+            "sqlite://",
+            "sqlite:///:memory:",
+            "nosuchdb://u:hunter2@h/x",
+            "postgresql://u:pa@hunter2@127.0.0.1/x",
+            "postgresql://u:pa@hunter2/word@127.0.0.1/x",
+            "postgresql://u:pa@hunter2:word@127.0.0.1/x",
+            "postgresql://u:pa@127.0.0.1:hunter2/x",
+        ],
+    )
     def test_an_address_that_cannot_be_a_store_is_a_wrong_setting(self, url: str) -> None:
         """And no password shows."""
         with pytest.raises(ConfigurationError) as refused:
             open_store(url)
 
         assert "sqlite:///" in refused.value.advice
+        assert "hunter2" not in str(refused.value)
+
+    def test_a_password_behind_the_question_mark_shows_as_little_as_any(self) -> None:
+        """libpq takes it there, too."""
+        pytest.importorskip("psycopg")
+        with pytest.raises(StateError) as refused:
+            open_store("postgresql://u@127.0.0.1:1/x?password=hunter2")
+
+        assert "The state postgresql://u@127.0.0.1:1/x can't be reached" in str(refused.value)
         assert "hunter2" not in str(refused.value)
 
     def test_a_state_on_a_server_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:

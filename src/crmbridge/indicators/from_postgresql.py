@@ -97,7 +97,7 @@ def postgresql_state(url: str) -> Iterator[PostgresqlState]:
             server: Any = connection.connection.driver_connection
             yield PostgresqlState(server, Path(folder))
     except (SQLAlchemyError, psycopg.Error, duckdb.Error) as error:
-        where, why = parts.render_as_string(hide_password=True), getattr(error, "orig", None) or error
+        where, why = parts.set(query={}).render_as_string(), getattr(error, "orig", None) or error
         raise StateError(
             f"The state {where} can't be read for the indicators: {str(why).partition(chr(10))[0]}",
             advice="Run `crmbridge pull`, which brings the state up to date; if it stays, see whether the server runs.",

@@ -21,7 +21,6 @@ from sqlalchemy import (
     case,
     func,
     inspect,
-    make_url,
     or_,
     select,
 )
@@ -159,9 +158,9 @@ _RENEWED = "UPDATE lease SET expires_at = CASE WHEN expires_at < {0} THEN {0} EL
 
 def _connect(url: str) -> tuple[Engine, str]:
     try:
-        parts = make_url(url)
+        parts, shown = postgresql.parts_of(url)
         if parts.get_backend_name() != "sqlite":
-            return postgresql.engine(parts), parts.render_as_string(hide_password=True)
+            return postgresql.engine(parts), shown
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigurationError(f"The store can't be opened: {error}.", advice=_URL_ADVICE) from error
     except ModuleNotFoundError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, StateError
 
@@ -10,6 +11,24 @@ UPGRADING = 0x63726D62  # the advisory lock of whoever brings the schema up to d
 _FULL = ("53",)  # insufficient resources
 _DENIED = ("28", "42501", "3D", "25006")  # who signs in, who may write, which database, read-only
 _GONE = ("08", "57P")  # the connection, a server that shuts down
+
+
+def parts_of(url: str) -> tuple[URL, str]:
+    """Give the parts of a store's URL, and how messages show it: what follows a question mark may be a password, too.
+
+    Raises ArgumentError for one that can't be read, without a word of it: a password with an @ is cut in two there,
+    and its second part would be taken for a host or a port, and shown as such.
+    """
+    try:
+        parts = make_url(url)
+    except ValueError:  # of the port
+        raise ArgumentError(_UNREADABLE) from None
+    if "@" in f"{parts.host}{parts.database}" and parts.get_backend_name() != "sqlite":
+        raise ArgumentError(_UNREADABLE)
+    return parts, parts.set(query={}).render_as_string()
+
+
+_UNREADABLE = "its URL can't be read. In a password, @ is written %40, and % is written %25"
 
 
 def engine(url: URL) -> Engine:
