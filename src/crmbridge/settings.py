@@ -48,6 +48,8 @@ def _encrypted(url: str) -> str:
     """Let a credential travel encrypted, or not at all; the message doesn't repeat a URL that may hold a secret."""
     if not url.startswith("https://") and not is_loopback(url):
         raise ValueError("plain http:// is for this machine only, as the credential could be read on the way")
+    if "@" in re.split(r"[/?#]", url.partition("://")[2])[0]:
+        raise ValueError("no user can stand in it, as that would be sent instead of the connection's credential")
     return url
 
 

@@ -261,6 +261,7 @@ IN_SETTINGS = [
     ),
     Wrong("  two:\n", "  two:\n    base_url: ▸ftp://host\n", "wrong-name", "begins with https:// or http://"),
     Wrong("  two:\n", "  two:\n    base_url: ▸http://crm.example\n", "wrong-value", "is for this machine only"),
+    Wrong("  two:\n", "  two:\n    base_url: ▸https://anna@crm.example\n", "wrong-value", "no user can stand in it"),
     Wrong("fields: {pains:", "fields: {▸pain:", "unknown-field", "did you mean 'pains'?"),
     Wrong("{pains: pains__c}", "{pains: a, size: ▸a}", "shared-field", "'a' already stands for 'pains'"),
     Wrong("  two: {pipeline: a", "  ▸tow: {pipeline: a", "unknown-connection one-sided-sync", "did you mean 'two'?"),
