@@ -1,4 +1,7 @@
-"""Whether an address is this machine's own: nobody else can listen there, and no proxy is needed."""
+"""Whether an address is this machine's own: nobody else can listen there, and no proxy is needed.
+
+And whether a credential may go to one.
+"""
 
 from __future__ import annotations
 
@@ -13,3 +16,15 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def fit_for_a_credential(url: str) -> str:
+    """Give an address back to which a credential travels encrypted, or not at all; raises ValueError for any other.
+
+    Its words don't repeat an address that may hold a secret.
+    """
+    if not url.startswith("https://") and not is_loopback(url):
+        raise ValueError("plain http:// is for this machine only, as the credential could be read on the way")
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise ValueError("no user can stand in it, as that would be sent instead of the connection's credential")
+    return url

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, model_validator
 
-from crmbridge.loopback import is_loopback
+from crmbridge.loopback import fit_for_a_credential
 from crmbridge.model.business_time import DurationField
 from crmbridge.model.checks import Check
 from crmbridge.model.findings import Severity
@@ -44,16 +44,7 @@ class Secret(SettingsPart):
         return self
 
 
-def _encrypted(url: str) -> str:
-    """Let a credential travel encrypted, or not at all; the message doesn't repeat a URL that may hold a secret."""
-    if not url.startswith("https://") and not is_loopback(url):
-        raise ValueError("plain http:// is for this machine only, as the credential could be read on the way")
-    if "@" in re.split(r"[/?#]", url.partition("://")[2])[0]:
-        raise ValueError("no user can stand in it, as that would be sent instead of the connection's credential")
-    return url
-
-
-Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_encrypted)]
+Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(fit_for_a_credential)]
 
 
 class AdapterSettings(SettingsPart):
