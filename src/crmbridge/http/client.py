@@ -35,6 +35,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({TOO_SLOW, 423, 425})  # of the 4xx: the same request may do later
 BIG = 32_768  # bytes of an answer that is worth waiting with
 LARGEST = 256 * 1024 * 1024  # bytes of an answer, unpacked: a thousandth of it over the wire could fill the memory
+MOST_PARTS = 8_000_000  # values in one JSON answer: each takes room, however short it is written
 # Packed once, by what was asked for: one part of it can't fill the memory before its size is looked at.
 ASKED = "gzip, deflate"
 PACKED = frozenset({"", "identity", *ASKED.split(", ")})
@@ -386,6 +387,8 @@ def _decode(answer: httpx.Response, content: bytes, form: Literal["json", "bytes
         return NOT_JSON if "text/html" in answer.headers.get("content-type", "") else content
     if not content:  # no body belongs to 204 only; elsewhere the answer was lost on the way
         return None if answer.status_code == httpx.codes.NO_CONTENT or not answer.is_success else NOT_JSON
+    if len(content) > MOST_PARTS and content.count(b",") > MOST_PARTS:
+        return NOT_JSON
     try:
         return load_json(content)
     except ValueError:

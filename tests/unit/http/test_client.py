@@ -199,6 +199,18 @@ def test_an_answer_that_unpacks_without_end_is_no_answer(client: HttpClient, mon
 
 
 @respx.mock
+def test_an_answer_of_very_many_values_is_not_read(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes twenty times the room that it is written in."""
+    monkeypatch.setattr(http_client, "MOST_PARTS", 1_000)
+    respx.get(f"{URL}/deals").respond(content=json.dumps([[]] * 1_002))
+    respx.get(f"{URL}/few").respond(content=json.dumps([[]] * 1_001))
+
+    assert 1_001 == len(client.read("GET", "/few").body)
+    with pytest.raises(RetryLaterError, match="not JSON"):
+        client.read("GET", "/deals")
+
+
+@respx.mock
 @pytest.mark.parametrize("packed", ["gzip, gzip", "gzip,deflate", "br", "zstd"])
 def test_an_answer_that_is_packed_twice_or_as_nobody_asked_is_not_unpacked(client: HttpClient, packed: str) -> None:
     """One part of it would fill the memory before anybody could look at its size."""
