@@ -9,7 +9,6 @@ import pytest
 
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Outcome
 from crmbridge.model.records import Kind, Position, Status
-from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, Value
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapters.changes import (
@@ -175,19 +174,6 @@ class WritingTests:
         assert [Outcome.APPLIED] * 4 == [receipt.outcome for receipt in receipts]
         assert [r.ref for r in receipts] == [adapter.find(Kind.NOTE, c.key or "", deal.ref) for c in changes]
         assert None is adapter.find(Kind.NOTE, changes[0].key or "", other.ref)
-
-    def test_a_task_and_a_note_of_one_marker_are_two(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
-        """What was first noted of a finding may become a task later, and both carry the finding's marker."""
-        needs(adapter, Action.TASK)
-        (deal,) = open_deals(pull_all(adapter), 1)
-        task = make_task(bench, deal, "both")
-        note = replace(make_note(deal.ref, "both"), key=task.key)
-        assert [None, None] == [adapter.find(kind, task.key or "", deal.ref) for kind in (Kind.NOTE, Kind.TASK)]
-        written = write_one(adapter, note)
-        assert [written.ref, None] == [adapter.find(kind, task.key or "", deal.ref) for kind in (Kind.NOTE, Kind.TASK)]
-
-        refs = [written.ref, write_one(adapter, task).ref]
-        assert refs == [adapter.find(kind, task.key or "", deal.ref) for kind in (Kind.NOTE, Kind.TASK)]
 
     def test_a_note_can_hang_on_a_company(self, adapter: Adapter) -> None:
         """Reports go to companies too."""
