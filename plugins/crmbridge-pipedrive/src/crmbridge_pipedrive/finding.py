@@ -111,8 +111,8 @@ def find_marked(api: Api, kind: Kind, marker: str, near: Ref) -> int | None:
 
 
 def holds(text: str, marker: str) -> bool:
-    """Tell whether HTML text holds a marker as a word of its own: `a1` is not in `a10`."""
-    return re.search(rf"(?<![\w-]){re.escape(marker)}(?![\w-])", unescaped(text)) is not None
+    """Tell whether HTML text holds a marker as a word of its own: `a1` is not in `a10`, nor in `a1.2` or `a1:2`."""
+    return re.search(rf"(?<![\w-]){re.escape(marker)}(?![.:]?[\w-])", unescaped(text)) is not None
 
 
 def _tasks(api: Api, field: str, near: str) -> Iterator[tuple[Row, str]]:

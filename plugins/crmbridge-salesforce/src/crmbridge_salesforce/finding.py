@@ -9,7 +9,7 @@ from crmbridge.errors import RefusedError
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import KNOWN_BY, Kind, Ref
 from crmbridge.model.values import folded
-from crmbridge_salesforce.encode import has_marker
+from crmbridge_salesforce.encode import NOTE_SUBJECT, has_marker
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.mapping import OBJECTS
 from crmbridge_salesforce.org import Org
@@ -44,7 +44,7 @@ class Finder:
         elif near is None:
             raise RefusedError("A task or note can only be found on the record that it hangs on")
         else:
-            found = self._tasks(key, near)
+            found = self._tasks(kind, key, near)
         row_id = next(found, None)
         return None if row_id is None else Ref(self._org.connection, kind, to_18(row_id))
 
@@ -85,11 +85,12 @@ class Finder:
             if kind is Kind.CONTACT or domain_of(str(row.get("Website") or "")) == wanted:
                 yield str(row["Id"])
 
-    def _tasks(self, marker: str, near: Ref) -> Iterator[str]:
-        """Look through the tasks on a record, archived ones too (Object Reference, "Task")."""
+    def _tasks(self, kind: Kind, marker: str, near: Ref) -> Iterator[str]:
+        """Look through the tasks on a record, archived ones too (Object Reference, "Task"); our notes are such, too."""
         column = "WhoId" if near.kind is Kind.CONTACT else "WhatId"
         where = f"{column} = {text(near.id)} AND IsDeleted = false"
-        statement = select(["Id", "Description"], "Task", where=where, order="Id")
+        statement = select(["Id", "Subject", "Description"], "Task", where=where, order="Id")
         for row in self._org.query(statement, deleted_too=True):
-            if has_marker(row.get("Description"), marker):
+            is_note = row.get("Subject") == NOTE_SUBJECT
+            if is_note == (kind is Kind.NOTE) and has_marker(row.get("Description"), marker):
                 yield str(row["Id"])

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 from crmbridge.model.changes import Action, Outcome
 from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter
 from crmbridge.testing.adapters.changes import (
     batch_of,
     make_amendment,
+    make_note,
     make_task,
     needs,
     open_deal,
@@ -39,6 +41,19 @@ class AmendingTests:
             task = tasks["Amended"]
             assert (other, due.date(), False) == (task.fields["owner"], task.fields["at"].date(), task.fields["done"])  # type: ignore[union-attr]
             assert {"Amended", "Suite task 10"} <= set(tasks)
+
+    def test_a_task_and_a_note_of_one_marker_are_two(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
+        """What was first noted of a finding may become a task later, and both carry the finding's marker."""
+        needs(adapter, Action.TASK)
+        (deal,) = open_deals(pull_all(adapter), 1)
+        task = make_task(bench, deal, "both")
+        note = replace(make_note(deal.ref, "both"), key=task.key)
+        assert [None, None] == [adapter.find(kind, task.key or "", deal.ref) for kind in (Kind.NOTE, Kind.TASK)]
+        written = write_one(adapter, note)
+        assert [written.ref, None] == [adapter.find(kind, task.key or "", deal.ref) for kind in (Kind.NOTE, Kind.TASK)]
+
+        refs = [written.ref, write_one(adapter, task).ref]
+        assert refs == [adapter.find(kind, task.key or "", deal.ref) for kind in (Kind.NOTE, Kind.TASK)]
 
     def test_a_task_is_done_and_to_be_done_again(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """Only whether it is done changes; setting the same again is harmless."""

@@ -155,23 +155,23 @@ class WritingTests:
         assert [first.ref] == named(pull_all(adapter), "Suite deal twice")
 
     def test_a_task_is_found_by_its_marker(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
-        """The marker finds the task on its deal, and nowhere else."""
+        """The marker finds the task on its deal, and nowhere else; one that only begins with it is another."""
         needs(adapter, Action.TASK)
         deal, other = open_deals(pull_all(adapter), 2)
-        changes = [make_task(bench, deal, number) for number in ("1", "10")]
+        changes = [make_task(bench, deal, number) for number in ("1", "10", "1.2", "1:2")]
         receipts = [write_one(adapter, change) for change in changes]
 
-        assert [Outcome.APPLIED] * 2 == [receipt.outcome for receipt in receipts]
+        assert [Outcome.APPLIED] * 4 == [receipt.outcome for receipt in receipts]
         assert [r.ref for r in receipts] == [adapter.find(Kind.TASK, c.key or "", deal.ref) for c in changes]
         assert None is adapter.find(Kind.TASK, changes[0].key or "", other.ref)
 
     def test_a_note_is_found_by_its_marker(self, adapter: Adapter) -> None:
-        """The marker finds the note on its deal, and nowhere else."""
+        """The marker finds the note on its deal, and nowhere else; one that only begins with it is another."""
         deal, other = open_deals(pull_all(adapter), 2)
-        changes = [make_note(deal.ref, number) for number in ("1", "10")]
+        changes = [make_note(deal.ref, number) for number in ("1", "10", "1.2", "1:2")]
         receipts = [write_one(adapter, change) for change in changes]
 
-        assert [Outcome.APPLIED] * 2 == [receipt.outcome for receipt in receipts]
+        assert [Outcome.APPLIED] * 4 == [receipt.outcome for receipt in receipts]
         assert [r.ref for r in receipts] == [adapter.find(Kind.NOTE, c.key or "", deal.ref) for c in changes]
         assert None is adapter.find(Kind.NOTE, changes[0].key or "", other.ref)
 
