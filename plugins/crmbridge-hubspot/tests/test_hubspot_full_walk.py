@@ -427,6 +427,55 @@ def test_records_that_the_list_holds_back_are_missed_and_found(
     assert set(server.ids) == {int(record.ref.id) for record in records_of(pages)}
 
 
+def test_a_list_that_refuses_to_begin_at_any_id_is_left_for_search(
+    serve: Callable[..., Server], router: respx.MockRouter, open_adapter: Opener
+) -> None:
+    """A token that HubSpot did not give may be refused; then the pull does not end, ids are walked by search."""
+    server = serve([make_deal(each) for each in uneven(900)])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        after = request.url.params.get("after")
+        if after is not None and int(after) not in server.deals:
+            return httpx.Response(400, json={"status": "error", "message": "no such page"})
+        return server.listed(request)
+
+    router.get(path=f"{OBJECTS}/deals").mock(side_effect=answer)
+    pages = list(open_adapter().pull(Kind.DEAL, None))
+
+    assert set(server.ids) == {int(record.ref.id) for record in records_of(pages)}
+    assert server.histories > 0
+
+
+def test_page_tokens_that_stop_being_numbers_are_noticed(serve: Callable[..., Server], open_adapter: Opener) -> None:
+    """The first token may look like an id by chance; the pull goes on by search when a later one does not."""
+    server = serve([make_deal(each) for each in uneven(900)])
+    server.token = lambda each: str(each) if each == server.ids[100] else f"t{each}"
+    server.start = lambda token: int(token.removeprefix("t"))
+    pages = list(open_adapter().pull(Kind.DEAL, None))
+
+    assert set(server.ids) == {int(record.ref.id) for record in records_of(pages)}
+
+
+@pytest.mark.parametrize("hidden", [{450}, {899, 900}])
+def test_records_that_search_holds_back_are_missed_and_found(
+    serve: Callable[..., Server], router: respx.MockRouter, open_adapter: Opener, hidden: set[int]
+) -> None:
+    """Search counts records that it does not show, in the middle or at the end: then the list, page after page."""
+    server = serve([make_deal(each) for each in range(1, 901)])
+    server.token = lambda each: str(each) if each == server.ids[100] else f"t{each}"  # so it is left for search at once
+    server.start = lambda token: int(token.removeprefix("t"))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = json.loads(server.search(request).content)
+        body["results"] = [each for each in body["results"] if int(each["id"]) not in hidden]
+        return httpx.Response(200, json=body)
+
+    router.post(path=f"{OBJECTS}/deals/search").mock(side_effect=answer)
+    pages = list(open_adapter().pull(Kind.DEAL, None))
+
+    assert set(server.ids) == {int(record.ref.id) for record in records_of(pages)}
+
+
 # ── Killed ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,9 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from crmbridge.engine.sync.deleting import ARCHIVED, HAD, UNDONE, Gone, Merges, hold_back, judge_gone, lacks, with_lost
+from crmbridge.engine.sync.deleting import (
+    ARCHIVED,
+    HAD,
+    UNDONE,
+    Gone,
+    Merges,
+    hold_back,
+    judge_gone,
+    lacks,
+    lost_in,
+    with_lost,
+)
 from crmbridge.model.changes import Action, Cause
-from crmbridge.model.records import Ref, Tombstone
+from crmbridge.model.records import BACK, Ref, Tombstone
 from crmbridge.model.values import Value
 from crmbridge.settings import Cap
 from crmbridge.testing.factories import make_change, make_ref, make_tombstone
@@ -193,3 +204,39 @@ def test_an_edit_makes_no_difference_where_no_counterpart_would_follow(policy: s
 def test_a_deal_that_we_took_away_ourselves_lacks_nothing(mark: str) -> None:
     """Its place stays empty, so what was decided on since will never get there."""
     assert not lacks({"name": "old", mark: True}, {"name": "new"}, {"name": "new"})
+
+
+def test_a_deal_that_has_what_was_decided_on_lacks_nothing() -> None:
+    """It was written there, so the deletion of that deal is no write that failed."""
+    assert not lacks({"name": "new"}, {"name": "new"}, {"name": "new"})
+
+
+def test_a_deal_that_came_back_on_its_own_stays_when_another_is_deleted() -> None:
+    """Who took it out of the trash wants it; it is not taken away again for an older deletion."""
+    assert Gone(members=(SOUTH, WEST)) == judged(NORTH, marks={WEST: {BACK: True}})
+
+
+def test_an_edit_of_the_deleted_deal_itself_does_not_save_its_counterparts() -> None:
+    """Who edited it and then deleted it has decided last."""
+    assert judged(NORTH) == judged(NORTH, edited=(NORTH,))
+
+
+def test_a_deletion_in_a_crm_that_left_the_link_is_followed() -> None:
+    """The deal that a person deleted may be no member any more, and the others follow it all the same."""
+    found = judge_gone(
+        "l",
+        (SOUTH, WEST),
+        {NORTH: make_tombstone(connection="north")},
+        {},
+        present=(SOUTH, WEST),
+        edited=(),
+        policy="archive",
+        merges=Merges(),
+    )
+
+    assert Gone(members=(SOUTH, WEST), deleted=NORTH, archive=(SOUTH, WEST)) == found
+
+
+def test_what_a_link_lost_is_told_apart_by_whole_names() -> None:
+    """A connection whose name begins like another's lost nothing of that one's, so no key of a creation changes."""
+    assert ["crm:1"] == lost_in({HAD: ("crm:1", "crm2:2")}, "crm")
