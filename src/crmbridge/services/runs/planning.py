@@ -18,6 +18,7 @@ from crmbridge.services.apply.unmade import vetoed_before
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.enforce.awaiting import Judged, awaiting, dealt
 from crmbridge.services.sync import syncing
+from crmbridge.services.sync.companions import without_refused
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Cap
 
@@ -55,9 +56,12 @@ def make_plan(
     judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
     wanted = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     changes, outcomes = _with_outcomes(workspace, wanted)
+    changes, unmade = without_refused(changes, outcomes)
+    if unmade:  # what is left of them has ids of its own
+        changes, outcomes = _with_outcomes(workspace, changes)
     link_of = _links_set_back(workspace, judged)
     back = _taken_back(changes, outcomes, link_of)
-    asked = [item for item in synced.blocked if item.cause is not Cause.MOVE or item.link not in back]
+    asked = [item for item in (*synced.blocked, *unmade) if item.cause is not Cause.MOVE or item.link not in back]
     plan = assemble(
         changes,
         [*asked, *(item for item in judged.blocked if item.deal.connection in current)],
