@@ -80,4 +80,4 @@ def test_an_edit_does_not_wait_for_a_company_that_is_refused() -> None:
 
     assert "Renamed" == only(bench, "south").fields["name"]
     assert rows == _made(bench)
-    assert "south refused to make Acme Ltd" in _reasons(bench)["company"]
+    assert "south refused to make 'Acme Ltd', which it needs; settle that first" == _reasons(bench)["company"]

@@ -51,7 +51,9 @@ def without_refused(
         for change in (change for change in made if change.creates is kind):
             entry = outcomes.get(change.id)
             if (entry is not None and entry.outcome is Outcome.REFUSED) or _waits(change, refused):
-                refused[change.connection, str(change.link)] = show(change.after.get("name") or change.after.get("email"))
+                refused[change.connection, str(change.link)] = show(
+                    change.after.get("name") or change.after.get("email")
+                )
     if not refused:
         return list(changes), []
     kept: list[Change] = []
@@ -80,7 +82,7 @@ def _awaited(change: Change, name: str, called: str) -> Blocked:
         link=change.link or "",
         deal=change.target or Ref(change.connection, change.kind, ""),
         name=name,
-        reason=f"{change.connection} refused to make {called}, which it needs; it goes on once that is there",
+        reason=f"{change.connection} refused to make {called!r}, which it needs; settle that first",
         cause=Cause.COUNTERPART,
     )
 
