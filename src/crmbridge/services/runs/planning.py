@@ -55,10 +55,7 @@ def make_plan(
     synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
     judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
     wanted = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
-    changes, outcomes = _with_outcomes(workspace, wanted)
-    changes, unmade = without_refused(changes, outcomes)
-    if unmade:  # what is left of them has ids of its own
-        changes, outcomes = _with_outcomes(workspace, changes)
+    changes, outcomes, unmade = _with_outcomes(workspace, wanted)
     link_of = _links_set_back(workspace, judged)
     back = _taken_back(changes, outcomes, link_of)
     asked = [item for item in (*synced.blocked, *unmade) if item.cause is not Cause.MOVE or item.link not in back]
@@ -90,13 +87,23 @@ def make_plan(
     return Planned(plan=plan, judged=judged)
 
 
-def _with_outcomes(workspace: Workspace, changes: list[Change]) -> tuple[list[Change], Mapping[str, JournalEntry]]:
-    """Give changes, in parts where they were refused as a whole, with what became of them before, where that counts."""
+def _with_outcomes(
+    workspace: Workspace, changes: list[Change]
+) -> tuple[list[Change], Mapping[str, JournalEntry], list[Blocked]]:
+    """Give changes with what became of them before, where that counts, and what waits for companies and contacts.
+
+    They come in parts where they were refused as a whole, and without what waits.
+    """
     journal = workspace.store.journal
-    outcomes = journal.outcomes([change.id for change in changes])
+    outcomes: Mapping[str, JournalEntry] = journal.outcomes([change.id for change in changes])
     while len(parted := in_parts(changes, outcomes)) > len(changes):
-        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
-    return changes, tried_anew(workspace, changes, outcomes)
+        changes, outcomes = parted, {**outcomes, **journal.outcomes([change.id for change in parted])}
+    outcomes = tried_anew(workspace, changes, outcomes)
+    kept, waits = without_refused(changes, outcomes)
+    if not waits:
+        return changes, outcomes, []
+    kept, outcomes, others = _with_outcomes(workspace, kept)  # what is left of them has ids of its own
+    return kept, outcomes, [*waits, *others]
 
 
 def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:
