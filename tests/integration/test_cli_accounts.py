@@ -176,6 +176,15 @@ def hook_up(shop: Shop) -> None:
     (shop.folder / "word").write_text("open-sesame", "utf-8")
 
 
+def test_webhooks_that_nothing_can_be_checked_of_are_not_received(shop: Shop) -> None:
+    """Each delivery would be turned away, and only a log would say why."""
+    hook_up(shop)
+    (shop.folder / "word").unlink()
+    said = shop.call("serve", "--port", "0")
+
+    assert (3, True) == (said.code, "word" in said.err)
+
+
 def test_webhooks_are_received_until_a_signal(shop: Shop) -> None:
     """What a CRM says has changed is re-read by a quick pull, from a state that both use."""
     hook_up(shop)

@@ -21,10 +21,10 @@ from sqlalchemy import Engine, create_mock_engine, event, make_url
 
 from crmbridge.errors import ConfigurationError, CrmbridgeError, LockedError, StateError
 from crmbridge.model.business_time import Duration
-from crmbridge.model.changes import Outcome, Receipt
+from crmbridge.model.changes import Action, Outcome, Receipt
 from crmbridge.model.codec import change_to_json
 from crmbridge.model.findings import Place, SlaClock, SlaState, Visit
-from crmbridge.model.records import Kind, Status
+from crmbridge.model.records import Kind, Ref, Status
 from crmbridge.model.values import Money
 from crmbridge.store import migrations, open_store, sqlite
 from crmbridge.store.sql import schema
@@ -311,6 +311,23 @@ class TestRefusing:
 
         assert [("c1",), ("c2",), ("c3",)] == query(path, "SELECT change_id FROM open_changes ORDER BY change_id")
         assert [2, 4, 9] == [entry.seq for entry in store.journal.unsettled()]
+        store.close()
+
+    def test_which_changes_are_about_a_record_is_known_after_the_step(self, path: Path) -> None:
+        """By what each was meant for, and by what it made."""
+        path.parent.mkdir(parents=True)
+        take_steps(path, "0009")
+        new = make_change("c1", action=Action.CREATE, target=None)
+        old = make_change("c2", target=Ref("north", Kind.DEAL, "a/1"))
+        for change, ref in ((new, None), (new, "south/deal/9"), (old, None)):
+            row = ("r", "2026-01-05T08:00:00.000000Z", change.id, json.dumps(change_to_json(change)), ref)
+            columns = "run, at, change_id, change, ref, phase, message"
+            query(path, f"INSERT INTO journal ({columns}) VALUES (?, ?, ?, ?, ?, 'intent', '')", *row)  # type: ignore[arg-type]  # noqa: S608  our own words
+        store = SqlStore.open(f"sqlite:///{path}")
+        journal = store.journal
+
+        assert [2] == [entry.seq for entry in journal.about([Ref("south", Kind.DEAL, "9")])]
+        assert [3] == [entry.seq for entry in journal.about([Ref("north", Kind.DEAL, "a/1")])]
         store.close()
 
     def test_a_migration_that_fails_halfway_keeps_every_base(self, path: Path) -> None:

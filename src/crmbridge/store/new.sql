@@ -246,6 +246,12 @@ CREATE TABLE open_changes (
     PRIMARY KEY (change_id)
 );
 
+CREATE TABLE journal_refs (
+    ref TEXT NOT NULL,
+    change_id TEXT NOT NULL,
+    PRIMARY KEY (ref, change_id)
+);
+
 CREATE TABLE runs (
     seq INTEGER NOT NULL,
     id TEXT NOT NULL,
@@ -328,4 +334,4 @@ CREATE TABLE alembic_version (
 
 INSERT INTO marks (one, mark) VALUES (1, 0);
 
-INSERT INTO alembic_version (version_num) VALUES ('0009');
+INSERT INTO alembic_version (version_num) VALUES ('0010');

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = "0009"  # the newest migration; a test keeps it in step with migrations/versions
+VERSION: Final = "0010"  # the newest migration; a test keeps it in step with migrations/versions

@@ -55,15 +55,16 @@ def in_links(workspace: Workspace, changes: Sequence[Change]) -> list[Change]:
 def links_in(change: Change) -> set[str]:
     """Give the links that a change speaks of, before and after."""
     values = (value for edit in change.edits if edit.name in change.linked for value in (edit.before, edit.after))
-    return {link for value in values for link in _several(value)}
+    return {link for value in values for link in several(value)}
 
 
 def needed_links(change: Change) -> set[str]:
     """Give the links whose records must be there before a change can be made."""
-    return {link for edit in change.edits if edit.name in change.linked for link in _several(edit.after)}
+    return {link for edit in change.edits if edit.name in change.linked for link in several(edit.after)}
 
 
-def _several(value: Value) -> tuple[str, ...]:
+def several(value: Value) -> tuple[str, ...]:
+    """Give the links, or ids, that a value holds: a set of contacts, a company, or nothing."""
     if isinstance(value, tuple):
         return value
     return (str(value),) if value is not None else ()
@@ -72,7 +73,7 @@ def _several(value: Value) -> tuple[str, ...]:
 def _lacking(change: Change, ids: Mapping[str, str]) -> str:
     """Say what a change depends on and is not there; nothing when all is."""
     for edit in change.edits:
-        if edit.name in change.linked and not ids.keys() >= set(_several(edit.after)):
+        if edit.name in change.linked and not ids.keys() >= set(several(edit.after)):
             if isinstance(edit.after, tuple):
                 return f"not all of its {edit.name} are in {change.connection} yet"
             return f"its {edit.name} is not in {change.connection} yet"
@@ -87,11 +88,11 @@ def _with_ids(change: Change, ids: Mapping[str, str], held: Record | None) -> Ch
 
 
 def _edit_with_ids(edit: FieldEdit, ids: Mapping[str, str], held: Record | None) -> FieldEdit:
-    before = {ids[link] for link in _several(edit.before) if link in ids}
-    after = {ids[link] for link in _several(edit.after)}
+    before = {ids[link] for link in several(edit.before) if link in ids}
+    after = {ids[link] for link in several(edit.after)}
     if not isinstance(edit.after, tuple) and not isinstance(edit.before, tuple):
         return FieldEdit(edit.name, next(iter(before), None), next(iter(after), None))
-    there = set(_several(held.fields.get(edit.name))) if held is not None else before
+    there = set(several(held.fields.get(edit.name))) if held is not None else before
     # Where one that the plan saw is no longer there, `before` says so, and the change will be found stale.
     others = there - before if before <= there else set()
     return FieldEdit(edit.name, tuple(sorted(before | others)), tuple(sorted(after | others)))
@@ -101,7 +102,7 @@ def _refs(change: Change, edit: FieldEdit) -> Iterable[Ref]:
     kind = ASSOCIATED.get(edit.name)
     if kind is None or edit.name in change.linked:
         return ()
-    ids = (*_several(edit.before), *_several(edit.after))
+    ids = (*several(edit.before), *several(edit.after))
     return (Ref(change.connection, kind, native) for native in ids)
 
 
@@ -118,7 +119,7 @@ def _edit_with_links(change: Change, edit: FieldEdit, links: Mapping[Ref, str]) 
     kind = ASSOCIATED[edit.name]
 
     def linked(value: Value) -> tuple[str, ...]:
-        refs = (Ref(change.connection, kind, native) for native in _several(value))
+        refs = (Ref(change.connection, kind, native) for native in several(value))
         return tuple(sorted(links[ref] for ref in refs if ref in links))
 
     before, after = linked(edit.before), linked(edit.after)

@@ -18,8 +18,10 @@ from crmbridge.errors import ConfigurationError, RefusedError
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, WebhookRequest, WebhookSpec
 from crmbridge.revealed import strike
+from crmbridge.secrets import reveal
 from crmbridge.services.pull.kinds import pulled_kinds, wanted_kinds
 from crmbridge.services.workspace import Workspace
+from crmbridge.settings import Secret
 
 KEEP = timedelta(days=1)  # vendors send a delivery again for hours, not for days
 BATCH = 100  # records read at a time
@@ -47,7 +49,8 @@ class Taken(Struct, frozen=True, kw_only=True):
 def receivers(workspace: Workspace) -> dict[str, Receiver]:
     """Give how webhooks are read, by connection: those whose settings have a `webhook` part. No account is asked.
 
-    Raises ConfigurationError for one whose adapter reads no webhooks.
+    Raises ConfigurationError for one whose adapter reads no webhooks, or whose secret can't be had: all that came would
+    be turned away.
     """
     project, adapters = workspace.project, workspace.plugins.adapters()
     found: dict[str, Receiver] = {}
@@ -61,6 +64,9 @@ def receivers(workspace: Workspace) -> dict[str, Receiver]:
                 advice=f"Take `webhook` out of connections: {name}:, or install a version of the adapter that does.",
             )
         settings = spec.settings.model_validate(entry.webhook)
+        for _, value in settings:
+            if isinstance(value, Secret):
+                reveal(value)
         kinds = wanted_kinds(project.process, entry, project.settings.conditions)
         found[name] = Receiver(connection=name, spec=spec, settings=settings, kinds=kinds)
     return found

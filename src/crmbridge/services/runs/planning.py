@@ -18,6 +18,7 @@ from crmbridge.services.apply.unmade import vetoed_before
 from crmbridge.services.bulk import made_for_bulk
 from crmbridge.services.enforce.awaiting import Judged, awaiting, dealt
 from crmbridge.services.sync import syncing
+from crmbridge.services.sync.companions import without_refused
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Cap
 
@@ -54,10 +55,10 @@ def make_plan(
     synced = syncing.sync(workspace, current, cap) if "sync" in parts else syncing.Synced()
     judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
     wanted = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
-    changes, outcomes = _with_outcomes(workspace, wanted)
+    changes, outcomes, unmade = _with_outcomes(workspace, wanted)
     link_of = _links_set_back(workspace, judged)
     back = _taken_back(changes, outcomes, link_of)
-    asked = [item for item in synced.blocked if item.cause is not Cause.MOVE or item.link not in back]
+    asked = [item for item in (*synced.blocked, *unmade) if item.cause is not Cause.MOVE or item.link not in back]
     plan = assemble(
         changes,
         [*asked, *(item for item in judged.blocked if item.deal.connection in current)],
@@ -86,13 +87,23 @@ def make_plan(
     return Planned(plan=plan, judged=judged)
 
 
-def _with_outcomes(workspace: Workspace, changes: list[Change]) -> tuple[list[Change], Mapping[str, JournalEntry]]:
-    """Give changes, in parts where they were refused as a whole, with what became of them before, where that counts."""
+def _with_outcomes(
+    workspace: Workspace, changes: list[Change]
+) -> tuple[list[Change], Mapping[str, JournalEntry], list[Blocked]]:
+    """Give changes with what became of them before, where that counts, and what waits for companies and contacts.
+
+    They come in parts where they were refused as a whole, and without what waits.
+    """
     journal = workspace.store.journal
-    outcomes = journal.outcomes([change.id for change in changes])
+    outcomes: Mapping[str, JournalEntry] = journal.outcomes([change.id for change in changes])
     while len(parted := in_parts(changes, outcomes)) > len(changes):
-        changes, outcomes = parted, outcomes | journal.outcomes([change.id for change in parted])
-    return changes, tried_anew(workspace, changes, outcomes)
+        changes, outcomes = parted, {**outcomes, **journal.outcomes([change.id for change in parted])}
+    outcomes = tried_anew(workspace, changes, outcomes)
+    kept, waits = without_refused(changes, outcomes)
+    if not waits:
+        return changes, outcomes, []
+    kept, outcomes, others = _with_outcomes(workspace, kept)  # what is left of them has ids of its own
+    return kept, outcomes, [*waits, *others]
 
 
 def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from crmbridge.engine.sync.deleting import lost_in
 from crmbridge.engine.sync.merge import decided_ref
-from crmbridge.engine.sync.wanted import create_around, renamed
+from crmbridge.engine.sync.wanted import create_around, renamed, without
 from crmbridge.engine.views import COMPANY, CONTACTS
-from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit
+from crmbridge.model.changes import Action, Blocked, Cause, Change, FieldEdit, JournalEntry, Outcome
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.model.values import Value
+from crmbridge.model.values import Value, show
 from crmbridge.services.links.gathering import Around
 from crmbridge.services.links.linking import is_another, matched_since, may_make
-from crmbridge.services.links.native_ids import needed_links
+from crmbridge.services.links.native_ids import needed_links, several
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Sync
 
@@ -36,6 +36,55 @@ def with_companions(
     book = _Book(workspace, entry, around, deleted)
     kept = [whole for change in changes if (whole := book.completed(change)) is not None]
     return [*book.made.values(), *kept], book.blocked
+
+
+def without_refused(
+    changes: Sequence[Change], outcomes: Mapping[str, JournalEntry]
+) -> tuple[list[Change], list[Blocked]]:
+    """Leave out what needs a company or contact whose creation was refused, and say that it waits for that.
+
+    A contact waits for its company, a deal for both; of an update all else goes on.
+    """
+    refused: dict[tuple[str, str], str] = {}
+    made = [change for change in changes if change.action is Action.CREATE and change.link]
+    for kind in (Kind.COMPANY, Kind.CONTACT):
+        for change in (change for change in made if change.creates is kind):
+            entry = outcomes.get(change.id)
+            if (entry is not None and entry.outcome is Outcome.REFUSED) or _waits(change, refused):
+                refused[change.connection, str(change.link)] = show(
+                    change.after.get("name") or change.after.get("email")
+                )
+    if not refused:
+        return list(changes), []
+    kept: list[Change] = []
+    blocked: list[Blocked] = []
+    for change in changes:
+        waits = _waits(change, refused)
+        rest = change if not waits else None if change.action is Action.CREATE else without(change, waits)
+        kept += [rest] if rest is not None else []
+        blocked += [_awaited(change, name, called) for name, called in waits.items()]
+    return kept, blocked
+
+
+def _waits(change: Change, refused: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """Name the fields of a change that wait, each with what was refused."""
+    return {
+        edit.name: refused[change.connection, link]
+        for edit in change.edits
+        if edit.name in change.linked
+        for link in several(edit.after)
+        if (change.connection, link) in refused
+    }
+
+
+def _awaited(change: Change, name: str, called: str) -> Blocked:
+    return Blocked(
+        link=change.link or "",
+        deal=change.target or Ref(change.connection, change.kind, ""),
+        name=name,
+        reason=f"{change.connection} refused to make {called!r}, which it needs; settle that first",
+        cause=Cause.COUNTERPART,
+    )
 
 
 class _Book(Struct):

@@ -233,6 +233,8 @@ def _upserting(
     statement = _insert(dialect, into)
     keys = [column.name for column in into.primary_key]
     changed: dict[str, Any] = {name: statement.excluded[name] for name in names if name not in keys}
+    if not changed:
+        return statement.on_conflict_do_nothing(index_elements=keys)
     changed |= {name: func.coalesce(changed[name], into.c[name]) for name in keep}
     if marked is not None:
         differs = or_(*(into.c[name].is_distinct_from(changed[name]) for name in marked.compared))
@@ -252,9 +254,9 @@ def upsert_written(
 ) -> int:
     """Insert or replace whole rows whose values are, column by column, as they are stored; give how many were left out.
 
-    Where `newest` names a column, a row that by it is older than the one held is left out. SQLAlchemy would look at
-    every value on its way, which costs more than the database does. The table's column types play no part here, so its
-    twin made by `schema.as_written` is not needed.
+    Rows that are all key stay as they are. Where `newest` names a column, a row that by it is older than the one held
+    is left out. SQLAlchemy would look at every value on its way, which costs more than the database does. The table's
+    column types play no part here, so its twin made by `schema.as_written` is not needed.
     """
     # Ids that differ only in what no database keeps are one key, and one statement may write a key only once.
     unique = list(dict(zip(map(itemgetter(slice(len(into.primary_key))), rows), rows, strict=True)).values())

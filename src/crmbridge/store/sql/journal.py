@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, func, select
 
 from crmbridge.errors import StateError
 from crmbridge.model.changes import Change, JournalEntry, Outcome, Receipt
@@ -16,15 +16,16 @@ from crmbridge.model.codec import change_from_json, change_to_json
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.store.sql import schema
-from crmbridge.store.sql.database import Database, insert_written
+from crmbridge.store.sql.database import Database, insert_written, upsert_written
 from crmbridge.store.sql.links import write_bases
 from crmbridge.store.sql.schema import as_written
-from crmbridge.store.sql.straight import chunks, delete_among, place, run
+from crmbridge.store.sql.straight import chunks, delete_among, place, rows_among, run
 from crmbridge.store.texts import all_storable, json_text, moment_text, read_ref, ref_text, storable
 
 INTENT, OUTCOME = "intent", "outcome"
 _STREAMED = {"yield_per": 1000}  # rows read at a time
 _journal, _open_changes = as_written(schema.journal), as_written(schema.open_changes)
+_journal_refs = schema.journal_refs
 _APPENDED = ("run", "at", "change_id", "phase", "change", "outcome", "ref", "message")
 _READ = ("seq", "run", "at", "change", "outcome", "ref", "message")
 _ROWS = select(*_journal.c[_READ]).order_by(_journal.c.seq)
@@ -53,6 +54,7 @@ class SqlJournal:
         with self._database.write(at) as open_:
             _append(open_, rows)
             _note(open_, {change.id: None for change in changes})
+            _name(open_, [(change.target, change.id) for change in changes])
 
     def settle(
         self, run: str, receipts: Sequence[Receipt], bases: Mapping[Ref, Mapping[str, Value]], at: datetime
@@ -65,6 +67,7 @@ class SqlJournal:
             intended = _intended(open_, [receipt.change for receipt in receipts])
             _append(open_, [_outcome_row(run, receipt, intended, at) for receipt in receipts])
             _note(open_, {receipt.change: receipt.outcome for receipt in receipts})
+            _name(open_, [(receipt.ref, receipt.change) for receipt in receipts])
             write_bases(open_, bases)
 
     def unsettled(self) -> tuple[JournalEntry, ...]:
@@ -85,11 +88,11 @@ class SqlJournal:
 
     def about(self, refs: Collection[Ref]) -> tuple[JournalEntry, ...]:
         """Give the rows whose change was meant for one of these records, or made it, in order."""
-        named = [_journal.c.change.contains(json_text(ref.id), autoescape=True) for ref in refs]
-        query = _ROWS.where(or_(*named, _journal.c.ref.in_([ref_text(ref) for ref in refs])))
         with self._database.read() as open_:
-            found = map(_entry, open_.execute(query))  # an id may stand elsewhere in a change, too
-            return tuple(entry for entry in found if entry.change.target in refs or entry.ref in refs)
+            ids = [id_ for (id_,) in rows_among(open_, [_journal_refs.c.change_id], "ref", map(ref_text, refs))]
+            rows = rows_among(open_, list(_journal.c[_READ]), "change_id", dict.fromkeys(ids))
+            found = sorted(map(_entry, rows), key=lambda entry: entry.seq)
+        return tuple(entry for entry in found if entry.change.target in refs or entry.ref in refs)
 
 
 def _append(open_: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -101,6 +104,11 @@ def _note(open_: Connection, last: Mapping[str, Outcome | None]) -> None:
     delete_among(open_, _open_changes, "change_id", last)
     unclear = [(storable(change),) for change, outcome in last.items() if outcome in {None, Outcome.UNKNOWN}]
     insert_written(open_, _open_changes, unclear)
+
+
+def _name(open_: Connection, about: Iterable[tuple[Ref | None, str]]) -> None:
+    """Note which records changes are about."""
+    upsert_written(open_, _journal_refs, [(ref_text(ref), storable(id_)) for ref, id_ in about if ref is not None])
 
 
 def _outcome_row(run: str, receipt: Receipt, intended: Mapping[str, str], at: datetime) -> tuple[str | None, ...]:

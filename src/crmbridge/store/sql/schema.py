@@ -299,6 +299,14 @@ journal = Table(
 # The changes of the journal whose last row is an intent, or an unknown outcome: what is still to be settled.
 open_changes = Table("open_changes", metadata, Column("change_id", Words, primary_key=True))
 
+# Which changes of the journal were meant for a record, or made it, so that nobody looks through it for them.
+journal_refs = Table(
+    "journal_refs",
+    metadata,
+    Column("ref", RefText, primary_key=True),
+    Column("change_id", Words, primary_key=True),
+)
+
 runs = Table(
     "runs",
     metadata,

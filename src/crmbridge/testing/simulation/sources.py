@@ -30,7 +30,8 @@ def check_sources(seen: Witness, change: Change) -> None:
         if name == STAGE and not seen.left_out.has_any(seen.members[change.link], STAGE):
             # A counterpart of a deal that is gone stands where it was made: what joins it then follows no move.
             there = [e for e in edits if seen.deleted_at.get(e.ref, seen.began) >= seen.began]
-            check_move(change, value, there, seen.stages)
+            known = seen.store.records.last_known({edit.ref for edit in there})
+            check_move(change, value, there, seen.stages, {ref: deal.created_at for ref, deal in known.items()})
 
 
 def _check_policy(seen: Witness, target: Ref, name: str) -> None:

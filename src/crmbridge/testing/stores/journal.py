@@ -98,6 +98,16 @@ class JournalSuite:
         assert ["c3"] == [entry.change.id for entry in store.journal.about([other])]
         assert store.journal.about([]) == ()
 
+    def test_the_rows_about_very_many_records_are_found(self, store: StateStore) -> None:
+        """More than one statement of a database can name, in the order of the journal, what was tried twice as well."""
+        refs = [make_ref(str(number)) for number in range(2500)]
+        changes = [make_change(f"c{number}", target=ref) for number, ref in enumerate(refs)]
+        store.journal.intend("r1", changes, START)
+        store.journal.intend("r2", changes[:1], START)
+
+        about = [entry.change.id for entry in store.journal.about(refs)]
+        assert [change.id for change in (*changes, changes[0])] == about
+
     def test_the_journal_keeps_every_row_in_order(self, store: StateStore) -> None:
         """All of them, or those of one run."""
         store.journal.intend("r1", [make_change("c1"), make_change("c2")], START)
