@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -168,10 +169,16 @@ def _was_set_back(seen: Witness, case: _Case) -> bool:
 
 
 def _were_given(seen: Witness, case: _Case) -> bool:
-    """Tell whether deals hold nothing but what their own CRM gave them when we made them: nobody entered or sent it."""
-    if any(edit.ref in case.values for edit in case.net):
+    """Tell whether deals hold nothing but what their own CRM gave them when we made them: nobody entered or sent it.
+
+    What was entered in the instant in which a deal was made can't be told from that.
+    """
+    made = seen.store.records.last_known(_made(seen, case.link))
+    at_once = {(ref, deal.created_at) for ref, deal in made.items()}
+    if any(edit.ref in case.values and (edit.ref, edit.at) not in at_once for edit in case.net):
         return False
-    touched, known = {edit.ref for edit in case.entered}, {edit.value for edit in case.entered if not edit.fresh}
+    entered = [edit for edit in case.entered if (edit.ref, edit.at) not in at_once]
+    touched, known = {edit.ref for edit in entered}, {edit.value for edit in entered if not edit.fresh}
     known.update(one.value for one in seen.values_sent(case.link, case.name))
     return all(value is None or (ref not in touched and value not in known) for ref, value in case.values.items())
 
@@ -181,13 +188,18 @@ def _was_edited_unread(seen: Witness, link: str) -> bool:
 
     What its CRM gave it can't be told from an entry then.
     """
-    rows = [row for row in seen.journal.entries() if row.change.link == link and row.change.action is Action.CREATE]
-    made = {row.ref: row.at for row in rows if row.outcome is Outcome.APPLIED}
+    made = _made(seen, link)
     return any(
         edit.at is not None and (edit.at < made[edit.ref] or edit.number <= seen.known_at.get(edit.ref, edit.number))
         for edit in seen.edits
         if edit.ref in made
     )
+
+
+def _made(seen: Witness, link: str) -> dict[Ref, datetime]:
+    """Give the records of a link that we made, each with when that was known."""
+    rows = [row for row in seen.journal.entries() if row.change.link == link and row.change.action is Action.CREATE]
+    return {row.ref: row.at for row in rows if row.outcome is Outcome.APPLIED and row.ref is not None}
 
 
 def _not_known_to_who_decided(seen: Witness, case: _Case) -> list[Value]:
