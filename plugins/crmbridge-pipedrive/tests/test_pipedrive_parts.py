@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crmbridge.errors import RetryLaterError
+from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Move
 from crmbridge.ports import Adapter, Page
 from crmbridge.sandbox import LoggedRequest, Served, VirtualClock
@@ -271,6 +271,37 @@ class TestParts:
 
         assert set(state.deal_ids()) == set(brought)
         assert len(brought) < 3 * DEALS
+
+    def test_many_changes_are_read_and_nothing_else(
+        self, adapter: Adapter, served: Served, state: Any, clock: VirtualClock
+    ) -> None:
+        """More than a page of them: they are walked by id from where the last pull ended, in one part, unsurveyed."""
+        cursor = pull(adapter)[-1].cursor
+        clock.advance(timedelta(days=1))
+        cursor = pull(adapter, cursor)[-1].cursor
+        changed = [str(number) for number in range(10, 40)]
+        for number in changed:
+            state.edit_deal(number, title="Meanwhile")
+        before = len(served.sandbox.log.matching("GET", "/api/v2/deals"))
+        found = ids(pull(adapter, cursor))
+        asked = [r for r in served.sandbox.log.matching("GET", "/api/v2/deals")[before:] if r.path == "/api/v2/deals"]
+
+        assert changed == sorted(found, key=int)
+        assert all("updated_since=" in each.query for each in asked)
+        assert 1 + -(-len(changed) // walking.LIMIT) == len(asked)
+
+    def test_a_list_that_is_refused_from_its_start_is_an_error(
+        self, adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is no marker that it could be refused for."""
+
+        def refuse(*_given: Any, **_named: Any) -> Iterator[Any]:
+            raise RefusedError("Pipedrive answered 400")
+
+        monkeypatch.setattr(Api, "walk", refuse)
+
+        with pytest.raises(RefusedError, match="answered 400"):
+            pull(adapter)
 
     def test_two_clocks_need_not_agree(self, opened: Callable[..., Adapter], state: Any, clock: VirtualClock) -> None:
         """A machine that is an hour ahead of Pipedrive misses nothing: only Pipedrive's own times are compared."""
