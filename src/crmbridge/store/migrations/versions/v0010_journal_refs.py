@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +14,7 @@ down_revision = "0009"
 # Code point order, which SQLite has anyway.
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 AT_ONCE = 5000  # rows
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what no database keeps in text; a change keeps it in JSON
 _ROWS = sa.text("SELECT seq, change_id, change, ref FROM journal WHERE seq > :after ORDER BY seq LIMIT :most")
 _ADD = sa.text("INSERT INTO journal_refs (ref, change_id) VALUES (:ref, :change_id) ON CONFLICT DO NOTHING")
 
@@ -34,4 +36,4 @@ def upgrade() -> None:
 
 def _target(change: str) -> str | None:
     target = json.loads(change).get("target")
-    return "/".join(target) if target else None
+    return _UNSTORABLE.sub("\ufffd", "/".join(target)) if target else None
