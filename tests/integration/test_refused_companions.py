@@ -81,3 +81,25 @@ def test_an_edit_does_not_wait_for_a_company_that_is_refused() -> None:
     assert "Renamed" == only(bench, "south").fields["name"]
     assert rows == _made(bench)
     assert "south refused to make 'Acme Ltd', which it needs; settle that first" == _reasons(bench)["company"]
+
+
+def test_what_no_deal_needs_any_more_waits_no_longer() -> None:
+    """A deal loses its refused company and the contact that waits for it: it is made, and nobody is asked of them."""
+    bench = able_bench(**entry(**USUAL))
+    firm = add(bench, "north", Kind.COMPANY, "c1", **FIRM)
+    ann = add(bench, "north", Kind.CONTACT, "n1", name="Ann", email="ann@acme.example", company=firm)
+    deal = crm(bench, "north").create_deal("Rollout", stage="qualification", company=firm, contacts=(ann,))
+    crm(bench, "south").faults.append("refuse")
+    run(bench)
+    run(bench)
+    waiting = [each.item for each in bench.workspace.store.waiting.all()]
+    run(bench)
+
+    assert waiting == [each.item for each in bench.workspace.store.waiting.all()]
+    assert 4 == len(waiting)
+
+    crm(bench, "north").edit_deal(deal.id, company=None, contacts=())
+    run(bench)
+
+    assert "Rollout" == only(bench, "south").fields["name"]
+    assert {} == _reasons(bench)

@@ -137,10 +137,15 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
 
 
 def _asked_before(workspace: Workspace, entry: Sync) -> Iterator[str]:
-    """Name what companies wait under of which a person was asked: they are pending until nobody has to be."""
+    """Name what companies wait under of which a person was asked: they are pending until nobody has to be.
+
+    And companies and contacts that could not be made: the deals that need them are pending, or none needs them now.
+    """
     for each in workspace.store.waiting.all():
-        if each.item.cause is Cause.LINK and each.item.deal.kind is Kind.COMPANY:
-            yield from (each.item.link,) if each.item.deal.connection in entry.between else ()
+        about, asked = each.item.deal, each.item.cause is Cause.LINK and each.item.deal.kind is Kind.COMPANY
+        unmade = about.kind in {Kind.COMPANY, Kind.CONTACT} and not about.id
+        if about.connection in entry.between and (asked or unmade):
+            yield each.item.link
 
 
 def _ask_about(synced: Synced, unclear: Iterable[Blocked]) -> None:
