@@ -6,6 +6,7 @@ import pytest
 from tests.integration.two_way import FIRM, HOUR, add, entry, linked, only, run
 from tests.unit.services.able import able_bench
 
+from crmbridge.errors import PlanStaleError
 from crmbridge.model.records import Kind, Ref
 from crmbridge.services.by_hand import linking
 from crmbridge.services.by_hand.resolving import conflicts, resolve, take
@@ -78,6 +79,30 @@ def test_nobody_is_asked_which_value_of_deals_stands_that_were_told_apart(which:
     linking.split(bench.workspace, f"north:{north}" if which == "north" else f"south:{south}")
 
     assert (1, 0) == (asked, len(conflicts(bench.workspace)))
+
+
+def test_a_decision_on_deals_that_are_in_another_link_by_now_is_not_taken_for_made() -> None:
+    """It would get to nobody: the link was named after the deal that was split off. The next run asks anew."""
+    names = ("north", "south", "west")
+    bound = {name: {"adapter": "fake", "fields": {"bant.need": "bant.need"}} for name in names[1:]}
+    said = entry(*names, create=names[1:], fields={"*": {"conflict": "ask"}})
+    bench = able_bench(names, **said, connections={"north": {"adapter": "fake"}, **bound})
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    south, west = (only(bench, name).ref.id for name in names[1:])
+    bench.crms["south"].edit_deal(south, **{"bant.need": True})
+    bench.crms["west"].edit_deal(west, **{"bant.need": False})
+    run(bench)
+    linking.split(bench.workspace, f"north:{north}")
+    (asked,) = conflicts(bench.workspace)
+
+    with pytest.raises(PlanStaleError, match="in another link"):
+        resolve(bench.workspace, [take(asked.item, "west")])
+    run(bench)
+    (asked,) = conflicts(bench.workspace)
+    resolve(bench.workspace, [take(asked.item, "west")])
+    run(bench)
+    assert False is bench.crms["south"].deal(south).fields["bant.need"]
 
 
 def test_a_deal_that_came_to_a_link_after_it_was_asked_about_has_its_say() -> None:

@@ -14,13 +14,14 @@ from types import ModuleType
 import pytest
 
 from crmbridge.store import open_store
-from crmbridge.testing.simulation import beside, by_hand, fakes, play
+from crmbridge.testing.simulation import beside, by_hand, by_hand_on_sandboxes, fakes, play
 from crmbridge.testing.simulation.cli import main
 from crmbridge.testing.simulation.saving import Saving
 
 SEEDS = int(os.environ.get("CRMBRIDGE_SIM_SEEDS", "500"))
 FAKES = 60
 BY_HAND = 100
+BY_HAND_ON_SANDBOXES = 12
 SHARES = 10  # so that several workers can play side by side
 
 
@@ -147,6 +148,12 @@ def test_every_promise_holds_where_people_decide_by_hand() -> None:
     """They join and split, settle what waits, undo runs, delete deals and bring them back."""
     for seed in range(1, BY_HAND + 1):
         by_hand.simulate(seed)
+
+
+def test_every_promise_holds_where_people_decide_by_hand_on_sandboxes() -> None:
+    """They are cut off in the middle of it, as are runs, and undo older runs as well."""
+    for seed in range(1, BY_HAND_ON_SANDBOXES + 1):
+        by_hand_on_sandboxes.simulate(seed)
 
 
 def test_what_once_seemed_to_fail_on_sandboxes_holds() -> None:

@@ -27,6 +27,7 @@ from crmbridge.services.runs.cycle import finish, writing
 from crmbridge.services.workspace import Workspace
 
 MOST_SHOWN = 10  # items named when a text fits several
+LOOK_AGAIN = "Run `crmbridge plan`, then look at `crmbridge conflicts list` again."
 ADVICE: Mapping[Cause, str] = {
     Cause.LINK: "Say which belong together: `crmbridge links join`; or that two do not: `crmbridge links split`.",
     Cause.COUNTERPART: "Map the value in the settings, or change it in its CRM.",
@@ -119,7 +120,7 @@ def give(workspace: Workspace, item: Blocked, text: str) -> Decision:
 def resolve(workspace: Workspace, decisions: Sequence[Decision], *, by: str = "") -> str:
     """Note decisions as one run, with who decided where that is said, and give its id. The next plan carries them out.
 
-    Raises PlanStaleError, noting nothing, when a record no longer holds what was shown.
+    Raises PlanStaleError, noting nothing, when a record no longer holds what was shown, or stands in another link.
     """
     with writing(workspace, "conflicts") as run:
         _decide(workspace, decisions)
@@ -137,11 +138,16 @@ def _decide(workspace: Workspace, decisions: Sequence[Decision]) -> None:
     bases: dict[Ref, dict[str, Value]] = defaultdict(dict)
     for decision in decisions:
         item = decision.item
-        sides = [records[ref] for ref in links.get(item.link, ()) if ref in records]
+        if not links.get(item.link):  # the decision would get to nobody
+            raise PlanStaleError(
+                f"The deals whose {item.name} was asked about are in another link since it was listed",
+                advice=LOOK_AGAIN,
+            )
+        sides = [records[ref] for ref in links[item.link] if ref in records]
         held = _held(item, sides, viewers, before)
         for ref, value in held.items():
             bases[ref][item.name] = value
-        for ref in links.get(item.link, ()):
+        for ref in links[item.link]:
             if ref not in held:  # what people do there meanwhile was not known to whoever decided
                 bases[ref] |= missed(item.name, before.get(ref, {}))
         bases[decided_ref(item.link)][item.name] = decision.value
@@ -171,7 +177,7 @@ def _held(
         if not (same(now, shown) or same(view[item.name], shown)):
             raise PlanStaleError(
                 f"{item.name} of {record.ref} changed since it was listed: it is now {show(now)}",
-                advice="Run `crmbridge plan`, then look at `crmbridge conflicts list` again.",
+                advice=LOOK_AGAIN,
             )
         held[record.ref] = now
     return held

@@ -1,7 +1,7 @@
 """Plays in which people decide by hand, on CRMs in memory: they join, split, settle, try again and undo, as they edit.
 
 Nobody edits in the middle of a run and nothing is killed here; requests go wrong. What is judged is what the other
-plays can't tell: whose value may be written over where links change by hand.
+plays can't tell: whose value may be written over where links change by hand. `by_hand_on_sandboxes` adds kills.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
-from crmbridge.errors import CrmbridgeError
+from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import Plan
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import Money, Value
@@ -22,6 +23,7 @@ from crmbridge.services.by_hand.retrying import refused, retry
 from crmbridge.services.by_hand.undoing import plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import finish, run_cycle, writing
+from crmbridge.services.workspace import Workspace
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.simulation.by_hand_oracle import FIELDS, Oracle, Seen
 from crmbridge.testing.simulation.resting import come_to_rest
@@ -37,13 +39,14 @@ REST = timedelta(hours=2)  # longer than companies rest before they are looked a
 class Play:
     """One seed being played."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(f"by hand {seed}")  # noqa: S311  a seeded play, not a secret
-        self.bench = _draw_bench(self.rng)
+    def __init__(self, rng: random.Random, bench: Bench) -> None:
+        self.rng = rng
+        self.bench = bench
         self.seen = Seen(self.bench)
         self.oracle = Oracle(self.seen)
-        self._deciding = Deciding(self.bench, self.seen, self.rng)
+        self._deciding = Deciding(self)
         self.count = 0
+        self.undoes = 3  # how many of the last runs are looked at by whoever undoes one
 
     def play(self) -> None:
         """Let people and runs take turns, until all is calm."""
@@ -59,8 +62,7 @@ class Play:
                     does()
                 except CrmbridgeError:  # it is not to be done here, and whoever asked is told why
                     continue
-        for crm in self.bench.crms.values():
-            crm.faults.clear()
+        self._calm()
         come_to_rest(self._run_calmly, lambda: [crm.writes for crm in self.bench.crms.values()])
         self.oracle.judge_rest()
 
@@ -76,6 +78,10 @@ class Play:
         self.oracle.end(name)
         return cycle.plan
 
+    def decide(self, does: Callable[[Workspace], object]) -> None:
+        """Carry out what a person decided on."""
+        does(self.bench.workspace)
+
     def _run_calmly(self) -> Plan | None:
         self.bench.clock.advance(REST)
         return self._run()
@@ -84,6 +90,10 @@ class Play:
         if self.rng.random() < 0.3:
             self.bench.crms[self.rng.choice([*self.bench.crms])].faults.append(self.rng.choice(FAULTS))
         self._run()
+
+    def _calm(self) -> None:
+        for crm in self.bench.crms.values():
+            crm.faults.clear()
 
     # ── What people do in the CRMs ──────────────────────────────────────────────────────────────────────
 
@@ -149,15 +159,19 @@ class Play:
 class Deciding:
     """What people decide, by what they see in crmbridge."""
 
-    def __init__(self, bench: Bench, seen: Seen, rng: random.Random) -> None:
-        self._bench, self._seen, self._rng = bench, seen, rng
+    def __init__(self, play: Play) -> None:
+        self._play, self._bench, self._seen, self._rng = play, play.bench, play.seen, play.rng
 
     def split(self) -> None:
         """Tell a deal apart from its counterparts."""
         ref = self._a_deal()
         self._look()
         mates = self._seen.mates(ref)
-        split(self._bench.workspace, _text(ref))
+        try:
+            self._play.decide(partial(split, text=_text(ref)))
+        except ConfigurationError:
+            if self._seen.mates(ref) == mates:  # else it was done before somebody was cut off, and does it once more
+                raise
         self._seen.split(ref, mates)
 
     def join(self) -> None:
@@ -167,8 +181,9 @@ class Deciding:
             self._look()
             refs = [ref, self._rng.choice(others)]
             before = self._seen.links()
-            joined = join(self._bench.workspace, [_text(each) for each in refs])
-            self._seen.joined(joined.id, joined.refs, before)
+            self._play.decide(partial(join, texts=[_text(each) for each in refs]))
+            link, together = next(each for each in self._seen.links().items() if ref in each[1])
+            self._seen.joined(link, together, before)
 
     def _a_deal(self) -> Ref:
         return self._rng.choice(self._seen.deals())
@@ -183,10 +198,10 @@ class Deciding:
         for waiting in conflicts(self._bench.workspace):
             if self._rng.random() < 0.3:
                 decision = take(waiting.item, self._rng.choice(sorted(waiting.item.values)))
-                resolve(self._bench.workspace, [decision])
+                self._play.decide(partial(resolve, decisions=[decision]))
                 self._seen.decided(decision)
         if again := [each.item for each in refused(self._bench.workspace) if self._rng.random() < 0.3]:
-            retry(self._bench.workspace, again)
+            self._play.decide(partial(retry, items=again))
 
     def undo(self) -> None:
         """Undo one of the last runs."""
@@ -194,7 +209,7 @@ class Deciding:
         runs = [run for run in workspace.store.runs.runs(30) if run.command in {"run", "undo"}]
         runs = [run for run in runs if any(workspace.store.journal.entries(run.id))]
         if runs:
-            plan = plan_undo(workspace, self._rng.choice(runs[:3]))
+            plan = plan_undo(workspace, self._rng.choice(runs[: self._play.undoes]))
             with writing(workspace, "undo") as name:
                 applied = apply_plan(workspace, plan, name)
                 finish(workspace, name, "undo", 0, {})
@@ -203,7 +218,8 @@ class Deciding:
 
 def simulate(seed: int) -> Play:
     """Play a seed; raises AssertionError, which names the promise, where one is broken."""
-    play = Play(seed)
+    rng = random.Random(f"by hand {seed}")  # noqa: S311  a seeded play, not a secret
+    play = Play(rng, _draw_bench(rng))
     play.play()
     return play
 

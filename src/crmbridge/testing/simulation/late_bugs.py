@@ -6,6 +6,7 @@ from crmbridge.testing.simulation.bug import Bug
 
 REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
 DELETING = "crmbridge.engine.sync.deleting"
+RESOLVING = "crmbridge.services.by_hand.resolving"
 DECIDING, LINKING = "crmbridge.services.apply.deciding", "crmbridge.services.by_hand.linking"
 
 LATE_BUGS: tuple[Bug, ...] = (
@@ -84,5 +85,26 @@ LATE_BUGS: tuple[Bug, ...] = (
         "        decided = still_decided(workspace, link, after, others)\n",
         "        decided = {}\n",
         "by_hand",
+    ),
+    Bug(
+        "what a person decided on is not remembered",
+        RESOLVING,
+        "        bases[decided_ref(item.link)][item.name] = decision.value\n",
+        "",
+        "by_hand_on_sandboxes",
+    ),
+    Bug(
+        "nobody looks again at what a person decided on",
+        RESOLVING,
+        "    put_back(workspace, [ref for refs in links.values() for ref in refs])  # first",
+        "    # first",
+        "by_hand_on_sandboxes",
+    ),
+    Bug(
+        "nobody looks again at deals that a person joined",
+        LINKING,
+        "        put_back(workspace, together)  # first, as whoever is killed in between would not know of it later\n",
+        "",
+        "by_hand_on_sandboxes",
     ),
 )
