@@ -70,7 +70,7 @@ def test_every_word_that_is_asked_for_is_there_and_no_other() -> None:
     """By its key, or by the beginning of it."""
     code = "".join(path.read_text("utf-8") for path in HOME.glob("**/*.py"))
     asked = set(re.findall(r"say(?:\.counted)?\(\s*[\"'](\w+)[\"']", code))
-    named = {"cause", "outcome", "severity", "status", "wrote", "weekday", "kind"}
+    named = {"cause", "outcome", "severity", "state", "wrote", "weekday", "kind"}
 
     assert len(asked) > 50
     assert set() == asked - set(english().texts)
@@ -86,9 +86,16 @@ def test_no_word_is_in_both_files() -> None:
     assert set() == page.keys() & FILES[1].keys()
 
 
+def test_what_the_page_says_too_stands_with_its_words() -> None:
+    """Commands have these already, and what stands twice comes to differ."""
+    page = tomllib.loads(files("crmbridge.web").joinpath("words.toml").read_text("utf-8"))
+
+    assert [] == [key for key, texts in FILES[0].items() if page.get(key) == texts]
+
+
 def test_every_kind_of_thing_has_its_word() -> None:
     """A cause or outcome without one would be an error on the day it first happens."""
-    kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "status": Status, "kind": Kind}
+    kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "state": Status, "kind": Kind}
     wanted = {f"{prefix}_{one}" for prefix, kind in kinds.items() for one in kind} | {str(one) for one in SlaState}
     wanted |= {f"advice_{one}" for one in Cause if one is not Cause.CONFLICT} | {f"weekday_{day}" for day in range(7)}
     wanted |= {f"{prefix}_{one}" for prefix in ("does", "action") for one in Action}
