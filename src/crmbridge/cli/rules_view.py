@@ -111,7 +111,8 @@ def read_parts(rules: Sequence[ExplainedRule], say: Speech) -> Iterator[str]:
     """Say where the values that rules saw were read, and when: of each place once."""
     told: dict[tuple[str, str], None] = {}
     for one in (one for rule in rules for one in rule.seen):
-        what = say("deal_pulled" if one.changed_at else "activities_pulled", when=moment(one.pulled_at))
+        pulled = moment(one.pulled_at) if one.pulled_at else say("never")
+        what = say("deal_pulled" if one.changed_at else "activities_pulled", when=pulled)
         told[one.source, say("changed", what=what, when=moment(one.changed_at)) if one.changed_at else what] = None
     for source, group in groupby(sorted(told), key=lambda each: each[0]):
         yield f"{source}: {say('semicolon').join(said for _, said in group)}"

@@ -16,6 +16,7 @@ from crmbridge.cli.explain_view import explanation_lines
 from crmbridge.cli.forms import explanation_form
 from crmbridge.cli.output import width
 from crmbridge.cli.plan_view import change_lines, edits_in_words, plan_lines, value_shown
+from crmbridge.cli.rules_view import read_parts
 from crmbridge.cli.speech import english, speech_of
 from crmbridge.cli.waiting_view import full_lines
 from crmbridge.files.reading import read_process
@@ -23,6 +24,7 @@ from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.changes import Action, Blocked, Cause, FieldEdit, Outcome, Plan
 from crmbridge.model.findings import Severity, SlaState
 from crmbridge.model.records import Kind, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Waiting
 from crmbridge.services.answers.explaining import explain
 from crmbridge.services.answers.naming import Names, names_for
@@ -131,6 +133,16 @@ def test_nothing_of_an_explanation_stays_english(language: str) -> None:
 
     assert len(sentences) > 10
     assert [] == [sentence for sentence in sentences if sentence in said]
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "pulled never"), ("pt", "lidas nunca"), ("zh", "读取于 从未")])
+def test_what_was_never_pulled_is_said_to_be_so_in_the_language_of_the_settings(language: str, says: str) -> None:
+    """A rule may count activities since after the last pull."""
+    rule = explain(held(language).workspace, "Rollout").rules[0]
+    seen = tuple(replace(each, changed_at=None, pulled_at=None) for each in rule.seen)
+    said = read_parts([replace(rule, seen=seen)], speech_of(held(language).workspace))
+
+    assert says in " ".join(said)
 
 
 def test_what_an_undo_leaves_is_told_in_the_language_of_the_settings() -> None:
