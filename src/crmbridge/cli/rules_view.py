@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
-from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import plain
 from crmbridge.model.edits import COUNTED
 from crmbridge.model.findings import Judgement
@@ -71,15 +70,10 @@ def _rows(rule: ExplainedRule, say: Speech) -> Iterator[list[Part]]:
 
 def _remedy(rule: ExplainedRule, say: Speech) -> str:
     """Say what would clear a rule; in English it is said already."""
-    missing = rule.verdict.missing
     if not say.teller:
         return rule.remedy
-    if missing and set(missing) <= COUNTED:
-        return say("do_activities")
-    fields = say("list").join(say.field(name) for name in missing if name not in {FILES, UNREAD, *COUNTED})
-    said = [say("fill_in", fields=fields)] if fields else []
-    said += [say(key) for name, key in ((FILES, "attach"), (UNREAD, "let_read")) if name in missing]
-    return " ".join(said) or say("make_hold")
+    fields = [name for name in rule.verdict.missing if name not in COUNTED]
+    return say.teller.remedy(fields) if fields or not rule.verdict.missing else say("do_activities")
 
 
 def _sources(rule: ExplainedRule, say: Speech) -> Iterator[str]:

@@ -110,8 +110,18 @@ def test_every_kind_of_thing_has_its_word() -> None:
     ("language", "says"),
     [
         ("en", ["Not ready to leave Qualification: 1 of 1 rule fails.", "To leave this stage", "owner  nobody"]),
-        ("pt", ["Não está pronto para sair de Qualification: 1 de 1 regra não cumprida.", "responsável  ninguém"]),
-        ("zh", ["尚不能离开“Qualification”", "1 条规则中有 1 条未满足。", "负责人  无", "剩余 5 个工作日"]),
+        (
+            "pt",
+            [
+                "Não está pronto para sair de Qualification: 1 de 1 regra não cumprida.",
+                "responsável  ninguém",
+                "Preencha ou corrija",
+            ],
+        ),
+        (
+            "zh",
+            ["尚不能离开“Qualification”", "1 条规则中有 1 条未满足。", "负责人  无", "剩余 5 个工作日", "请填写或更正"],
+        ),
     ],
 )
 def test_an_explanation_is_told_in_the_language_of_the_settings(language: str, says: list[str]) -> None:
