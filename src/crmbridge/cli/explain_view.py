@@ -36,7 +36,6 @@ _ABSENT = {
     Absent.BESIDE: "absent_beside",
     Absent.NOT_YET: "absent_not_yet",
 }
-_TITLES = {Asked.TO_LEAVE: "to_leave", Asked.ON_ENTRY: "on_entry", Asked.LEFT_BEHIND: "left_behind"}
 
 
 def explanation_lines(said: Explanation, process: Process, names: Names, say: Speech) -> Iterator[Line]:
@@ -48,8 +47,8 @@ def explanation_lines(said: Explanation, process: Process, names: Names, say: Sp
     yield ""
     yield from table(_facts(said, stages, say))
     yield from _findings(said, say)
-    for asked, title in _TITLES.items():
-        yield from rule_lines(say(title), [rule for rule in said.rules if rule.asked is asked], say)
+    for asked in Asked:
+        yield from rule_lines(say(f"rules_{asked}"), [rule for rule in said.rules if rule.asked is asked], say)
     yield from _clocks(said.clocks, process, stages, say)
     yield from _fields(said, stages, say)
     yield from _waiting(said, say)
@@ -61,7 +60,7 @@ def _standing(said: Explanation, process: Process, say: Speech) -> Line:
     first = min(running, key=lambda clock: clock.goal - clock.elapsed, default=None)
     left = left_of(first, process, say) if first else ""
     count = sum(finding.waived is None for finding in said.evaluation.findings)
-    found = Tinted(say.counted("findings_count", count), Tone.BAD) if count else Tinted(say("no_finding"), Tone.GOOD)
+    found = Tinted(say.counted("findings_count", count), Tone.BAD) if count else Tinted(say("no_findings"), Tone.GOOD)
     return [found, say("sentence", text=left[0].upper() + left[1:]) if left else ""]
 
 
@@ -78,9 +77,9 @@ def _facts(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterato
     place = said.evaluation.place
     stage = stages.get(place.stage or "", place.stage or say("no_stage"))
     refs = ", ".join(str(record.ref) for record in said.linked) or str(said.subject.ref)
-    yield [dim(say("deal")), strong(cut(show(said.subject.fields.get("name")), 80))]
+    yield [dim(say("kind_deal")), strong(cut(show(said.subject.fields.get("name")), 80))]
     yield [dim(say("ref")), refs]
-    yield [dim(say("stage")), f"{stage} ({say.named('status', place.status.value)})"]
+    yield [dim(say("stage")), f"{stage} ({say.named('state', place.status.value)})"]
     yield [dim(say("owner")), said.owner or say("nobody")]
     for text in read_parts(said.rules, say):
         yield [dim(say("read")), text]
@@ -91,7 +90,7 @@ def _facts(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterato
 def _findings(said: Explanation, say: Speech) -> Iterator[Line]:
     if not said.evaluation.findings:
         return
-    yield from _title(say("findings_title"))
+    yield from _title(say("findings"))
     rows: list[list[Part]] = []
     for finding in said.evaluation.findings:
         opened = said.opened.get(finding.id)
@@ -153,7 +152,7 @@ def _measured(clock: SlaClock, process: Process, stage: str, say: Speech) -> str
 def _fields(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[Line]:
     if not said.fields and not said.absent:
         return
-    yield from _title(say("step_title"))
+    yield from _title(say("in_step"))
     for connection, why in said.absent.items():
         yield f"  {say(_ABSENT[why], connection=connection)}"
     if said.fields:
@@ -170,7 +169,7 @@ def _compared(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iter
         values = [_side(field.now, side, called, say) for side in sides]
         state, tone = _APART[field.state]
         rows.append([say.field(field.name), *values, Tinted(say(state), tone), agreed(field.base, called, say)])
-    yield from table(rows, indent=2, heads=(say("field"), *sides, say("state"), say("last_agreed")), most=VALUE)
+    yield from table(rows, indent=2, heads=(say("kind_field"), *sides, say("state"), say("last_agreed")), most=VALUE)
 
 
 def _waiting(said: Explanation, say: Speech) -> Iterator[Line]:
@@ -206,7 +205,7 @@ def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
     entries = [entry for entry in said.journal if entry.outcome is not None or entry.change.id not in settled]
     if not entries:
         return
-    yield from _title(say("journal_title"))
+    yield from _title(say("journal"))
     rows: list[list[Part]] = []
     for entry in entries[-RECENT:]:
         change = entry.change
@@ -247,10 +246,10 @@ def length(time: timedelta, clock: SlaClock, process: Process, say: Speech) -> s
     days, rest = divmod(time, day)
     hours, rest = divmod(rest, timedelta(hours=1))
     minutes = rest // timedelta(minutes=1)
-    said = [say.counted("business_days" if calendar else "days", days)] if days else []
-    said += [say("hours", n=hours)] if hours else []
-    said += [say("minutes", n=minutes)] if minutes and not days else []
-    return " ".join(said) or say("minutes", n=0)
+    said = [say.counted("unit_bd" if calendar else "days", days)] if days else []
+    said += [say("unit_h", n=hours)] if hours else []
+    said += [say("unit_m", n=minutes)] if minutes and not days else []
+    return " ".join(said) or say("unit_m", n=0)
 
 
 def _local(clock: SlaClock, process: Process, say: Speech) -> str:

@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
-from crmbridge.engine.rules.files import FILES, UNREAD
 from crmbridge.engine.text import plain
 from crmbridge.model.edits import COUNTED
 from crmbridge.model.findings import Judgement
@@ -71,15 +70,10 @@ def _rows(rule: ExplainedRule, say: Speech) -> Iterator[list[Part]]:
 
 def _remedy(rule: ExplainedRule, say: Speech) -> str:
     """Say what would clear a rule; in English it is said already."""
-    missing = rule.verdict.missing
     if not say.teller:
         return rule.remedy
-    if missing and set(missing) <= COUNTED:
-        return say("do_activities")
-    fields = say("list").join(say.field(name) for name in missing if name not in {FILES, UNREAD, *COUNTED})
-    said = [say("fill_in", fields=fields)] if fields else []
-    said += [say(key) for name, key in ((FILES, "attach"), (UNREAD, "let_read")) if name in missing]
-    return " ".join(said) or say("make_hold")
+    fields = [name for name in rule.verdict.missing if name not in COUNTED]
+    return say.teller.remedy(fields) if fields or not rule.verdict.missing else say("do_activities")
 
 
 def _sources(rule: ExplainedRule, say: Speech) -> Iterator[str]:
@@ -111,7 +105,8 @@ def read_parts(rules: Sequence[ExplainedRule], say: Speech) -> Iterator[str]:
     """Say where the values that rules saw were read, and when: of each place once."""
     told: dict[tuple[str, str], None] = {}
     for one in (one for rule in rules for one in rule.seen):
-        what = say("deal_pulled" if one.changed_at else "activities_pulled", when=moment(one.pulled_at))
+        pulled = moment(one.pulled_at) if one.pulled_at else say("never")
+        what = say("deal_pulled" if one.changed_at else "activities_pulled", when=pulled)
         told[one.source, say("changed", what=what, when=moment(one.changed_at)) if one.changed_at else what] = None
     for source, group in groupby(sorted(told), key=lambda each: each[0]):
         yield f"{source}: {say('semicolon').join(said for _, said in group)}"

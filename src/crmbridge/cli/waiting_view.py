@@ -76,10 +76,10 @@ def full_lines(workspace: Workspace, one: Waiting, now: datetime) -> Iterator[Li
 def age(length: timedelta, say: Speech) -> str:
     """Say how long something waits, in its largest unit."""
     seconds = max(int(length.total_seconds()), 0)
-    for size, unit in ((86_400, "age_days"), (3600, "age_hours"), (60, "age_minutes")):
+    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= size:
             return say.counted(unit, seconds // size)
-    return say("age_moment")
+    return say("moment")
 
 
 def _head(one: Waiting, names: Names, say: Speech, others: int = 0) -> list[Part]:

@@ -65,6 +65,10 @@ class Teller(Struct, frozen=True):
         said = None if self._as_stored else reason_told(reason, self.of)
         return reason if said is None else said
 
+    def remedy(self, missing: Sequence[str]) -> str:
+        """Say what to do about what a rule misses."""
+        return _remedy(missing, self.of).striptags()
+
     @property
     def _as_stored(self) -> bool:
         return self.language == "en" and self.of.when is None

@@ -16,6 +16,7 @@ from crmbridge.cli.explain_view import explanation_lines
 from crmbridge.cli.forms import explanation_form
 from crmbridge.cli.output import width
 from crmbridge.cli.plan_view import change_lines, edits_in_words, plan_lines, value_shown
+from crmbridge.cli.rules_view import read_parts
 from crmbridge.cli.speech import english, speech_of
 from crmbridge.cli.waiting_view import full_lines
 from crmbridge.files.reading import read_process
@@ -23,6 +24,7 @@ from crmbridge.files.shipped import shipped_folder
 from crmbridge.model.changes import Action, Blocked, Cause, FieldEdit, Outcome, Plan
 from crmbridge.model.findings import Severity, SlaState
 from crmbridge.model.records import Kind, Ref, Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Waiting
 from crmbridge.services.answers.explaining import explain
 from crmbridge.services.answers.naming import Names, names_for
@@ -70,7 +72,7 @@ def test_every_word_that_is_asked_for_is_there_and_no_other() -> None:
     """By its key, or by the beginning of it."""
     code = "".join(path.read_text("utf-8") for path in HOME.glob("**/*.py"))
     asked = set(re.findall(r"say(?:\.counted)?\(\s*[\"'](\w+)[\"']", code))
-    named = {"cause", "outcome", "severity", "status", "wrote", "weekday", "kind"}
+    named = {"cause", "outcome", "severity", "state", "wrote", "weekday", "kind"}
 
     assert len(asked) > 50
     assert set() == asked - set(english().texts)
@@ -86,9 +88,16 @@ def test_no_word_is_in_both_files() -> None:
     assert set() == page.keys() & FILES[1].keys()
 
 
+def test_what_the_page_says_too_stands_with_its_words() -> None:
+    """Commands have these already, and what stands twice comes to differ."""
+    page = tomllib.loads(files("crmbridge.web").joinpath("words.toml").read_text("utf-8"))
+
+    assert [] == [key for key, texts in FILES[0].items() if page.get(key) == texts]
+
+
 def test_every_kind_of_thing_has_its_word() -> None:
     """A cause or outcome without one would be an error on the day it first happens."""
-    kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "status": Status, "kind": Kind}
+    kinds = {"cause": Cause, "outcome": Outcome, "wrote": Action, "severity": Severity, "state": Status, "kind": Kind}
     wanted = {f"{prefix}_{one}" for prefix, kind in kinds.items() for one in kind} | {str(one) for one in SlaState}
     wanted |= {f"advice_{one}" for one in Cause if one is not Cause.CONFLICT} | {f"weekday_{day}" for day in range(7)}
     wanted |= {f"{prefix}_{one}" for prefix in ("does", "action") for one in Action}
@@ -101,8 +110,18 @@ def test_every_kind_of_thing_has_its_word() -> None:
     ("language", "says"),
     [
         ("en", ["Not ready to leave Qualification: 1 of 1 rule fails.", "To leave this stage", "owner  nobody"]),
-        ("pt", ["Não está pronto para sair de Qualification: 1 de 1 regra não cumprida.", "responsável  ninguém"]),
-        ("zh", ["尚不能离开“Qualification”", "1 条规则中有 1 条未满足。", "负责人  无", "剩余 5 个工作日"]),
+        (
+            "pt",
+            [
+                "Não está pronto para sair de Qualification: 1 de 1 regra não cumprida.",
+                "responsável  ninguém",
+                "Preencha ou corrija",
+            ],
+        ),
+        (
+            "zh",
+            ["尚不能离开“Qualification”", "1 条规则中有 1 条未满足。", "负责人  无", "剩余 5 个工作日", "请填写或更正"],
+        ),
     ],
 )
 def test_an_explanation_is_told_in_the_language_of_the_settings(language: str, says: list[str]) -> None:
@@ -124,6 +143,16 @@ def test_nothing_of_an_explanation_stays_english(language: str) -> None:
 
     assert len(sentences) > 10
     assert [] == [sentence for sentence in sentences if sentence in said]
+
+
+@pytest.mark.parametrize(("language", "says"), [("en", "pulled never"), ("pt", "lidas nunca"), ("zh", "读取于 从未")])
+def test_what_was_never_pulled_is_said_to_be_so_in_the_language_of_the_settings(language: str, says: str) -> None:
+    """A rule may count activities since after the last pull."""
+    rule = explain(held(language).workspace, "Rollout").rules[0]
+    seen = tuple(replace(each, changed_at=None, pulled_at=None) for each in rule.seen)
+    said = read_parts([replace(rule, seen=seen)], speech_of(held(language).workspace))
+
+    assert says in " ".join(said)
 
 
 def test_what_an_undo_leaves_is_told_in_the_language_of_the_settings() -> None:

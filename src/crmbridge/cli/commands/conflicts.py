@@ -94,7 +94,7 @@ def _list(workspace: Workspace) -> Reply:
     lines: list[Line] = list(waiting_lines(workspace, found, now))
     lines += [say.counted("things_wait", len(found)), dim(say("how_settled"))]
     forms = [waiting_form(workspace, one, now) for one in found]
-    return Reply(result={"waiting": forms}, lines=lines if found else [say("nothing_waits")])
+    return Reply(result={"waiting": forms}, lines=lines if found else [say("none_waiting")])
 
 
 def _show(workspace: Workspace, text: str) -> Reply:

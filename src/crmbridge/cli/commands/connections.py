@@ -78,7 +78,7 @@ def _list(workspace: Workspace) -> Reply:
             say("connection_mapped") if name in settings.stages else say("connection_unmapped"),
             say.counted("connection_bound", len(connection.fields)),
             ", ".join(sync.name for sync in settings.sync if name in sync.between) or "-",
-            f"{at:%Y-%m-%d %H:%M}" if (at := pulled[name]) else say("connection_never"),
+            f"{at:%Y-%m-%d %H:%M}" if (at := pulled[name]) else say("never"),
             "; ".join(
                 (
                     _signed_in(*noted[name], say) if name in noted else say("connection_unseen"),

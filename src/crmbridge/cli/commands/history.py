@@ -150,7 +150,7 @@ def _errors(run: Run) -> Mapping[str, object]:
 def _ended(run: Run, now: Run | None, say: Speech) -> Part:
     """Say how a run ended; `now` is the one that is under way."""
     if run.exit_code is None:
-        return dim(say("log_running")) if run is now else Tinted(say("log_killed"), Tone.BAD)
+        return dim(say("log_running")) if run is now else Tinted(say("killed"), Tone.BAD)
     from crmbridge.cli.exits import exit_of  # noqa: PLC0415  imports are paid by the commands that use them
 
     known = exit_of(run.exit_code)

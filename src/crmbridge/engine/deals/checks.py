@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -29,7 +29,6 @@ __all__ = [
     "holds",
     "judge",
     "judge_stage",
-    "judge_stages",
     "judged",
     "may_turn",
     "speaks_of_nothing",
@@ -101,11 +100,6 @@ class Verdicts(Sequence[Verdict]):
 def judge_stage(case: Case) -> Verdicts:
     """Judge the case's deal by all rules of the case's stage."""
     return Verdicts((judged(case),))
-
-
-def judge_stages(cases: Iterable[Case]) -> Verdicts:
-    """Judge a deal by all rules of the stages of some cases."""
-    return Verdicts(tuple(map(judged, cases)))
 
 
 def judged(case: Case) -> Judged:

@@ -34,11 +34,6 @@ _ABSENT = {
     Absent.NOT_YET: "absent_not_yet",
 }
 _APART = {InStep.WAITING: "waits_for_run", InStep.HELD: "waits_for_person", InStep.CONFLICT: "is_conflict"}
-TITLES = {
-    When.TO_LEAVE: "rules_to_leave",
-    When.ON_ENTRY: "rules_on_entry",
-    When.LEFT_BEHIND: "rules_left_behind",
-}
 
 
 class Rule(NamedTuple):
@@ -87,7 +82,7 @@ def one(site: Site, asked: Asked) -> Response:
         findings=[(finding, told.finding(finding)) for finding in said.evaluation.findings],
         linked=[(record, str(record.fields.get("name") or "")) for record in said.linked],
         amount=t.value(said.subject.fields.get("amount")),
-        rules=[(t(TITLES[when]), found) for when in TITLES if (found := list(_rules(site, said, when, t, told)))],
+        rules=[(t(f"rules_{when}"), found) for when in When if (found := list(_rules(site, said, when, t, told)))],
         clocks=[_clock(site, one.clock, t) for one in said.clocks],
         visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
         waiting=[(one, field_label(site, one.item.name, t), told.reason(one.item.reason)) for one in said.waiting],
