@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -243,7 +243,12 @@ def test_what_became_of_what_a_killed_run_sent_stands_with_it(shop: Shop) -> Non
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "name"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "name"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 143, "terminated"),  # its terminal was closed
+    ],
 )
 @pytest.mark.parametrize("where", ["read", "write"])
 def test_a_signal_ends_a_run_in_good_order(shop: Shop, number: int, code: int, name: str, where: str) -> None:
@@ -257,7 +262,7 @@ def test_a_signal_ends_a_run_in_good_order(shop: Shop, number: int, code: int, n
     assert code == process.returncode
     assert f'"code": "{name}"' in out
     assert f"{name.capitalize()} (" in out
-    assert "(SIGTERM)" in out or "(Ctrl-C)" in out
+    assert "(SIGTERM, " in out or "(Ctrl-C)" in out
     assert "Traceback" not in out + err
     shop.heal("south")
     assert 0 == shop.call("run").code
@@ -368,23 +373,50 @@ def test_run_never_asks(shop: Shop) -> None:
     assert 1 == len(shop.crm("south").named("Handover"))
 
 
+@pytest.mark.parametrize("trouble", ["hang in read", "hang in write"])
+def test_a_terminal_that_is_closed_ends_a_run_in_good_order(shop: Shop, trouble: str) -> None:
+    """It is a signal as well as a place where nothing can be written any more; neither is a bug."""
+    shop.trouble("south", trouble)
+    with started_at_a_terminal(shop, ["run"]) as (process, ours):
+        wait_until((shop.folder / "south.hanging").exists)
+        os.close(ours)
+        process.wait(PATIENCE)
+
+    assert 143 == process.returncode
+    assert [] == list((shop.folder / ".crmbridge").glob("crash-*"))
+    shop.heal("south")
+    assert 0 == shop.call("run").code
+    assert 1 == len(shop.crm("south").named("Handover"))
+
+
+def test_under_nohup_a_terminal_that_is_closed_ends_nothing(shop: Shop) -> None:
+    """Whoever starts a long first run so wants it to go on; there is only nobody left to tell."""
+    with started_at_a_terminal(shop, ["run"], before="signal.signal(signal.SIGHUP, signal.SIG_IGN); ") as (run, ours):
+        assert _read(ours)
+        os.close(ours)
+        run.wait(PATIENCE)
+
+    assert 0 == run.returncode
+    assert 1 == len(shop.crm("south").named("Handover"))
+
+
 def _sequences(text: str) -> list[str]:
     import re  # noqa: PLC0415  only here
 
     return re.findall(r"\x1b\[[0-9;?]*[A-Za-z]", text)
 
 
-def at_a_terminal(
-    shop: Shop, args: list[str], answers: dict[str, str], variables: dict[str, str] | None = None
-) -> tuple[str, int]:
-    """Call the command line at a pseudo-terminal, answering what it asks; gives what was seen and the exit code."""
+@contextlib.contextmanager
+def started_at_a_terminal(
+    shop: Shop, args: list[str], variables: dict[str, str] | None = None, *, before: str = ""
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start the command line at a pseudo-terminal; gives the process, and our side of the terminal."""
     environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
     environment |= {**shop.environment, "TERM": "xterm-256color", **(variables or {})}
     ours, theirs = pty.openpty()
     # The terminal becomes the process's own, so that Ctrl-C typed there is a signal.
-    own = "import fcntl, runpy, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    own = f"import fcntl, runpy, signal, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {before}"
     command = [sys.executable, "-c", f"{own}runpy.run_module('crmbridge.cli.main', run_name='__main__')", *args]
-    seen = ""
     with subprocess.Popen(  # noqa: S603  our own program
         command,
         stdin=theirs,
@@ -395,6 +427,16 @@ def at_a_terminal(
         start_new_session=True,
     ) as process:
         os.close(theirs)
+        yield process, ours
+        process.kill()  # does nothing to one that has ended
+
+
+def at_a_terminal(
+    shop: Shop, args: list[str], answers: dict[str, str], variables: dict[str, str] | None = None
+) -> tuple[str, int]:
+    """Call the command line at a pseudo-terminal, answering what it asks; gives what was seen and the exit code."""
+    seen = ""
+    with started_at_a_terminal(shop, args, variables) as (process, ours):
         while chunk := _read(ours):
             seen += chunk
             for question in [question for question in answers if question in seen]:
@@ -402,7 +444,6 @@ def at_a_terminal(
                 os.write(ours, answer.encode())
                 if answer == CTRL_C:
                     _insist(process, ours)
-        process.kill()  # does nothing to one that has ended
     os.close(ours)
     return seen, process.returncode
 

@@ -45,7 +45,7 @@ EXITS = (
     Exit(12, "state", "the state can't be used: no room, damaged, or too new", "The message says what to do."),
     Exit(13, "input_needed", "a question must be answered, and there is no terminal", "Give --yes."),
     Exit(130, "interrupted", "interrupted (Ctrl-C)", "Run it again; it goes on from there."),
-    Exit(143, "terminated", "terminated (SIGTERM)", "Run it again; it goes on from there."),
+    Exit(143, "terminated", "terminated (SIGTERM, or its terminal was closed)", "Run it again; it goes on from there."),
 )
 
 _BY_CODE = {one.code: one for one in EXITS}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -174,7 +176,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 class Screen:
     """One output stream; None is one that was closed before we began.
 
-    A reader that went away costs nothing: what is left to say is then dropped.
+    A reader that went away, or closed the terminal, costs nothing: what is left to say is then dropped.
     """
 
     def __init__(self, stream: TextIO | None, *, colour: bool) -> None:
@@ -197,10 +199,11 @@ class Screen:
         try:
             self._stream.write(fit)
             self._stream.flush()
-        except BrokenPipeError:
-            _drop(self._stream)
         except OSError as error:
-            _drop(self._stream)
+            unread = _is_unread(self._stream, error)
+            drop(self._stream)
+            if unread:
+                return
             message = f"The output can't be written: {error.strerror or error}"
             raise ConfigurationError(
                 message, advice="What the command did stands; `crmbridge history` has it."
@@ -227,7 +230,13 @@ def wants_colour(stream: TextIO | None) -> bool:
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _drop(stream: TextIO) -> None:
+def _is_unread(stream: TextIO, error: OSError) -> bool:
+    """Tell whether a pipe's reader went away, or a terminal was closed: the system then calls it none any more."""
+    closed = error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    return closed or isinstance(error, BrokenPipeError)
+
+
+def drop(stream: TextIO) -> None:
     """Point a stream whose reader is gone to nowhere, so that neither we nor Python's own exit trip over it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from crmbridge.cli.output import clean, is_terminal, wants_colour
+from crmbridge.cli.output import clean, drop, is_terminal, wants_colour
 from crmbridge.cli.stopping import Stop
 from crmbridge.clock import SystemClock
 from crmbridge.errors import AdapterBugError
@@ -104,7 +104,8 @@ class _Line:
         with self._lock:
             self._text = text
             if self._draw is not None:
-                self._draw(text)
+                with _unless_closed():
+                    self._draw(text)
 
     def end(self) -> None:
         """Take the line away."""
@@ -113,7 +114,8 @@ class _Line:
             self._ended = True
             if self._draw is None:
                 self._call.err.write(" " * len(f"⠋ {STARTING}") + "\r")  # which any terminal knows
-            self._drawing.close()
+            with _unless_closed():
+                self._drawing.close()
 
     def _turn(self) -> None:
         from rich.console import Console  # noqa: PLC0415  only at a terminal, and late
@@ -132,6 +134,15 @@ class _Line:
             spinner = Spinner("dots", Text(self._text), style="status.spinner")
             live = self._drawing.enter_context(Live(spinner, console=console, refresh_per_second=12.5, transient=True))
             self._draw = draw
+
+
+@contextlib.contextmanager
+def _unless_closed() -> Iterator[None]:
+    """Draw, unless the terminal was closed meanwhile: then nobody looks, and what is going on goes on."""
+    try:
+        yield
+    except OSError:
+        drop(sys.stderr)
 
 
 class Told:

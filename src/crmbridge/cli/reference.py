@@ -38,7 +38,8 @@ in step.
   forms of plan files: `{"money": ["12000", "EUR"]}`, `{"date": "2026-06-10"}`, `{"datetime": "2026-06-10T12:00:00Z"}`,
   `{"decimal": "1.5"}`, `{"set": []}`; a ref is `["hs", "deal", "1234"]`.
 - **Exit codes** are the same everywhere: [exit-codes.md](exit-codes.md).
-- **Ctrl-C and SIGTERM** end a run in good order: the lease is given back, the journal is whole, the next run goes on.
+- **Ctrl-C, SIGTERM and closing the terminal** end a run in good order: the lease is given back, the journal is whole,
+  the next run goes on.
 - **A bug** ends with exit 1 and names a log file with the traceback. No values are in it, and no secrets.
 """
 

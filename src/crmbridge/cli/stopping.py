@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
+    """The process was asked to end (SIGTERM), or its terminal was closed (SIGHUP)."""
 
     exit_code: ClassVar[int] = 143
 
@@ -40,14 +40,16 @@ class Stop:
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Turn SIGINT into KeyboardInterrupt and SIGTERM into Terminated until the block ends.
+        """Turn SIGINT into KeyboardInterrupt, SIGTERM and SIGHUP into Terminated until the block ends.
 
-        Both come once; what the first one set in motion is not cut off by a second SIGTERM. A second Ctrl-C is
+        Each comes once; what the first one set in motion is not cut off by a second SIGTERM. A second Ctrl-C is
         somebody who is tired of waiting, and is obeyed.
         """
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        signal.signal(signal.SIGINT, self._interrupt)
-        signal.signal(signal.SIGTERM, self._terminate)
+        handlers = {signal.SIGINT: self._interrupt, signal.SIGTERM: self._terminate}
+        hangup = getattr(signal, "SIGHUP", signal.SIGTERM)  # Windows has none
+        if signal.getsignal(hangup) != signal.SIG_IGN:  # as it is under nohup
+            handlers[hangup] = self._terminate
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:

@@ -267,8 +267,8 @@ class RunStore(Protocol):
         """Note how a run ended."""
         ...
 
-    def runs(self, limit: int) -> tuple[Run, ...]:
-        """Give the newest runs, newest first."""
+    def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
+        """Give the newest runs whose ids begin with a text, newest first."""
         ...
 
     def last(self, command: str, now: datetime) -> Run | None:

@@ -24,6 +24,7 @@ from crmbridge.services.runs.running import run_pull, run_steps
 from crmbridge.testing.factories import make_change, make_evaluation, make_finding, make_process, make_stage
 from crmbridge.testing.figures import make_indicator_figure, make_scorecard
 from crmbridge.testing.workspaces import Bench, make_bench
+from crmbridge.web.views import runs
 
 HOSTILE = "<script>alert(1)</script>\u202e\x1b]52;c;aGk=\x07"
 
@@ -405,3 +406,20 @@ def test_what_one_setting_settles_is_shown_once_with_the_deals(serve: Serve) -> 
     assert 1 == text.count("nobody is boss")
     assert "The same waits on 29 other deals:" in text
     assert 30 == len(set(re.findall(r"north:x\d+<", text)))
+
+
+def test_a_run_is_shown_however_many_came_since(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails and other pages lead to runs of long ago."""
+
+    def fill(bench: Bench) -> None:
+        for _ in range(3):
+            run_steps(bench.workspace, "cycle")
+            bench.clock.sleep(600)
+
+    served = serve(fill=fill)
+    monkeypatch.setattr(runs, "MOST", 1)
+    listed = [run.id for run in served.bench.workspace.store.runs.runs(10)]
+    with served.visitor() as visitor:
+        found = [visitor.get(f"/runs/{id_}").status_code for id_ in (*listed, "2")]
+
+    assert [*[200] * len(listed), 404] == found

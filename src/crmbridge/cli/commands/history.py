@@ -29,7 +29,7 @@ _FIGURES = {
 _BY_HAND = {"waived": "log_waived", "unwaived": "log_unwaived", "joined": "log_joined", "split": "log_split"}
 STOPPED = {130, 143}  # the exit codes of runs that somebody stopped
 LONGEST = 1000  # columns of what one write says: each field before and after
-SEARCHED = 10_000  # newest runs among which one is looked for
+SEARCHED = 10_000  # newest runs that are looked through
 
 
 @as_command(

@@ -28,7 +28,7 @@ from crmbridge.services.by_hand.what_stays import RECORD, both, by_hand, changed
 from crmbridge.services.by_hand.what_was_done import Scene, done_by, look_at
 from crmbridge.services.workspace import Workspace
 
-SEARCHED = 10_000  # newest runs among which one is looked for
+SEARCHED = 10_000  # newest runs that an id's start may mean
 MOST_SHOWN = 10  # runs named when a text fits several
 # How long after we made or changed a record its CRM may still be at it, by rules and requests of its own.
 SETTLES = timedelta(minutes=2)
@@ -37,7 +37,7 @@ _LAST = {Kind.DEAL: 1, Kind.CONTACT: 2, Kind.COMPANY: 3}  # what hangs on others
 
 def find_run(workspace: Workspace, text: str) -> Run:
     """Find the run whose id begins with a text; raises ConfigurationError when that is none, or several."""
-    found = [run for run in workspace.store.runs.runs(SEARCHED) if run.id.startswith(text)]
+    found = workspace.store.runs.runs(SEARCHED, text)
     exact = next((run for run in found if run.id == text), None)
     if len(found) == 1 or exact is not None:
         return exact or found[0]

@@ -316,10 +316,10 @@ class MemoryRuns:
             done = replace(state.runs[run], finished_at=at, exit_code=exit_code, summary=_plain(summary))
             state.runs[run] = done
 
-    def runs(self, limit: int) -> tuple[Run, ...]:
-        """Give the newest runs, newest first."""
+    def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
+        """Give the newest runs whose ids begin with a text, newest first."""
         with self._memory.read() as state:
-            newest_first = list(reversed(state.runs.values()))
+            newest_first = [run for run in reversed(state.runs.values()) if run.id.startswith(begins)]
         return tuple(sorted(newest_first, key=lambda run: run.started_at, reverse=True)[:limit])
 
     def last(self, command: str, now: datetime) -> Run | None:

@@ -49,9 +49,11 @@ class SqlRuns:
             if done.rowcount == 0:
                 raise StateError(f"The run {run} was never started.", advice="Start a run before it is finished.")
 
-    def runs(self, limit: int) -> tuple[Run, ...]:
-        """Give the newest runs, newest first."""
+    def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
+        """Give the newest runs whose ids begin with a text, newest first."""
         query = select(_runs).order_by(_runs.c.started_at.desc(), _runs.c.seq.desc()).limit(limit)
+        if begins:
+            query = query.where(_runs.c.id >= begins, _runs.c.id <= f"{begins}\U0010ffff")
         with self._database.read() as open_:
             return tuple(map(_run, open_.execute(query)))
 

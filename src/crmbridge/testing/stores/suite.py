@@ -244,6 +244,14 @@ class RunSuite:
         )
         assert (expected,) == store.runs.runs(10)
 
+    def test_a_run_is_found_by_its_id_however_many_came_since(self, store: StateStore) -> None:
+        """The start of the id is enough; no letter in it stands for others."""
+        for number, id_ in enumerate(("a-1", "a-2", "ab", "A-3", "b")):
+            store.runs.start(Run(id=id_, command="run", started_at=START + number * HOUR))
+        found = [[run.id for run in store.runs.runs(2, begins)] for begins in ("a-", "a", "a-1", "_-", "%", "")]
+
+        assert [["a-2", "a-1"], ["ab", "a-2"], ["a-1"], [], [], ["b", "A-3"]] == found
+
     def test_the_last_run_of_a_command_is_the_newest_that_finished(self, store: StateStore) -> None:
         """A run that was killed is none."""
         for id_, command, hours in (("r1", "run", 0), ("r2", "run", 1), ("r3", "run", 2), ("r4", "pull", 3)):

@@ -42,7 +42,7 @@ def everything(site: Site, asked: Asked) -> Response:
 def one(site: Site, asked: Asked) -> Response:
     """Show one run with what it wrote."""
     t, id_ = asked.words, asked.params["id"]
-    run = next((run for run in site.workspace.store.runs.runs(MOST) if run.id == id_), None)
+    run = next((run for run in site.workspace.store.runs.runs(MOST, id_) if run.id == id_), None)
     if run is None:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
     part = part_of(sum(1 for _ in _ended(site, run)), asked.number, ROWS)

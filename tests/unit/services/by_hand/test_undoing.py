@@ -16,6 +16,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money, is_empty
 from crmbridge.ports import Run
 from crmbridge.services.apply.unmade import still_asked
+from crmbridge.services.by_hand import undoing
 from crmbridge.services.by_hand.undoing import find_run, plan_undo
 from crmbridge.services.pull.pulling import pull
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
@@ -560,3 +561,16 @@ def test_what_an_undo_wrote_is_nothing_that_the_crm_made_of_the_value_before() -
     cycle(bench)
 
     assert {Money(Decimal(11), "EUR")} == {bench.crms[name].deal(ids[name]).fields["amount"] for name in TWO}
+
+
+def test_a_run_is_found_however_many_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cron starts a hundred thousand runs a year, and what one of long ago wrote is in the journal all the same."""
+    bench, _ = linked()
+    first = cycle(bench).run
+    monkeypatch.setattr(undoing, "SEARCHED", 2)
+    for _ in range(3):
+        cycle(bench)
+
+    assert first == find_run(bench.workspace, first).id
+    with pytest.raises(ConfigurationError, match="There is no run 'x'"):
+        find_run(bench.workspace, "x")
