@@ -249,6 +249,8 @@ def _incidence(cells: _Cells, at_risk: int, days: int) -> tuple[float, int]:
         reached += staying * won / at_risk
         staying *= 1 - (won + lost) / at_risk
         at_risk -= leaving
+    if not any(cells.lost):
+        reached = 1 - staying  # the same, but for the sum's rounding, which may come to more than all
     return reached, at_risk if staying > 0 else 1
 
 

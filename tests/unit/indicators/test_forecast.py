@@ -119,6 +119,17 @@ def test_deals_that_all_ended_alike_give_no_interval(ending: int, earlier: int) 
     assert (100.0 * (ending == 1), None) == (found.total.expected, found.total.interval)
 
 
+@pytest.mark.parametrize("ending", [1, 2])
+@pytest.mark.parametrize("earlier", [20, 21, 22, 40])
+def test_deals_that_ended_alike_on_different_days_give_no_interval_either(ending: int, earlier: int) -> None:
+    """All of them is exactly all, however many days it is the sum of."""
+    history = [visit for day in range(earlier) for visit in ended(DEMO, 10 + day, ending, 1)]
+
+    found = forecast_of(history, [Deal(DEMO, 3, 100.0)])
+
+    assert (100.0 * (ending == 1), None) == (found.total.expected, found.total.interval)
+
+
 def test_too_few_earlier_deals_give_no_interval() -> None:
     """With 19 earlier deals there is an expectation but nothing to say how far off it may be; with 20 there is."""
     few = [*ended(DEMO, 10, 1, 9), *ended(DEMO, 10, 2, 10)]
