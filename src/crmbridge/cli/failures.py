@@ -47,7 +47,7 @@ def reply_to(error: BaseException, call: Call) -> Reply:
         case click.ClickException():
             return _typed_wrong(error, call)
         case _:
-            return _bug(error, call)
+            return _unforeseen(error, call)
 
 
 def failure(exit_code: int, *, code: str = "", message: str = "", advice: str = "") -> Reply:
@@ -99,7 +99,9 @@ def _typed_wrong(error: click.ClickException, call: Call) -> Reply:
     return failure(USAGE, message=message, advice=f"{advice} shows how it is used.")
 
 
-def _bug(error: BaseException, call: Call) -> Reply:
+def _unforeseen(error: BaseException, call: Call) -> Reply:
+    if call.stop.exit_code is not None:  # a library written in C may make an error of its own of the signal
+        return _stopped(call.stop.exit_code)
     from crmbridge.cli.crash_logs import write_log  # noqa: PLC0415  for bugs only
 
     where = write_log(error, call)

@@ -27,6 +27,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self.exit_code: int | None = None  # of a process that was asked to end
 
     def check(self) -> None:
         """Raise Stopped once the process was asked to end; called at places where stopping costs nothing."""
@@ -58,9 +59,11 @@ class Stop:
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._asked.set()
+        self.exit_code = Stopped.exit_code
         raise KeyboardInterrupt
 
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
         if not self._asked.is_set():
             self._asked.set()
+            self.exit_code = Terminated.exit_code
             raise Terminated
