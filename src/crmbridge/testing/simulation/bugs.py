@@ -138,6 +138,12 @@ BUGS: tuple[Bug, ...] = (
         "        if others:\n",
     ),
     Bug(
+        "what somebody enters before a new deal is read counts as given by its CRM",
+        "crmbridge.services.links.given",
+        "        if read[new].updated_at != read[new].created_at or not others:\n",
+        "        if not others:\n",
+    ),
+    Bug(
         "what a CRM gave a deal that could not be read counts as an edit",
         "crmbridge.services.links.given",
         "    if not marked:\n        return around\n",
