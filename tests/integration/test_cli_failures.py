@@ -242,6 +242,15 @@ def test_what_became_of_what_a_killed_run_sent_stands_with_it(shop: Shop) -> Non
     assert {entry["change"]["id"] for entry in one} == {entry["change"]["id"] for entry in one if "outcome" in entry}
 
 
+@pytest.fixture
+def hears_hangups() -> Iterator[None]:
+    """Start processes that hear of a closed terminal, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize(
     ("number", "code", "name"),
     [
@@ -373,6 +382,7 @@ def test_run_never_asks(shop: Shop) -> None:
     assert 1 == len(shop.crm("south").named("Handover"))
 
 
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize("trouble", ["hang in read", "hang in write"])
 def test_a_terminal_that_is_closed_ends_a_run_in_good_order(shop: Shop, trouble: str) -> None:
     """It is a signal as well as a place where nothing can be written any more; neither is a bug."""
