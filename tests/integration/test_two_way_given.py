@@ -37,7 +37,7 @@ def owners(bench: Bench) -> list[Any]:
     return [crm.deal(native).fields.get("owner") for crm in bench.crms.values() for native in crm.deal_ids()]
 
 
-def edit(bench: Bench, name: str, **values: Any) -> None:
+def edit(bench: Bench, name: str, /, **values: Any) -> None:
     """Let a person edit the one deal of a CRM."""
     (native,) = bench.crms[name].deal_ids()
     bench.crms[name].edit_deal(native, **values)
@@ -233,3 +233,48 @@ def test_an_owner_whom_the_other_crm_does_not_know_stays_also_where_the_deal_cou
     run(bench)
 
     assert ["2", BOT] == owners(bench)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("known", [True, False])
+def test_an_owner_that_a_crm_gave_is_not_for_a_deal_that_is_made_anew(
+    store: StateStore, policy: str, *, known: bool
+) -> None:
+    """Nobody entered it: it goes to no other CRM, and where that one has no such user, nobody is asked about it."""
+    bench = giving(store, "south", policy=policy, create=["north", "south"], delete="archive")
+    if not known:
+        del bench.crms["north"].records[Ref("north", Kind.USER, BOT)]
+    run(bench)
+    run(bench)
+    edit(bench, "south", name="Rollout in May")
+    bench.crms["north"].delete_deal(*bench.crms["north"].deal_ids())
+    after = [run(bench), run(bench)]
+
+    assert [None, BOT] == owners(bench)
+    assert [[], []] == [list(cycle.plan.blocked) for cycle in after if cycle.plan]
+    assert "Rollout in May" == bench.crms["north"].deal(*bench.crms["north"].deal_ids()).fields["name"]
+
+
+@pytest.mark.parametrize("where", ["north", "south"])
+def test_an_owner_of_a_deal_that_was_made_anew_travels_once_a_person_names_one(store: StateStore, where: str) -> None:
+    """What was given before is still nobody's word against it."""
+    bench = giving(store, "south", policy="ask", create=["north", "south"], delete="archive")
+    run(bench)
+    edit(bench, "south", name="Rollout in May")
+    bench.crms["north"].delete_deal(*bench.crms["north"].deal_ids())
+    run(bench)
+    edit(bench, where, owner="2")
+    run(bench)
+
+    assert ["2", "2"] == owners(bench)
+
+
+def test_an_owner_whom_a_person_named_is_for_a_deal_that_is_made_anew(store: StateStore) -> None:
+    """Also where it is named while the other deal goes."""
+    bench = giving(store, "south", policy="only_if_empty", create=["north", "south"], delete="archive")
+    run(bench)
+    edit(bench, "south", owner="2")
+    bench.crms["north"].delete_deal(*bench.crms["north"].deal_ids())
+    run(bench)
+
+    assert ["2", "2"] == owners(bench)

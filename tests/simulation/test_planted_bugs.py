@@ -58,6 +58,7 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
         ("zero is an amount where nobody entered any", 266, "P4"),
         ("what was agreed on without a connection counts for nothing", 726, "P1"),
         ("what somebody enters before a new deal is read counts as given by its CRM", 288, "P1"),
+        ("what a CRM gave a deal is missed in one that is made anew", 1538, "P4"),
         ("a note that comes after its deal is not copied", 43, "P1"),
         ("a stage that means something else moves its deals", 48, "P4"),
         ("a contact that two CRMs have linked is not found in a third", 113, "P6"),

@@ -108,12 +108,12 @@ def _standing(one: Waiting, now: datetime, say: Speech) -> Iterator[list[Part]]:
 
 def _agreed(workspace: Workspace, item: Blocked, names: Names, say: Speech) -> Iterator[list[Part]]:
     """Show what all sides agreed on last, where they did."""
-    from crmbridge.engine.sync.merge import APART, decided_ref  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.engine.sync.merge import APART, decided_ref, may_differ  # noqa: PLC0415  imports are paid by the commands that use them
 
     if item.cause is Cause.CONFLICT:
         link = decided_ref(item.link)
         base = workspace.store.links.bases([link]).get(link, {})
-        if base.get(item.name, APART) != APART:
+        if not may_differ(base.get(item.name, APART)):
             value = value_shown(item, base[item.name], names, say)
             yield [dim(say("agreed")), dim(say("before_that", value=value))]
 

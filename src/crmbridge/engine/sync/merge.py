@@ -36,7 +36,9 @@ from crmbridge.settings import FieldSync
 
 Policy = Callable[[str], FieldSync]
 ONLY_IF_EMPTY = "only_if_empty"
-APART: Value = ("@apart",)  # in a link's own base: the sides differ, and may; there is nothing that all should hold
+# In a link's own base: the sides differ, and may; there is nothing that all should hold.
+APART: Value = ("@apart",)
+GIVEN: Value = ("@given",)  # nor did anybody enter what some of them hold: their CRM gave it when they were made
 _NOTHING = object()
 
 
@@ -85,6 +87,11 @@ def decided_ref(link: str) -> Ref:
     arrive is known to be missing, and a person who takes an edit back meanwhile is seen to do so.
     """
     return Ref("", Kind.DEAL, link)
+
+
+def may_differ(decided: Value) -> bool:
+    """Tell whether a link's own base says that its records may differ in a field."""
+    return decided in (APART, GIVEN)
 
 
 def merge(
@@ -165,7 +172,7 @@ def _is_owed(name: str, sides: Sequence[Side], policy: FieldSync, agreed: Mappin
     That is so where the deal that it came from is gone. Who speaks alone, or only fills, has no decisions to repeat.
     """
     decided = agreed.get(name, APART)
-    if decided == APART or policy.source is not None or policy.conflict == ONLY_IF_EMPTY:
+    if may_differ(decided) or policy.source is not None or policy.conflict == ONLY_IF_EMPTY:
         return False
     untouched = all(name in side.base and same(side.now[name], side.base[name]) for side in sides)
     return untouched and not same(decided, sides[0].now[name])
@@ -224,8 +231,10 @@ def _fill(name: str, sides: Sequence[Side], draft: _Draft) -> None:
         value = next((value for value in full if same(value, draft.decided.get(name))), full[0])
         _spread(name, value, missed, draft, why=f"is empty; {_AGAIN}")
     else:
-        _note(name, [side for side in empty if not is_empty(side.base[name])], draft)  # a person emptied it
-        _part(name, draft)
+        emptied = [side for side in empty if not is_empty(side.base[name])]  # by a person
+        _note(name, emptied, draft)
+        if emptied or draft.decided.get(name) != GIVEN:
+            _part(name, draft)
 
 
 def _was_missed(side: Side, name: str, decided: Mapping[str, Value]) -> bool:
@@ -246,7 +255,7 @@ def _part(name: str, draft: _Draft) -> None:
 
 def _agreed_on(name: str, decided: Mapping[str, Value]) -> Value:
     """Give what all sides should hold; None where that is not known either."""
-    return None if decided.get(name) == APART else decided.get(name)
+    return None if may_differ(decided.get(name)) else decided.get(name)
 
 
 _AGAIN = "was settled before, and is not written here yet"
@@ -279,7 +288,7 @@ def _settle(name: str, sides: Sequence[Side], policy: FieldSync, draft: _Draft) 
 def _repeat(name: str, sides: Sequence[Side], draft: _Draft) -> None:
     """Write what was decided on where it did not arrive; without such a thing, fill the ones that join."""
     value = draft.decided.get(name, APART)
-    if value != APART:
+    if not may_differ(value):
         _spread(name, value, sides, draft, why=_AGAIN)
         return
     others = [side for side in sides if name in side.base]
@@ -294,7 +303,8 @@ def _members(name: str, sides: Sequence[Side], changed: Sequence[Side], decided:
     Also where one side alone changed: it may hold a part of what was decided on, whose rest did not arrive yet. Where
     nothing was decided on, what any side had before stands for it.
     """
-    agreed = [decided[name]] if decided.get(name, APART) != APART else [side.base.get(name) for side in sides]
+    known = decided.get(name, APART)
+    agreed = [side.base.get(name) for side in sides] if may_differ(known) else [known]
     start = frozenset[str]().union(*map(_set, agreed))
     added = frozenset[str]().union(*(_set(side.now[name]) - _set(side.base.get(name)) for side in changed))
     removed = frozenset[str]().union(*(_set(side.base.get(name)) - _set(side.now[name]) for side in changed))
@@ -314,12 +324,12 @@ def _speaking(sides: Sequence[Side], name: str, decided: Mapping[str, Value]) ->
     the others, or else beside what was agreed on for all of them: not beside what one of them was only made with.
     """
     changed = [side for side in sides if _changed(side, name, decided)]
-    if changed and decided.get(name, APART) != APART and all(has_missed(name, side.base) for side in changed):
+    if changed and not may_differ(decided.get(name, APART)) and all(has_missed(name, side.base) for side in changed):
         return [*changed, *_rivals(name, [side for side in sides if side not in changed], decided[name])]
     if not changed or any(name in side.base for side in changed):
         return changed
     agreed = decided.get(name)
-    if agreed == APART:
+    if may_differ(agreed):
         return [side for side in sides if not is_empty(side.now[name])]
     return [side for side in sides if side in changed or (not is_empty(agreed) and same(side.now[name], agreed))]
 

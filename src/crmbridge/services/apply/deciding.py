@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
-from crmbridge.engine.sync.merge import APART, decided_ref
+from crmbridge.engine.sync.merge import decided_ref, may_differ
 from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import CONTACTS, Viewer
 from crmbridge.model.changes import Action, Change, Origin
@@ -105,7 +105,7 @@ def _is_said(name: str, value: Value, places: Sequence[View], here: View) -> boo
     """Tell whether a value stands in one of these places; the members of a set may stand in several, and here."""
     if any(name in place and same(place[name], value) for place in places):
         return True
-    sets = [found for place in (*places, here) if isinstance(found := place.get(name), tuple) and found != APART]
+    sets = [found for place in (*places, here) if isinstance(found := place.get(name), tuple) and not may_differ(found)]
     if not sets or not (value is None or isinstance(value, tuple)):
         return False
     return {member for found in sets for member in found}.issuperset(value or ())  # None: each side removed some

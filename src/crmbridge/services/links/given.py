@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crmbridge.engine.sync.merge import APART, decided_ref
+from crmbridge.engine.sync.merge import GIVEN, decided_ref, may_differ
 from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import Viewer
 from crmbridge.model.cuts import may_name
@@ -36,7 +36,7 @@ def note_given(
     `made` has them by link, `read` as the CRM keeps them; the bases of those that could not be read say that they were
     made, until they are. What somebody may have edited since it was made, a moment ago or long before it was found,
     was entered by a person. Where people filled in nothing in their link, the deals of it may differ in what was
-    given, until somebody edits one of them.
+    given, until somebody edits one of them; also one that is made later, and is given nothing.
     """
     made = {link: ref for link, ref in made.items() if ref in read}
     members = workspace.store.links.get(made)
@@ -46,19 +46,21 @@ def note_given(
     news: dict[Ref, Fields] = {}
     for link, refs in members.items():
         new = made[link]
-        news[new] = {MADE: None}
         others = {r: views[r] for r in refs if r in views and r != new and not known.get(r, {}).get(MADE)}
+        sent, agreed = known.get(new, {}), known.get(decided_ref(link), {})
+        view = views.get(new, {})
+        before = [name for name, value in agreed.items() if value == GIVEN and name not in sent]
+        news[new] = {MADE: None, **{name: None for name in before if name in view and is_empty(view[name])}}
         if read[new].updated_at != read[new].created_at or not others:
             continue
-        sent, agreed = known.get(new, {}), known.get(decided_ref(link), {})
-        given = {name: value for name, value in views.get(new, {}).items() if name not in sent and not is_empty(value)}
-        news[new] = {MADE: None, **given}
+        given = {name: value for name, value in view.items() if name not in sent and not is_empty(value)}
+        news[new] = {**news[new], **given}
         if silent := [name for name in given if _is_silent(name, others, known, agreed)]:
-            news[decided_ref(link)] = dict.fromkeys(silent, APART)
-        for ref, view in others.items():
-            unsaid = [name for name in given if name in view and name not in known.get(ref, {})]
+            news[decided_ref(link)] = dict.fromkeys(silent, GIVEN)
+        for ref, held in others.items():
+            unsaid = [name for name in given if name in held and name not in known.get(ref, {})]
             spared = [name for name in unsaid if _follows(workspace, name, ref, new)]
-            if kept := {name: view[name] for name in (*silent, *spared)}:
+            if kept := {name: held[name] for name in (*silent, *spared)}:
                 news[ref] = kept
     workspace.store.links.save_bases(news)
 
@@ -74,8 +76,8 @@ def _follows(workspace: Workspace, name: str, ref: Ref, new: Ref) -> bool:
 
 def _is_silent(name: str, others: Mapping[Ref, Fields], known: Mapping[Ref, Fields], agreed: Fields) -> bool:
     """Tell whether a field is empty in all others, or holds there what they were given when they were made."""
-    may_differ = agreed.get(name) == APART
+    open_ = may_differ(agreed.get(name))
     return all(
-        name in view and (is_empty(view[name]) or (may_differ and same(view[name], known.get(ref, {}).get(name))))
+        name in view and (is_empty(view[name]) or (open_ and same(view[name], known.get(ref, {}).get(name))))
         for ref, view in others.items()
     )

@@ -24,7 +24,7 @@ from crmbridge.engine.sync.deleting import (
 )
 from crmbridge.engine.sync.forms import outdone, read
 from crmbridge.engine.sync.glance import Glance
-from crmbridge.engine.sync.merge import APART, ONLY_IF_EMPTY, Side, decided_ref, merge, owed
+from crmbridge.engine.sync.merge import APART, GIVEN, ONLY_IF_EMPTY, Side, decided_ref, merge, owed
 from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.sync.wanted import archive, create_counterpart, sync_updates
 from crmbridge.engine.views import STAGE
@@ -270,7 +270,7 @@ class Part(Struct):
         before = owed(sides[first], self.entry.policy, base) if len(sides) == 1 else {}
         if before.get(STAGE) in {WON, LOST}:
             del before[STAGE]
-        view = {**sides[first].now, **before, **next(edits, {})}
+        view = {**_without_given(sides[first], base), **before, **next(edits, {})}
         if view.get(STAGE) in {WON, LOST}:
             return
         for connection in self.entry.create:
@@ -280,6 +280,12 @@ class Part(Struct):
                 change, lacking = create_counterpart(deal, view, link=link, target=target, again=again)
                 self.blocked += lacking
                 self.changes += [change] if change else []
+
+
+def _without_given(side: Side, decided: Fields) -> Mapping[str, Value]:
+    """Give what people said of a deal: not what its CRM gave it when it was made, while nobody touched that."""
+    given = [name for name, value in decided.items() if value == GIVEN and name in side.base]
+    return {n: value for n, value in side.now.items() if n not in given or not same(value, side.base[n])}
 
 
 def _is_beside(around: Around, ref: Ref) -> bool:

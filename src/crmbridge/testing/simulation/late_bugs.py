@@ -29,6 +29,13 @@ LATE_BUGS: tuple[Bug, ...] = (
         "    return frozenset(ref for ref in agreed if _came_there(workspace, others[ref], moved[ref]))\n",
         "    return frozenset()\n",
     ),
+    # ── Deals that are made anew ────────────────────────────────────────────────────────────────────────
+    Bug(
+        "what a CRM gave a deal is missed in one that is made anew",
+        "crmbridge.services.links.given",
+        "if value == GIVEN and name not in sent]\n",
+        "if False]\n",
+    ),
     # ── Deletions that a CRM forgot ─────────────────────────────────────────────────────────────────────
     Bug(
         "nobody looks for what a CRM may have forgotten",
