@@ -256,11 +256,11 @@ def test_an_undecided_rule_and_an_entry_rule_say_so() -> None:
             7,
             (
                 "Em Qualificação desde 1 de junho de 2026, 09:00 UTC. O prazo é 1 de junho de 2026, 17:00 UTC "
-                "(1 dia útil (calendário office), dos quais 80% já passaram). Leve-o adiante."
+                "(1 dia útil, calendário office, dos quais 80% já passaram). Leve-o adiante."
             ),
             (
                 "自 2026年6月1日 09:00 UTC 起处于资格审查。期限为 2026年6月1日 "
-                "17:00 UTC（1 个工作日（日历：office），"
+                "17:00 UTC（1 个工作日，日历：office，"
                 "已用 80%）。请推进商机。"
             ),
         ),
@@ -268,11 +268,11 @@ def test_an_undecided_rule_and_an_entry_rule_say_so() -> None:
             30,
             (
                 "Em Qualificação desde 1 de junho de 2026, 09:00 UTC. O prazo era 1 de junho de 2026, 17:00 UTC "
-                "(1 dia útil (calendário office)). Leve-o adiante."
+                "(1 dia útil, calendário office). Leve-o adiante."
             ),
             (
                 "自 2026年6月1日 09:00 UTC 起处于资格审查。已超过期限 2026年6月1日 "
-                "17:00 UTC（1 个工作日（日历：office））。"
+                "17:00 UTC（1 个工作日，日历：office）。"
                 "请推进商机。"
             ),
         ),
