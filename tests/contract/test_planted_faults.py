@@ -712,7 +712,7 @@ FAULTS["a slice ends at its first page"] = Planted(
 IN_SLICES = [
     ("adapter", LAST, LAST + "    slices=True,\n"),
     ("adapter", "import Collection, Iterator,", "import Callable, Collection, Iterator,"),
-    ("adapter", "StaticToken, pages", "StaticToken, pages, side_by_side"),
+    ("adapter", "open_client, pages", "open_client, pages, side_by_side"),
     ("adapter", "from typing import Any", "import json\nfrom typing import Any"),
 ]
 ALSO |= dict.fromkeys((*SLICED, "slices begin anew", "a slice ends at its first page"), IN_SLICES)
@@ -725,17 +725,12 @@ EXPIRED = "Dialect(judge=judge, expired=lambda reply: reply.status == 401)"
 IN_SESSIONS = [
     (
         "adapter",
-        "        self._client = HttpClient(\n",
+        "        self._client = open_client(\n",
         """        self._token = token
-        self._door = HttpClient(
-            connection=context.connection,
-            base_url=settings.base_url or HOST,
-            clock=context.clock,
-            budget=Budget([], context.clock),
-            dialect=Dialect(judge=judge),
-            signer=StaticToken(token),
+        self._door = open_client(
+            settings, context, base_url=HOST, dialect=Dialect(judge=judge), signer=StaticToken(token)
         )
-        self._client = HttpClient(
+        self._client = open_client(
 """,
     ),
     (
@@ -749,7 +744,7 @@ IN_SESSIONS = [
         self._door.close()
 """,
     ),
-    ("adapter", "StaticToken, pages", "StaticToken, Token, TokenSource, pages"),
+    ("adapter", "StaticToken, open_client", "StaticToken, Token, TokenSource, open_client"),
     ("sandbox", "        self._seq = 0\n", "        self._seq = 0\n        self.session = 1\n"),
     (
         "sandbox",
@@ -780,8 +775,8 @@ ALSO["an expired session is the end"] = IN_SESSIONS
 ALSO["signed in"] = [
     (
         "adapter",
-        "            dialect=Dialect(judge=judge),\n            signer=T",
-        f"            dialect={EXPIRED},\n            signer=T",
+        "            dialect=Dialect(judge=judge),\n            rates",
+        f"            dialect={EXPIRED},\n            rates",
     ),
     *IN_SESSIONS,
 ]

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
 from crmbridge.model.changes import Change, Receipt
+from crmbridge.model.records import Kind, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.ports import Adapter, Capabilities
+from crmbridge.ports import Adapter, Capabilities, Description
 from crmbridge.sandbox import SandboxOptions
 from crmbridge.testing import AdapterSuite, AdapterWorkbench, plugin_workbench
 
@@ -30,7 +31,7 @@ def _importable() -> Iterator[None]:
 
 
 class Reading:
-    """The example's adapter, without all that writes."""
+    """The example's adapter, without all that writes, and without what only those need that write."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
@@ -38,6 +39,12 @@ class Reading:
     @property
     def capabilities(self) -> Capabilities:
         return replace(self._adapter.capabilities, conditional_write=False, **NOTHING)
+
+    def describe(self) -> Description:
+        return replace(self._adapter.describe(), key_field=None)
+
+    def find(self, kind: Kind, key: str, near: Ref | None) -> Never:
+        raise AssertionError(f"asked for {kind} {key}, and it writes none")
 
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         raise AssertionError(f"asked to {changes[0].action}, which is not declared")

@@ -27,7 +27,7 @@ def close(text: str) -> str:
         ),
         (
             "pt",
-            ["lido north: 18 registros, 4 mudanças", "avaliado 3 negócios", "planejado 4 mudanças", "gravado: 4"],
+            ["lido north: 18 registros, 4 movimentos", "avaliado 3 negócios", "planejado 4 mudanças", "gravado: 4"],
             ["execução comando término duração o que fez", "cycle concluída ", " 4 mudanças, gravado: 4"],
             ["sincronizado por última leitura (UTC)", "mapeadas 1 vinculado main 20", "não verificado; o do"],
         ),

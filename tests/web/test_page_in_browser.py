@@ -210,3 +210,14 @@ def test_the_report_and_the_manual_are_shown_as_they_are_made(visit: Any) -> Non
     page.goto("/manual/en/search.html")
 
     assert [] == said
+
+
+def test_on_paper_the_page_is_dark_on_white(visit: Any) -> None:
+    """Also for somebody whose screen is dark, and with no column of a table squeezed."""
+    page = visit(viewport={"width": 700, "height": 900})
+    light = page.evaluate("getComputedStyle(document.body).color")
+    page.emulate_media(media="print", color_scheme="dark")
+
+    assert light == page.evaluate("getComputedStyle(document.body).color")
+    page.set_viewport_size({"width": 900, "height": 900})
+    assert "block" == page.evaluate("getComputedStyle(document.querySelector('table.stack tr')).display")

@@ -7,30 +7,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from crmbridge import __version__
 from crmbridge.revealed import strike
-
-if TYPE_CHECKING:
-    from crmbridge.cli.call import Call
 
 STATE_FOLDER = ".crmbridge"
 KEPT_LOGS = 20
 
 
-def write_log(error: BaseException, call: Call) -> Path | None:
+def write_log(error: BaseException, command: str, project: Path) -> Path | None:
     """Write what a report needs beside the project's state, else where temporary files are; only for its owner."""
     import tempfile  # noqa: PLC0415  for bugs only
 
     name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
-    folder = call.project if call.project.is_dir() else call.project.parent
+    folder = project if project.is_dir() else project.parent
     _forget_old_logs(folder / STATE_FOLDER)
     for place in (folder / STATE_FOLDER, Path(tempfile.gettempdir())):
         with suppress(OSError):
             handle, log = _new_file(place, name)
             with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-                file.writelines(_report(error, call))
+                file.writelines(_report(error, command))
             return log
     return None
 
@@ -52,12 +48,12 @@ def _new_file(place: Path, name: str) -> tuple[int, Path]:
         number += 1
 
 
-def _report(error: BaseException, call: Call) -> Iterator[str]:
+def _report(error: BaseException, command: str) -> Iterator[str]:
     import platform  # noqa: PLC0415  for bugs only
     import traceback  # noqa: PLC0415  the same
 
     yield f"crmbridge {__version__}, Python {platform.python_version()}, {platform.system()}\n"
-    yield f"command: {call.command or '(none)'}\n\n"
+    yield f"command: {command or '(none)'}\n\n"
     for one in _chain(error):
         yield "Traceback (most recent call last):\n"
         yield from map(strike, traceback.format_tb(one.__traceback__))  # places and source lines, no values

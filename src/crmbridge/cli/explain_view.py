@@ -246,10 +246,10 @@ def length(time: timedelta, clock: SlaClock, process: Process, say: Speech) -> s
     days, rest = divmod(time, day)
     hours, rest = divmod(rest, timedelta(hours=1))
     minutes = rest // timedelta(minutes=1)
-    said = [say.counted("unit_bd" if calendar else "days", days)] if days else []
-    said += [say("unit_h", n=hours)] if hours else []
-    said += [say("unit_m", n=minutes)] if minutes and not days else []
-    return " ".join(said) or say("unit_m", n=0)
+    said = [say.counted("unit_bd" if calendar else "unit_d", days)] if days else []
+    said += [say("short_h", n=hours)] if hours else []
+    said += [say("short_m", n=minutes)] if minutes and not days else []
+    return " ".join(said) or say("short_m", n=0)
 
 
 def _local(clock: SlaClock, process: Process, say: Speech) -> str:

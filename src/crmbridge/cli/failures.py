@@ -104,7 +104,7 @@ def _unforeseen(error: BaseException, call: Call) -> Reply:
         return _stopped(call.stop.exit_code)
     from crmbridge.cli.crash_logs import write_log  # noqa: PLC0415  for bugs only
 
-    where = write_log(error, call)
+    where = write_log(error, call.command, call.project)
     kind = type(error).__name__
     message = f"crmbridge stopped at a bug of its own ({kind})"
     advice = f"Please report it with the file {where}." if where else "No log file could be written."

@@ -199,4 +199,4 @@ class _Lines(logging.Handler):
     def _kept(self, error: AdapterBugError) -> Path | None:
         from crmbridge.cli.crash_logs import write_log  # noqa: PLC0415  for bugs only
 
-        return write_log(error, self._call)
+        return write_log(error, self._call.command, self._call.project)

@@ -10,7 +10,8 @@ from crmbridge.cli.output import GAP, Line, Part, Tinted, Tone, cut, dim, screen
 from crmbridge.report.attention import cards
 from crmbridge.report.sections import anchor, indicator_table, sections, where
 from crmbridge.report.wording import against_target, counted_from, small, target, value
-from crmbridge.report.words import NOTHING, Words, words_of
+from crmbridge.report.words import Words, words_of
+from crmbridge.words import NOTHING
 
 if TYPE_CHECKING:
     from crmbridge.model.figures import IndicatorFigure, Measured, Row, Scorecard

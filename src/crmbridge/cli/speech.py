@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import field
 
-from crmbridge.languages import about, catalogue, grouped
+from crmbridge.languages import catalogue
 from crmbridge.model.findings import Finding, Verdict
 from crmbridge.model.values import Value, show
+from crmbridge.words import Words, texts_of
 
 if TYPE_CHECKING:
     from crmbridge.manual.telling import Teller
@@ -25,33 +26,15 @@ _OWN |= {"a task": "kind_task", "a note": "kind_note", "a notice": "field_notice
 _SIDES = {"the run wrote": "undo_wrote", "before it": "undo_before"}
 
 
-class Speech(Struct, frozen=True):
+class Speech(Words, frozen=True):
     """Words by key, and what is stored in English told in another language. English has no `teller` and `process`.
 
     `about` has what changes are made about, by ids.
     """
 
-    texts: Mapping[str, str]
     teller: Teller | None = None
     process: Process | None = None
     about: Mapping[str, Finding] = field(default_factory=dict)
-
-    @property
-    def language(self) -> str:
-        """The language."""
-        return self.teller.language if self.teller else "en"
-
-    def __call__(self, key: str, **values: object) -> str:
-        """Give a word or sentence with its values filled in."""
-        return self.texts[key].format_map(values) if values else self.texts[key]
-
-    def counted(self, key: str, count: int, **values: object) -> str:
-        """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
-        return about(count, key, self.texts).format_map({"n": self.number(count), **values})
-
-    def number(self, count: int) -> str:
-        """Write a count with grouped thousands."""
-        return grouped(f"{count:,}", self.language)
 
     def named(self, key: str, value: str) -> str:
         """Name something that English calls as files and JSON do, by the page's word for it."""
@@ -125,28 +108,25 @@ def speech_of(workspace: Workspace, changes: Sequence[Change] = ()) -> Speech:
     from crmbridge.services.answers.naming import findings_of  # noqa: PLC0415  the same
 
     process = workspace.project.process
-    return Speech(_texts(language), teller(process, language), process, findings_of(workspace, changes))
+    return Speech(language, _texts(language), teller(process, language), process, findings_of(workspace, changes))
 
 
 def speech_of_runs(workspace: Workspace) -> Speech:
     """Give how the frame of a run speaks: in English with few words, as most runs find nothing new and say little."""
     if workspace.project.settings.language == "en":
-        return Speech(_frame("en"))
+        return Speech("en", _frame("en"))
     return speech_of(workspace)
 
 
 def english() -> Speech:
     """Give how commands speak where the settings name no other language."""
-    return Speech(_texts("en"))
+    return Speech("en", _texts("en"))
 
 
 @cache
 def _texts(language: str) -> Mapping[str, str]:
     """Give the words of a language: the page's, which names the same things, and those of commands over them."""
-    found = dict(_frame(language))
-    for package in ("crmbridge.web", "crmbridge.cli"):
-        found |= {key: texts[language] for key, texts in catalogue(package).items()}
-    return found
+    return {**_frame(language), **texts_of(language, "crmbridge.web", "crmbridge.cli")}
 
 
 @cache

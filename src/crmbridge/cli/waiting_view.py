@@ -76,7 +76,7 @@ def full_lines(workspace: Workspace, one: Waiting, now: datetime) -> Iterator[Li
 def age(length: timedelta, say: Speech) -> str:
     """Say how long something waits, in its largest unit."""
     seconds = max(int(length.total_seconds()), 0)
-    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+    for size, unit in ((86_400, "unit_d"), (3600, "unit_h"), (60, "unit_m")):
         if seconds >= size:
             return say.counted(unit, seconds // size)
     return say("moment")

@@ -164,8 +164,8 @@ def elapsed(length: timedelta, speech: Speech) -> Markup:
     seconds = Decimal(length.days * 86400 + length.seconds)
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds % size == 0:
-            return speech.words.counted(f"time_{unit}", seconds / size)
-    return speech.words.counted("time_s", seconds)
+            return speech.words.counted(f"unit_{unit}", seconds / size)
+    return speech.words.counted("unit_s", seconds)
 
 
 def _field(term: terms.Field, speech: Speech) -> Markup:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from crmbridge.engine.coherence.stage_flow import flow_of
 from crmbridge.manual.speech import Speech
-from crmbridge.model.process import Process, Stage
+from crmbridge.model.process import Process, Stage, TouchPoint
 
 LOST = "lost"
 Kind = Literal["forward", "skip", "back", "lost"]
@@ -106,5 +106,10 @@ def twin(speech: Speech) -> tuple[Markup, ...]:
 def _meets(stage: Stage, speech: Speech) -> Markup:
     """Say which departments sales meets in a stage."""
     points = [one for name in stage.touch_points for one in speech.process.touch_points if one.id == name]
-    met = (speech.words(f"department_{one.department}") + f": {speech.plain(one.name)}" for one in points)
+    met = (department_met(one, speech) for one in points)
     return speech.words("twin_touch", list=speech.words.listed(met)) if points else Markup("")
+
+
+def department_met(point: TouchPoint, speech: Speech) -> Markup:
+    """Name a department, and what it and sales owe each other."""
+    return speech.words("named", name=speech.words(f"department_{point.department}"), what=speech.plain(point.name))

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from crmbridge.manual.flow import LOST, Arrow, arrows, role_name
+from crmbridge.manual.flow import LOST, Arrow, arrows, department_met, role_name
 from crmbridge.manual.speech import Speech
 from crmbridge.model.process import Stage
 
@@ -105,11 +105,12 @@ def _chips(stage: Stage, top: int, speech: Speech) -> Iterator[Markup]:
     for number, point in enumerate(points):
         y = top + 4 + number * 39
         yield _path(f"M{RIGHT} {y + 17}H{CHIP_LEFT}", "touch")
-        department = speech.words(f"department_{point.department}").unescape()
+        met = department_met(point, speech)
         yield Markup(
-            '<a href="stage-{}.html#touch"><rect x="{}" y="{}" width="{}" height="34" rx="17" class="chip"/>'
-        ).format(stage.id, CHIP_LEFT, y, CHIP)
-        text = _fitted(f"{department}: {speech.plain(point.name)}", CHIP - 28, 13)
+            '<a href="stage-{}.html#touch"><title>{}</title>'
+            '<rect x="{}" y="{}" width="{}" height="34" rx="17" class="chip"/>'
+        ).format(stage.id, met, CHIP_LEFT, y, CHIP)
+        text = _fitted(met.unescape(), CHIP - 28, 13)
         yield Markup('<text x="{}" y="{}" class="limit">{}</text></a>').format(CHIP_LEFT + 14, y + 22, text)
 
 

@@ -60,7 +60,7 @@ def _due(finding: Finding, limit: tuple[Duration, str | None], of: Saying) -> Ma
     never = of.words("told_after_pause" if "paused_at" in finding.seen else "told_open_day")
     said = {
         "due": of.at(due) if isinstance(due, datetime) else never,
-        "goal": of.words.duration(limit[0]) + of.speech.calendar(limit[1]),
+        "goal": of.words.duration(limit[0]) + of.speech.calendar(limit[1], "told_calendar"),
     }
     if finding.kind is FindingKind.SLA_BREACHED:
         return of.words("told_was_due", **said)

@@ -88,7 +88,7 @@ def _slot(name: str, text: str, of: Saying) -> object:
         case "names":
             return _folded("why_both", text.split(" and "), of)
         case "quoted":
-            return of.words.quoted(text[1:-1]) if text[1:-1] != show(None) else of.words("told_nothing")
+            return of.words.quoted(text[1:-1]) if text[1:-1] != show(None) else of.words("empty")
         case "before" | "after":
             return of.stage(text)
         case "stage":  # its name in English

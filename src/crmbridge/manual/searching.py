@@ -77,7 +77,7 @@ def _of_stages(speech: Speech) -> Iterator[Entry]:
 def _rules(stage: Stage, url: str, speech: Speech) -> Iterator[Entry]:
     for place, _number, rule in stage.placed():
         said = said_rule(rule, stage, speech)
-        title = f"{speech.plain(stage.name)}: {_characters(said.must)}"
+        title = speech.words("named", name=speech.plain(stage.name), what=_characters(said.must)).unescape()
         yield _entry(title, f"kind_of_{place}", f"{url}#{place}", _characters(said.told), speech)
 
 

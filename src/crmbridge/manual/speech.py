@@ -103,12 +103,12 @@ class Speech(Struct, frozen=True, dict=True):
             return escape(plain(stage_id))
         return _linked(self, f"stage-{stage.id}.html", self.text(stage.name))
 
-    def calendar(self, calendar_id: str | None) -> Markup:
-        """Name a calendar, with a link to its hours; nothing where none is named."""
+    def calendar(self, calendar_id: str | None, key: str = "by_calendar") -> Markup:
+        """Name a calendar, with a link to its hours; nothing where none is named. `key` has the words around it."""
         if calendar_id is None:
             return Markup("")
         name = plain(calendar_id.replace("_", " "))
-        return self.words("by_calendar", calendar=_linked(self, f"calendars.html#calendar-{calendar_id}", name))
+        return self.words(key, calendar=_linked(self, f"calendars.html#calendar-{calendar_id}", name))
 
     @cached_property
     def fields(self) -> dict[str, FieldType]:

@@ -180,7 +180,7 @@ def _filled(sure: Again, of: Saying) -> dict[str, str]:
     missing = of.words("list_comma").join(map(of.name, sure.missing))
     value = sure.value
     if is_empty(value):
-        shown = str(of.words("told_nothing"))
+        shown = str(of.words("empty"))
     else:
         shown = quote(value) if isinstance(value, str) else of.value(value).striptags()
     return {"passed": str(sure.passed), "missing": missing.striptags(), "value": shown}

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from crmbridge.languages import LANGUAGES, catalogue, grouped, tag
 from crmbridge.model.business_time import Duration
+from crmbridge.words import texts_of
 
 NOTHING = Markup("")
 
@@ -56,7 +57,7 @@ class Words(Struct, frozen=True):
 
     def duration(self, value: Duration) -> Markup:
         """Write a length of time in words: 5 business days."""
-        return self.counted(f"time_{value.unit.value}", round(value.amount, 2))
+        return self.counted(f"unit_{value.unit.value}", round(value.amount, 2))
 
     def share(self, value: Decimal) -> str:
         """Write a share as a percentage."""
@@ -82,7 +83,7 @@ class Words(Struct, frozen=True):
 def words_of(language: str) -> Words:
     """Give the words of a language; raises KeyError for one that the manual does not speak."""
     place = {name: number for number, name in enumerate(LANGUAGES)}[language]
-    return Words(language, {key: texts[place] for key, texts in _catalogue().items()})
+    return Words(language, {**texts_of(language), **{key: texts[place] for key, texts in _catalogue().items()}})
 
 
 def sentence(clause: Markup) -> Markup:

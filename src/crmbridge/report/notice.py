@@ -26,9 +26,9 @@ def notice_document(name: str, notices: Sequence[Notice], language: str = "en") 
     """Make a document of notices. What came from a CRM is shown as text and nothing else."""
     words = words_of(language)
     title = plain(notices[0].subject) if len(notices) == 1 else words("notice_findings", n=len(notices))
-    lines = [plain(f"{each.subject}. {words('notice_for', to=each.to)}. {each.body}", LINE) for each in notices]
+    lines = [plain(f"{each.subject}. {words('line_for_whom', to=each.to)}. {each.body}", LINE) for each in notices]
     parts = [
-        [f"## {marked(plain(each.subject))}", words("notice_for", to=marked(plain(each.to))), *_lines(each)]
+        [f"## {marked(plain(each.subject))}", words("line_for_whom", to=marked(plain(each.to))), *_lines(each)]
         for each in notices
     ]
     markdown = "\n\n".join([f"# {marked(title)}", *("\n\n".join(part) for part in parts)]) + "\n"
@@ -47,7 +47,7 @@ def _lines(notice: Notice) -> list[str]:
 
 def _page(title: str, notices: Sequence[Notice], words: Words) -> str:
     parts = [
-        f"<h2>{_text(each.subject)}</h2><p>{words('notice_for', to=_text(each.to))}</p>"
+        f"<h2>{_text(each.subject)}</h2><p>{words('line_for_whom', to=_text(each.to))}</p>"
         + "".join(f"<p>{_text(line, 2000)}</p>" for line in each.body.splitlines() if line.strip())
         for each in notices
     ]

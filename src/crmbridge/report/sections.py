@@ -11,7 +11,8 @@ from crmbridge.report.charts import draw
 from crmbridge.report.charts.curves import half
 from crmbridge.report.parts import Cell, Section, Table
 from crmbridge.report.wording import against_target, cautions, counted_from, interval, small, target, value
-from crmbridge.report.words import NOTHING, Words
+from crmbridge.report.words import Words
+from crmbridge.words import NOTHING
 
 RUN_COUNTS = ("found", "planned", "applied", "refused", "failed", "stale", "unknown")
 MOST_ROWS = 100  # of a table that people read; the JSON and the CSV have all

@@ -9,7 +9,8 @@ from crmbridge.report.charts import spark
 from crmbridge.report.parts import Tile
 from crmbridge.report.sections import where
 from crmbridge.report.wording import against_target, counted_from, interval, small, target, value
-from crmbridge.report.words import NOTHING, Words
+from crmbridge.report.words import Words
+from crmbridge.words import NOTHING
 
 _NUMBER = re.compile(r"([^\s\w]*\w{0,3}[^\s\w]*\s?\d[\d.,]*[%×]?\w{0,2}) (.+)")  # noqa: RUF001  the sign of "times"
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from crmbridge.model.aims import must_reach
 from crmbridge.model.figures import Figure, IndicatorFigure, Unit
 from crmbridge.report.parts import Cell
-from crmbridge.report.words import NOTHING, Words
+from crmbridge.report.words import Words
+from crmbridge.words import NOTHING
 
 SMALL_N = 10  # rates and lengths of fewer cases are marked
 # Counting needs no sample: five open findings are five.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from msgspec import Struct
-
-from crmbridge.languages import LANGUAGES, about, base, catalogue, grouped, percent, tag
+from crmbridge import words
+from crmbridge.languages import LANGUAGES, base, percent
 from crmbridge.model.figures import Unit
+from crmbridge.words import MINUS, NOTHING
 
-NOTHING = "–"  # noqa: RUF001  the dash that stands where there is no number
-MINUS = "−"  # noqa: RUF001  the sign that is as wide as a digit
 _SIGNS = {"EUR": "€", "GBP": "£", "BRL": "R$", "USD": "US$", "JPY": "JP¥", "CNY": "CN¥", "INR": "₹"}
 _AT_HOME = {("en", "USD"): "$", ("zh", "CNY"): "¥"}
 _SHORT = {  # from how much on, in what, and with which word
@@ -21,33 +18,8 @@ _SHORT = {  # from how much on, in what, and with which word
 }
 
 
-class Words(Struct, frozen=True):
-    """Words by key, and numbers as the language writes them."""
-
-    language: str
-    texts: Mapping[str, str]
-
-    @property
-    def tag(self) -> str:
-        """Give the language as pages declare it."""
-        return tag(self.language)
-
-    def __call__(self, key: str, **values: object) -> str:
-        """Give a word or sentence with its values filled in."""
-        return self.texts[key].format_map(values) if values else self.texts[key]
-
-    def counted(self, key: str, count: int, **values: object) -> str:
-        """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
-        return about(count, key, self.texts).format_map({"n": self.number(count), **values})
-
-    def number(self, value: float | None, digits: int = 0) -> str:
-        """Write a number with grouped thousands; a dash for none."""
-        if value is None:
-            return NOTHING
-        text = f"{value:,.{digits}f}"
-        if text.strip("-0.,") == "":
-            text = text.lstrip("-")  # a rounded nothing is not less than nothing
-        return grouped(text.replace("-", MINUS), self.language)
+class Words(words.Words, frozen=True):
+    """Words by key, and figures as the language writes them."""
 
     def percent(self, share: float | None) -> str:
         """Write a share as a percentage; a dash for none."""
@@ -108,4 +80,4 @@ class Words(Struct, frozen=True):
 def words_of(language: str) -> Words:
     """Give the words of a language (`pt` or `pt-BR`); English where there are none."""
     known = base(language) if base(language) in LANGUAGES else "en"
-    return Words(known, {key: text.get(known, text["en"]) for key, text in catalogue(__package__).items()})
+    return Words(known, words.texts_of(known, __package__))

@@ -4,51 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
-
-from crmbridge.languages import LANGUAGES, about, base, catalogue, grouped, tag
+from crmbridge import words
+from crmbridge.languages import LANGUAGES, base
 from crmbridge.model.values import Money, Value, show
+from crmbridge.words import NOTHING
 
-NOTHING = "–"  # noqa: RUF001  the dash that stands where there is nothing
 MONTHS = {
     "en": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
     "pt": ["jan.", "fev.", "mar.", "abr.", "maio", "jun.", "jul.", "ago.", "set.", "out.", "nov.", "dez."],
 }
 
 
-class Words(Struct, frozen=True):
+class Words(words.Words, frozen=True):
     """Words by key, and values as the language writes them; times are in `zone`."""
 
-    language: str
-    texts: Mapping[str, str]
     zone: ZoneInfo
-
-    @property
-    def tag(self) -> str:
-        """Give the language as pages declare it."""
-        return tag(self.language)
-
-    def __call__(self, key: str, **values: object) -> str:
-        """Give a word or sentence with its values filled in."""
-        return self.texts[key].format_map(values) if values else self.texts[key]
-
-    def counted(self, key: str, count: int) -> str:
-        """Give a word or sentence about so many: of one, the text of `KEY_one` where there is such."""
-        return about(count, key, self.texts).format_map({"n": self.number(count)})
 
     def told(self, text: str) -> str:
         """Tell what the page itself said by an error; what others said stays as it is."""
         return self.texts.get(_own().get(text, ""), text)
-
-    def number(self, value: float | Decimal | None, digits: int = 0) -> str:
-        """Write a number with grouped thousands; a dash for none."""
-        if value is None:
-            return NOTHING
-        return grouped(f"{value:,.{digits}f}", self.language)
 
     def money(self, value: Money | None) -> str:
         """Write an amount with its currency, cents only where there are some; a dash for none."""
@@ -78,7 +55,7 @@ class Words(Struct, frozen=True):
         seconds = length.total_seconds() if isinstance(length, timedelta) else length
         days, rest = divmod(int(abs(seconds)), 86_400)
         hours, rest = divmod(rest, 3600)
-        parts = [("unit_d", days), ("unit_h", hours), ("unit_m", rest // 60)]
+        parts = [("short_d", days), ("short_h", hours), ("short_m", rest // 60)]
         first = next((i for i, (_, n) in enumerate(parts) if n), None)
         if first is None:
             return self("moment")
@@ -106,7 +83,7 @@ class Words(Struct, frozen=True):
 
 def words_of(language: str, zone: ZoneInfo) -> Words:
     """Give the words of one of LANGUAGES."""
-    return Words(language, _texts(language), zone)
+    return Words(language, words.texts_of(language, __package__), zone)
 
 
 def preferred(accepted: str, otherwise: str = "en") -> str:
@@ -129,9 +106,4 @@ def _weight(text: str) -> float:
 @cache
 def _own() -> Mapping[str, str]:
     """Give the keys of what the page says by errors, by their texts in English."""
-    return {text: key for key, text in _texts("en").items() if key.startswith("own_")}
-
-
-@cache
-def _texts(language: str) -> Mapping[str, str]:
-    return {key: texts[language] for key, texts in catalogue(__package__).items()}
+    return {text: key for key, text in words.texts_of("en", __package__).items() if key.startswith("own_")}

@@ -152,7 +152,7 @@ def test_a_deal_that_is_missing_elsewhere_is_said_to_be(serve: Serve) -> None:
         visitor.get("/language/pt")
         portuguese = visitor.get(f"/deals/north/{deal.ref.id}").text
 
-    assert "Not in south, and not made there: `create` in the sync does not name it." in english
+    assert "Not in south, and not made there: <code>create</code> in the sync does not name it." in english
     assert "Não existe em south e não é criado lá" in portuguese
 
 

@@ -78,8 +78,8 @@ def told(of: Process, language: str, *stages: str, **subject: Any) -> str:
 
 
 LEFT = {
-    "pt": "O negócio saiu de Qualificação em 1 de junho de 2026, 10:00 UTC, julgado pelo que consta agora.",
-    "zh": "商机于 2026年6月1日 10:00 UTC 离开资格审查，按现在的内容判定。",
+    "pt": "O negócio saiu de Qualificação em 1 de junho de 2026, 10:00 UTC, avaliado pelo que consta agora.",
+    "zh": "商机于 2026年6月1日 10:00 UTC 离开资格审查，按现在的内容评估。",
 }
 
 
@@ -187,14 +187,14 @@ def test_own_words_name_the_value_as_it_is(held: dict[str, Any], words: str) -> 
 @pytest.mark.parametrize(
     ("said", "language", "told_as"),
     [
-        ("held then, as hs recorded it", "pt", "julgado pelo que constava na época, como hs registrou. "),
+        ("held then, as hs recorded it", "pt", "avaliado pelo que constava na época, como hs registrou. "),
         (
             "holds now, as hs can't tell what it was",
             "pt",
-            "julgado pelo que consta agora, pois hs não diz o que havia. ",
+            "avaliado pelo que consta agora, pois hs não diz o que havia. ",
         ),
-        ("held then, as hs recorded it", "zh", "按当时的内容判定（以 hs 的记录为准）。"),
-        ("holds now", "zh", "按现在的内容判定。"),
+        ("held then, as hs recorded it", "zh", "按当时的内容评估（以 hs 的记录为准）。"),
+        ("holds now", "zh", "按现在的内容评估。"),
     ],
 )
 def test_on_whose_word_it_was_judged_is_told(said: str, language: str, told_as: str) -> None:
@@ -256,11 +256,11 @@ def test_an_undecided_rule_and_an_entry_rule_say_so() -> None:
             7,
             (
                 "Em Qualificação desde 1 de junho de 2026, 09:00 UTC. O prazo é 1 de junho de 2026, 17:00 UTC "
-                "(1 dia útil (calendário office), dos quais 80% já passaram). Leve-o adiante."
+                "(1 dia útil, calendário office, dos quais 80% já passaram). Leve-o adiante."
             ),
             (
                 "自 2026年6月1日 09:00 UTC 起处于资格审查。期限为 2026年6月1日 "
-                "17:00 UTC（1 个工作日（日历：office），"
+                "17:00 UTC（1 个工作日，日历：office，"
                 "已用 80%）。请推进商机。"
             ),
         ),
@@ -268,11 +268,11 @@ def test_an_undecided_rule_and_an_entry_rule_say_so() -> None:
             30,
             (
                 "Em Qualificação desde 1 de junho de 2026, 09:00 UTC. O prazo era 1 de junho de 2026, 17:00 UTC "
-                "(1 dia útil (calendário office)). Leve-o adiante."
+                "(1 dia útil, calendário office). Leve-o adiante."
             ),
             (
                 "自 2026年6月1日 09:00 UTC 起处于资格审查。已超过期限 2026年6月1日 "
-                "17:00 UTC（1 个工作日（日历：office））。"
+                "17:00 UTC（1 个工作日，日历：office）。"
                 "请推进商机。"
             ),
         ),

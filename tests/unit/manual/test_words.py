@@ -45,6 +45,6 @@ def test_units_types_and_standard_fields_have_words() -> None:
     """One for each that the model has."""
     said = words_of("en").texts
 
-    assert [] == [unit for unit in Unit if f"time_{unit.value}" not in said or f"time_{unit.value}_one" not in said]
+    assert [] == [unit for unit in Unit if f"unit_{unit.value}" not in said or f"unit_{unit.value}_one" not in said]
     assert [] == [kind for kind in FieldType if f"type_{kind.value}" not in said]
     assert [] == [name for name in STANDARD_FIELDS[Kind.DEAL] if f"field_{name}" not in said]

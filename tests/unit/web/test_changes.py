@@ -16,7 +16,7 @@ from crmbridge.web.words import words_of
     [
         (Action.TASK, "en", "task"),
         (Action.TASK, "zh", "任务"),
-        (Action.NOTIFY, "pt", "aviso"),
+        (Action.NOTIFY, "pt", "notificação"),
         (Action.UPDATE, "en", "update"),
     ],
 )

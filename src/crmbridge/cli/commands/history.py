@@ -161,7 +161,7 @@ def _ended(run: Run, now: Run | None, say: Speech) -> Part:
 def _took(run: Run, say: Speech) -> str:
     if run.finished_at is None:
         return "-"
-    return say("unit_s", n=f"{(run.finished_at - run.started_at).total_seconds():.0f}")
+    return say("short_s", n=f"{(run.finished_at - run.started_at).total_seconds():.0f}")
 
 
 def _said(run: Run, outcomes: Mapping[str, int], say: Speech) -> str:

@@ -61,9 +61,9 @@ def evaluate(subject: Subject, now: datetime) -> Evaluation:
         findings += _illegal_move(move, subject, last=move is moves[-1])
     for move, found in left:
         for verdict in Verdicts((found,)).broken():
-            findings += _broken(verdict, move, subject)
+            findings += _unmet(verdict, FindingKind.EXIT_RULE, move.source, move.at, subject)
     for verdict in entry:
-        findings += _unfit(verdict, visit, subject) if visit else ()
+        findings += _unmet(verdict, FindingKind.ENTRY_RULE, visit, visit.entered_at, subject) if visit else ()
     for clock in measured.clocks:
         findings += _late(clock, subject)
     stages = [stage for move in moves for stage in move.left_behind]
@@ -131,42 +131,24 @@ def _until(clocks_turn: datetime | None, stages: Iterable[Stage], subject: Subje
     return min((at for at in moments if at is not None and at > now), default=None)
 
 
-def _broken(verdict: Verdict, move: LastMove, subject: Subject) -> Iterator[Finding]:
-    """Say that the deal went on although a rule of a stage behind it does not hold, or can't be decided."""
-    kind = broken_kind(verdict, FindingKind.EXIT_RULE)
-    if kind is None:
+def _unmet(verdict: Verdict, kind: FindingKind, visit: Visit, at: datetime, subject: Subject) -> Iterator[Finding]:
+    """Say that the deal went on from a stage, or came into one, although a rule does not hold or can't be decided."""
+    found = broken_kind(verdict, kind)
+    if found is None:
         return
+    entering = kind is FindingKind.ENTRY_RULE
     yield _finding(
         subject,
         verdict.rule,
-        kind,
-        move.source.stage,
-        str(move.source.number),
-        stage=verdict.stage,
-        message=f"{_sentence(verdict.message)} The deal went on from {subject.stage_name(verdict.stage)} "
-        f"on {show(move.at)}{_by_values(verdict, move.at, subject)}. {_remedy(verdict, subject)}",
-        since=move.at,
-        seen=verdict.seen,
-        visit=move.source.number,
-    )
-
-
-def _unfit(verdict: Verdict, visit: Visit, subject: Subject) -> Iterator[Finding]:
-    """Say that the deal came in although a rule of the stage does not hold, or can't be decided."""
-    kind = broken_kind(verdict, FindingKind.ENTRY_RULE)
-    if kind is None:
-        return
-    yield _finding(
-        subject,
-        verdict.rule,
-        kind,
-        FindingKind.ENTRY_RULE,
+        found,
+        *((kind,) if entering else ()),
         visit.stage,
         str(visit.number),
-        stage=visit.stage,
-        message=f"{_sentence(verdict.message)} The deal came into {subject.stage_name(visit.stage)} "
-        f"on {show(visit.entered_at)}{_by_values(verdict, visit.entered_at, subject)}. {_remedy(verdict, subject)}",
-        since=visit.entered_at,
+        stage=verdict.stage,
+        message=f"{_sentence(verdict.message)} The deal {'came into' if entering else 'went on from'} "
+        f"{subject.stage_name(verdict.stage)} on {show(at)}{_by_values(verdict, at, subject)}. "
+        f"{remedy(verdict.missing, subject)}",
+        since=at,
         seen=verdict.seen,
         visit=visit.number,
     )
@@ -180,10 +162,6 @@ def _by_values(verdict: Verdict, at: datetime, subject: Subject) -> str:
         return ", judged by what it held then" + (f", as {crm} recorded it" if all_recorded else "")
     untold = any(untold_of(subject, name, at) for name in verdict.seen)
     return ", judged by what it holds now" + (f", as {crm} can't tell what it was" if untold else "")
-
-
-def _remedy(verdict: Verdict, subject: Subject) -> str:
-    return remedy(verdict.missing, subject)
 
 
 def _illegal_move(move: LastMove, subject: Subject, *, last: bool) -> Iterator[Finding]:

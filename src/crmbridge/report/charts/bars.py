@@ -11,7 +11,8 @@ from crmbridge.report.charts.elements import element, points, shape, stretched
 from crmbridge.report.charts.looks import looks
 from crmbridge.report.parts import Drawing, Key
 from crmbridge.report.wording import counted_from, is_small, value
-from crmbridge.report.words import NOTHING, Words
+from crmbridge.report.words import Words
+from crmbridge.words import NOTHING
 
 MOST_ROWS = 30  # of a chart; the table has more
 

@@ -8,7 +8,8 @@ from crmbridge.model.figures import Column, Figure, Measured, Row
 from crmbridge.report.charts.elements import element
 from crmbridge.report.parts import Drawing, Key
 from crmbridge.report.wording import is_small, value
-from crmbridge.report.words import NOTHING, Words
+from crmbridge.report.words import Words
+from crmbridge.words import NOTHING
 
 STEPS = 5  # of darkness, beside none
 MOST_ROWS = 60

@@ -132,6 +132,11 @@ def write_one(adapter: Adapter, change: Change) -> Receipt:
     return receipts[0]
 
 
+def finds_deals(adapter: Adapter) -> bool:
+    """Tell whether `find` is ever asked for a deal: by its key, of which an adapter that creates none writes none."""
+    return Action.CREATE in adapter.capabilities.actions
+
+
 def needs(adapter: Adapter, action: Action) -> None:
     """Skip a test where the adapter does not declare an action, such as tasks in a CRM that has none."""
     if action not in adapter.capabilities.actions:

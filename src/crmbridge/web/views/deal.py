@@ -17,7 +17,8 @@ from crmbridge.services.answers.explanation import Asked as When
 from crmbridge.web.site import Asked, Site, message, page
 from crmbridge.web.views.changes import done, names_told
 from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name, teller_of
-from crmbridge.web.words import NOTHING, Words
+from crmbridge.web.words import Words
+from crmbridge.words import NOTHING
 
 RECENT = 20  # journal rows of a deal
 TONES = {SlaState.ON_TIME: "good", SlaState.AT_RISK: "warn", SlaState.BREACHED: "bad"}

@@ -21,7 +21,7 @@ from crmbridge.web.rendering import deal_path, with_query
 from crmbridge.web.site import Asked, Site, page, part_of
 from crmbridge.web.words import Words
 
-LENGTH = re.compile(r"(\d+(?:\.\d+)?)([bdhm]+)")  # such as 5bd
+LENGTH = re.compile(r"(\d+(?:\.\d+)?)(b?[dhm]|s)")  # such as 5bd
 SHOWN = 120  # characters of why a deal is held; its page has all of it
 ROWS = 50  # deals on a page
 MOST_OWNERS = 500  # in the list to choose from
@@ -147,11 +147,9 @@ def rule_name(site: Site, rule: str, t: Words) -> str:
 def length_in_words(text: str, t: Words) -> str:
     """Write a length of time as people read it, such as `5bd`; anything else stays as it is."""
     found = LENGTH.fullmatch(text)
-    key = f"unit_{found[2]}" if found else ""
-    if found is None or key not in t.texts:
+    if found is None:
         return text
-    one = f"{key}_one"
-    return t(one if found[1] == "1" and one in t.texts else key, n=found[1])
+    return t(f"unit_{found[2]}_one" if found[1] == "1" else f"unit_{found[2]}", n=found[1])
 
 
 def edits_in_words(site: Site, change: Change, names: Names, t: Words) -> str:

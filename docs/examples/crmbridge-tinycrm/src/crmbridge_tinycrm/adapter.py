@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from crmbridge.adapting import read_in_lots
 from crmbridge.errors import CrmbridgeError, RefusedError, StaleError, UnclearError
-from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, StaticToken, pages
+from crmbridge.http import Dialect, Rate, Reply, StaticToken, open_client, pages
 from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import FieldType
@@ -47,20 +47,13 @@ class TinyAdapter:
 
     def __init__(self, settings: TinySettings, context: AdapterContext, token: SecretStr) -> None:
         self._mapper = Mapper(context.connection, context.fields)
-        self._client = HttpClient(
-            connection=context.connection,
-            base_url=settings.base_url or HOST,
-            clock=context.clock,
-            budget=Budget(
-                [Rate(settings.requests_per_second, 1)],
-                context.clock,
-                share=settings.share,
-                ledger=context.ledger,
-                account=context.connection,
-            ),
+        self._client = open_client(
+            settings,
+            context,
+            base_url=HOST,
             dialect=Dialect(judge=judge),
+            rates=[Rate(settings.requests_per_second, 1)],
             signer=StaticToken(token),
-            timeout=settings.timeout,
         )
 
     @property
