@@ -15,12 +15,14 @@ FROM state.visits
 WHERE number > 1
 GROUP BY no, stage;
 
--- journeys: one row per deal with a history.
---   first_at           when it came into its first stage
+-- journeys: one row per deal with a history. One that never was in a stage where it is sold has none: it may have been
+-- brought in as won, and nobody knows when it was.
+--   first_at           when it first came into a stage where it is sold
 --   visited, direct    bits of the stages that it was in; that it left straight for the next one, or as the last one to be won
 --   highest            the furthest stage that it was in
 --   is_reworked        it went back, came to a stage again, or came back after it was lost; is_skipped: it passed over a stage on its way forward
---   won_at, lost_at    when it was last won or lost; NULL when the history does not say
+--   won_at, lost_at    when it was last won or lost; NULL when the history does not say, as what came after its last
+--                      stage is not known
 CREATE TABLE journeys AS
 SELECT
     no,
@@ -31,13 +33,14 @@ SELECT
     flags & 1 = 1 OR coalesce(last_ordinal > lost_ordinal, FALSE) AS is_reworked,
     flags & 2 = 2 AS is_skipped,
     -- From lost straight to won there is no way out of a stage to tell of it; greatest() passes over NULL.
-    coalesce(greatest(left_as_won, came_after_sales), first_not_sold) AS won_at,
-    lost_at
+    CASE WHEN greatest(left_as_won, came_after_sales) >= last_came THEN greatest(left_as_won, came_after_sales) END AS won_at,
+    CASE WHEN left_as_lost >= last_came THEN left_as_lost END AS lost_at
 FROM (
     -- Much of what figures take goes into this one: CASE is faster than FILTER, and one number faster than two yeses.
     SELECT
         no,
-        min(entered_at) AS first_at,
+        min(CASE WHEN sells(stage) THEN entered_at END) AS first_at,
+        max(entered_at) AS last_came,
         bit_or(1::BIGINT << stage) AS visited,
         bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
         max(stage) AS highest,
@@ -48,13 +51,13 @@ FROM (
         max(ordinal) AS last_ordinal,
         min(CASE WHEN to_status = 2 THEN ordinal END) AS lost_ordinal,
         max(CASE WHEN to_status = 1 AND sells(stage) THEN left_at END) AS left_as_won,
-        max(CASE WHEN stage = last_stage() + 1 THEN entered_at END) AS came_after_sales,
-        min(CASE WHEN NOT sells(stage) THEN entered_at END) AS first_not_sold,
-        max(CASE WHEN to_status = 2 THEN left_at END) AS lost_at
+        max(CASE WHEN NOT sells(stage) THEN entered_at END) AS came_after_sales,
+        max(CASE WHEN to_status = 2 THEN left_at END) AS left_as_lost
     FROM state.visits
     WHERE stage >= 0
     GROUP BY no
-);
+)
+WHERE first_at IS NOT NULL;
 
 -- deals: one row per evaluated deal.
 --   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
@@ -65,7 +68,7 @@ FROM (
 --   segment            what deals are grouped by in this report, such as the owner's name; NULL when by nothing
 --   stage, status      its place in the process; status is open, won or lost
 --   stage_ordinal      the stage's place in the process, from 0; NULL for none
---   first_at           when it came into its first stage; NULL without a history
+--   first_at           when it first came into a stage where it is sold; NULL without a history
 --   closed_at          when it was last won or lost; NULL while open or when the history does not say
 --   probability        what the CRM gives it, where a field of that name is mapped; as a share or as a percentage
 CREATE TABLE deals AS
