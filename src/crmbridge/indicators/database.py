@@ -154,7 +154,9 @@ def _define_process(database: duckdb.DuckDBPyConnection, process: Process) -> No
 
 def _define_moment(database: duckdb.DuckDBPyConnection, moment: Moment) -> None:
     zone, local = moment.options.timezone, moment.local("moment")
+    months = MONTHS[moment.trend_period]
     database.execute(f"CREATE MACRO month_of(moment) AS {moment.month_of('moment')}")
+    database.execute(f"CREATE MACRO trend_of(moment) AS (month_of(moment) // {months})::INTEGER")
     written = {
         Period.MONTH: f"strftime({local}, '%Y-%m')",
         Period.QUARTER: f"strftime({local}, '%Y-Q') || quarter({local})",

@@ -153,23 +153,27 @@ def _ended_by(spells: Sequence[Spell], meant: str, days: int) -> Fraction | None
 def _lives(found: list[Evaluation]) -> Told:
     told: Told = defaultdict(list)
     for each in found:
-        closed = _closed_at(each)
-        if each.visits and (each.place.status is Status.OPEN or closed):
+        closed, began = _closed_at(each), _began(each)
+        if began and (each.place.status is Status.OPEN or closed):
             end = None if closed is None else each.place.status.value
-            spell = ((closed or NOON) - each.visits[0].entered_at, end)
             for meant in ("won", "lost"):
-                told[meant, SOURCES[_deal(each)], _quarter(each.visits[0].entered_at)].append(spell)
+                told[meant, SOURCES[_deal(each)], _quarter(began)].append(((closed or NOON) - began, end))
     return told
+
+
+def _began(each: Evaluation) -> datetime | None:
+    """Say when a deal first came into a stage where it is sold."""
+    return next((visit.entered_at for visit in each.visits if visit.stage in SELLING), None)
 
 
 def _closed_at(each: Evaluation) -> datetime | None:
     """Say when a deal was last closed as it is now; None when it is open or its visits do not say."""
-    sold = [visit for visit in each.visits if visit.stage in SELLING and visit.left_at and visit.to]
-    if each.place.status is Status.WON:
-        told = [visit.left_at for visit in sold if visit.left_at and visit.to and visit.to.status is Status.WON]
-        return max([*told, *(visit.entered_at for visit in each.visits if visit.stage == "care")], default=None)
-    lost = [visit.left_at for visit in each.visits if visit.left_at and visit.to and visit.to.status is Status.LOST]
-    return max(lost) if lost and each.place.status is Status.LOST else None
+    if each.place.status is Status.OPEN or not _began(each):
+        return None
+    last = each.visits[-1]
+    if last.stage == "care" and not last.left_at:
+        return last.entered_at
+    return last.left_at if last.to and last.to.status is each.place.status else None
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -234,39 +238,33 @@ def _old(card: Scorecard, found: list[Evaluation], stages: Sequence[str], month:
     return old / len(ages) if ages else None
 
 
-def _closings(found: list[Evaluation], month: str) -> Iterator[tuple[int, bool, float]]:
-    """Give the deals that were closed in a month and stayed so until it ended: whether won, and after how many days."""
+def _closings(found: list[Evaluation], month: str) -> Iterator[tuple[int, bool, float | None]]:
+    """Give the deals that were closed in a month and stayed so until it ended: whether won, after how many days."""
     for each in found:
-        ends = [
-            (visit.left_at, visit.to.status)
-            for visit in each.visits
-            if visit.left_at and visit.to and (visit.to.status is Status.LOST or _is_sale(visit))
-        ]
+        began = _began(each)
+        ends = [(v.left_at, Status.LOST) for v in each.visits if v.left_at and v.to and v.to.status is Status.LOST]
+        ends += [(visit.entered_at, Status.WON) for visit in each.visits if visit.stage == "care"]
         within = [(at, status) for at, status in ends if f"{at:%Y-%m}" == month]
-        if within:
+        if within and began:
             at, status = max(within)
             came_back = [v for v in each.visits if v.stage in SELLING and at <= v.entered_at < _end_of(month)]
             if not came_back:
-                yield _deal(each), status is Status.WON, (at - each.visits[0].entered_at) / DAY
-
-
-def _is_sale(visit: Visit) -> bool:
-    return visit.stage in SELLING and visit.to is not None and visit.to.status is Status.WON
+                yield _deal(each), status is Status.WON, (at - began) / DAY if at >= began else None
 
 
 def _speed(card: Scorecard, found: list[Evaluation], stages: Sequence[str], month: str) -> float | None:
     closed = list(_closings(found, month))
     amounts = [worth for deal, won, _ in closed if won and (worth := WORTH[deal])]
-    days = [lasted for _, won, lasted in closed if won]
+    days = [lasted for _, won, lasted in closed if won and lasted is not None]
     if not amounts or not sum(days):
         return None
     open_deals = len({deal for deal, _ in _stood(found, month, SELLING)})
-    rate, worth = len(days) / len(closed), sum(amounts) / len(amounts)
+    rate, worth = sum(won for _, won, _ in closed) / len(closed), sum(amounts) / len(amounts)
     return open_deals * rate * worth / (sum(days) / len(days))
 
 
 def _further(card: Scorecard, found: list[Evaluation], stages: Sequence[str], month: str) -> float | None:
-    began = [each for each in found if each.visits and f"{each.visits[0].entered_at:%Y-%m}" == month]
+    began = [each for each in found if (at := _began(each)) and f"{at:%Y-%m}" == month]
     highest = [
         len(STAGES) if each.place.status is Status.WON else max(STAGES.index(v.stage) for v in each.visits)
         for each in began

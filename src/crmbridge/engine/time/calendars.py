@@ -52,7 +52,7 @@ class CompiledCalendar(Struct, frozen=True, eq=False):
     """A calendar ready for counting. Make it with `compile_calendar`; years are worked out when first asked for."""
 
     calendar: Calendar
-    closed: frozenset[date]  # holidays and the calendar's own closed dates, on which exceptions may open it
+    closed: frozenset[date]  # holidays, on which exceptions may open it, and the calendar's own closed dates
     zone: ZoneInfo
     digest: str  # hex digits that change whenever it says something else
     _years: dict[int, Timeline] = field(default_factory=dict)
@@ -167,6 +167,7 @@ class _Days:
 
     def __init__(self, calendar: Calendar, closed: Collection[date]) -> None:
         self._closed = closed
+        self._by_date = frozenset(calendar.closed)
         self._exceptions: Mapping[str, _Hours] = {
             day: _joined_hours(windows) for day, windows in calendar.exceptions.items()
         }
@@ -182,7 +183,7 @@ class _Days:
         text = day.isoformat()
         if text in self._exceptions:
             return self._exceptions[text]
-        if usual and (yearly := self._exceptions.get(text[5:])) is not None:
+        if usual and day not in self._by_date and (yearly := self._exceptions.get(text[5:])) is not None:
             return yearly
         return () if day in self._closed else usual
 

@@ -55,35 +55,39 @@ LEFT JOIN money ON money.no = deal.no
 CROSS JOIN target
 GROUP BY ALL;
 
--- ended: deals that were closed at the end of the month in which they were won or lost. A deal that came back within the
--- month was not; one that came back later was.
+-- ended: deals that were closed at the end of the period of a trend in which they were won or lost. A deal that came back
+-- within the period was not; one that came back later was.
 CREATE TABLE ended AS
 WITH ends AS (
-    -- The time with the status behind it is one number, whose greatest is the last end.
-    SELECT no, month, make_timestamp(greatest_end >> 2) AS closed_at, (greatest_end & 3)::UTINYINT AS to_status
+    -- Visits are in the order of time: the number of the last one with its end behind it is the greatest.
+    SELECT no, period, max(closed_at) AS closed_at, max(ending) >> 2 AS ordinal, (max(ending) & 3)::UTINYINT AS to_status
     FROM (
-        SELECT no, month_of(left_at) AS month, max(epoch_us(left_at) * 4 + to_status) AS greatest_end
+        SELECT no, trend_of(left_at) AS period, left_at AS closed_at, ordinal::INTEGER * 4 + to_status AS ending
         FROM state.visits
         WHERE stage >= 0 AND (to_status = 2 OR (to_status = 1 AND sells(stage)))
-        GROUP BY no, month
+        UNION ALL  -- from lost, or from where the process has no stage, straight to won
+        SELECT no, trend_of(entered_at), entered_at, ordinal::INTEGER * 4 + 1
+        FROM state.visits
+        WHERE stage >= 0 AND NOT sells(stage)
     )
+    GROUP BY no, period
 ),
 comings AS (  -- of deals that came back only, which are few
-    SELECT visit.no, month_of(visit.entered_at) AS month, max(visit.entered_at) AS last_at
+    SELECT visit.no, trend_of(visit.entered_at) AS period, max(visit.ordinal) AS last
     FROM state.visits AS visit
-    JOIN (SELECT no, min(closed_at) AS first FROM ends GROUP BY no) AS closed
-        ON closed.no = visit.no AND visit.entered_at >= closed.first
+    JOIN (SELECT no, min(ordinal) AS first FROM ends GROUP BY no) AS closed
+        ON closed.no = visit.no AND visit.ordinal > closed.first
     WHERE visit.stage >= 0 AND sells(visit.stage)
     GROUP BY ALL
 )
-SELECT ends.no, ends.month, ends.closed_at, ends.to_status
+SELECT ends.no, ends.period, ends.closed_at, ends.to_status
 FROM ends
-LEFT JOIN comings ON comings.no = ends.no AND comings.month = ends.month
-WHERE comings.last_at IS NULL OR comings.last_at < ends.closed_at;
+LEFT JOIN comings ON comings.no = ends.no AND comings.period = ends.period
+WHERE comings.last IS NULL OR comings.last <= ends.ordinal;
 
 -- closings: those, by the stages that they have been in.
 CREATE TABLE closings AS
-SELECT ended.month, ended.to_status, journey.visited, count(*) AS n
+SELECT ended.period, ended.to_status, journey.visited, count(*) AS n
 FROM ended
 JOIN journeys AS journey ON journey.no = ended.no
 GROUP BY ALL;

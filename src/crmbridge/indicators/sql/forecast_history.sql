@@ -9,9 +9,14 @@
 CREATE OR REPLACE TEMP VIEW past AS
 WITH ends AS (
     -- What a won deal goes through after it was won ends nothing.
-    SELECT no, left_at AS ended_at, min(to_status) AS status
-    FROM state.visits
-    WHERE left_at IS NOT NULL AND (to_status = 2 OR (to_status = 1 AND CASE WHEN stage < 0 THEN TRUE ELSE sells(stage) END))
+    SELECT no, ended_at, min(status) AS status
+    FROM (
+        SELECT no, left_at AS ended_at, to_status AS status
+        FROM state.visits
+        WHERE left_at IS NOT NULL AND (to_status = 2 OR (to_status = 1 AND CASE WHEN stage < 0 THEN TRUE ELSE sells(stage) END))
+        UNION ALL  -- it may have come there from where the process has no stage
+        SELECT no, entered_at, 1 FROM state.visits WHERE stage >= 0 AND NOT sells(stage)
+    )
     GROUP BY ALL
 ),
 closings AS (

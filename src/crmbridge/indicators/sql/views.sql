@@ -15,12 +15,14 @@ FROM state.visits
 WHERE number > 1
 GROUP BY no, stage;
 
--- journeys: one row per deal with a history.
---   first_at           when it came into its first stage
+-- journeys: one row per deal with a history. One that never was in a stage where it is sold has none: it may have been
+-- brought in as won, and nobody knows when it was.
+--   first_at           when it first came into a stage where it is sold
 --   visited, direct    bits of the stages that it was in; that it left straight for the next one, or as the last one to be won
 --   highest            the furthest stage that it was in
 --   is_reworked        it went back, came to a stage again, or came back after it was lost; is_skipped: it passed over a stage on its way forward
---   won_at, lost_at    when it was last won or lost; NULL when the history does not say
+--   won_at, lost_at    when it was last won or lost; NULL when the history does not say, as what came after its last
+--                      stage is not known
 CREATE TABLE journeys AS
 SELECT
     no,
@@ -28,16 +30,16 @@ SELECT
     visited,
     direct,
     highest,
-    flags & 1 = 1 OR coalesce(last_ordinal > lost_ordinal, FALSE) AS is_reworked,
+    flags & 1 = 1 OR coalesce(last_end >> 2 > lost_ordinal, FALSE) AS is_reworked,
     flags & 2 = 2 AS is_skipped,
     -- From lost straight to won there is no way out of a stage to tell of it; greatest() passes over NULL.
-    coalesce(greatest(left_as_won, came_after_sales), first_not_sold) AS won_at,
-    lost_at
+    CASE WHEN last_end & 3 = 1 THEN greatest(left_as_won, came_after_sales) END AS won_at,
+    CASE WHEN last_end & 3 = 2 THEN left_as_lost END AS lost_at
 FROM (
     -- Much of what figures take goes into this one: CASE is faster than FILTER, and one number faster than two yeses.
     SELECT
         no,
-        min(entered_at) AS first_at,
+        min(CASE WHEN sells(stage) THEN entered_at END) AS first_at,
         bit_or(1::BIGINT << stage) AS visited,
         bit_or(CASE WHEN is_direct(stage, to_stage, to_status) THEN 1::BIGINT << stage ELSE 0 END) AS direct,
         max(stage) AS highest,
@@ -45,16 +47,20 @@ FROM (
             CASE WHEN number > 1 OR is_back(stage, to_stage, to_status) THEN 1 ELSE 0 END
             + CASE WHEN sells(stage) AND is_skip(stage, to_stage, to_status) THEN 2 ELSE 0 END
         ) AS flags,
-        max(ordinal) AS last_ordinal,
+        -- The number of the last visit, with how it ended behind it: 1 won, 2 lost, 0 neither.
+        max(
+            ordinal::INTEGER * 4
+            + CASE WHEN to_status = 2 THEN 2 WHEN to_status = 1 OR NOT sells(stage) THEN 1 ELSE 0 END
+        ) AS last_end,
         min(CASE WHEN to_status = 2 THEN ordinal END) AS lost_ordinal,
         max(CASE WHEN to_status = 1 AND sells(stage) THEN left_at END) AS left_as_won,
-        max(CASE WHEN stage = last_stage() + 1 THEN entered_at END) AS came_after_sales,
-        min(CASE WHEN NOT sells(stage) THEN entered_at END) AS first_not_sold,
-        max(CASE WHEN to_status = 2 THEN left_at END) AS lost_at
+        max(CASE WHEN NOT sells(stage) THEN entered_at END) AS came_after_sales,
+        max(CASE WHEN to_status = 2 THEN left_at END) AS left_as_lost
     FROM state.visits
     WHERE stage >= 0
     GROUP BY no
-);
+)
+WHERE first_at IS NOT NULL;
 
 -- deals: one row per evaluated deal.
 --   no                 a number, by which `visits` and the others are joined fastest; it means nothing elsewhere
@@ -65,7 +71,7 @@ FROM (
 --   segment            what deals are grouped by in this report, such as the owner's name; NULL when by nothing
 --   stage, status      its place in the process; status is open, won or lost
 --   stage_ordinal      the stage's place in the process, from 0; NULL for none
---   first_at           when it came into its first stage; NULL without a history
+--   first_at           when it first came into a stage where it is sold; NULL without a history
 --   closed_at          when it was last won or lost; NULL while open or when the history does not say
 --   probability        what the CRM gives it, where a field of that name is mapped; as a share or as a percentage
 CREATE TABLE deals AS

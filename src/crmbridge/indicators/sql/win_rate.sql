@@ -29,21 +29,21 @@ SELECT
     'stage_trend',
     here.ordinal,
     NULL,
-    bucket(closing.month),
+    closing.period,
     sum(closing.n) FILTER (WHERE closing.to_status = 1),
     sum(closing.n) FILTER (WHERE closing.to_status = 2),
     sum(closing.n)
 FROM closings AS closing
 JOIN stages AS here ON closing.visited >> here.ordinal & 1 = 1
-GROUP BY here.ordinal, bucket(closing.month)
+GROUP BY here.ordinal, closing.period
 UNION ALL
 SELECT
     'trend',
     NULL,
     NULL,
-    bucket(month),
+    period,
     sum(n) FILTER (WHERE to_status = 1),
     sum(n) FILTER (WHERE to_status = 2),
     sum(n)
 FROM closings
-GROUP BY bucket(month);
+GROUP BY period;

@@ -109,7 +109,7 @@ def windows_of(calendar: CompiledCalendar, day: date) -> Windows:
     windows = week.week()[day.weekday()]
     if day.isoformat() in said.exceptions:
         windows = said.exceptions[day.isoformat()]
-    elif windows and f"{day:%m-%d}" in said.exceptions:
+    elif windows and day not in said.closed and f"{day:%m-%d}" in said.exceptions:
         windows = said.exceptions[f"{day:%m-%d}"]
     elif day in calendar.closed:
         windows = ()

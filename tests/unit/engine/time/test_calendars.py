@@ -75,6 +75,8 @@ def hours_on(calendar: CompiledCalendar, day: date) -> tuple[Window, ...]:
     usual = week.week()[day.weekday()]
     if day.isoformat() in said.exceptions:
         return said.exceptions[day.isoformat()]
+    if day in said.closed:
+        return ()
     if usual and f"{day:%m-%d}" in said.exceptions:
         return said.exceptions[f"{day:%m-%d}"]
     return () if day in calendar.closed else usual
@@ -245,6 +247,14 @@ def test_a_date_of_its_own_goes_before_everything() -> None:
     assert 4 * HOUR == business_time(calendar, at("2026-06-13T00:00"), at("2026-06-15T00:00"))
     assert timedelta(0) == business_time(calendar, at("2026-06-10T00:00"), at("2026-06-11T00:00"))
     assert 3 * HOUR == business_time(calendar, at("2027-06-10T00:00"), at("2027-06-11T00:00"))
+
+
+def test_a_closed_date_is_closed_also_where_its_day_has_hours_every_year() -> None:
+    """Who writes that one date has that one in mind; in the next year the half day is back."""
+    calendar = compiled(closed=[date(2026, 12, 24)], exceptions={"12-24": ["09:00-12:00"]})
+
+    assert timedelta(0) == business_time(calendar, at("2026-12-24T00:00"), at("2026-12-25T00:00"))
+    assert 3 * HOUR == business_time(calendar, at("2027-12-24T00:00"), at("2027-12-25T00:00"))
 
 
 def test_hours_can_change_from_a_date_on() -> None:

@@ -1,0 +1,127 @@
+"""When deals were won and lost, for deals that came to their end by other ways than the usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from tests.unit.indicators.cards import measured
+from tests.unit.indicators.walks import shares, walked, watching
+
+from crmbridge.indicators import Options, Period, compute
+from crmbridge.model.values import Money
+from crmbridge.testing.factories import NOON, make_deal, make_process
+
+SaveState = Callable[..., str]
+
+
+def trend_of(url: str, **options: Any) -> dict[str, tuple[float | None, float | None]]:
+    """Give numerator and denominator of the win rate's trend by period."""
+    (watched,) = compute(url, watching(measure="win_rate"), NOON, Options(**options)).indicators
+    return {point.period: (point.figure.numerator, point.figure.denominator) for point in watched.trend}
+
+
+def test_trend_by_quarter_counts_a_deal_once_as_it_stood_at_the_quarters_end(save_state: SaveState) -> None:
+    """Lost in January and won in February is one deal won; lost in January and open in March is no closed one."""
+    url = save_state(
+        walked(
+            1, ("proposal", "2026-01-01"), ("lost", "2026-01-10"), ("proposal", "2026-02-01"), ("won", "2026-02-10")
+        ),
+        walked(2, ("proposal", "2026-01-01"), ("lost", "2026-01-10"), ("proposal", "2026-03-01")),
+    )
+
+    assert {"2026-01": (0, 2), "2026-02": (1, 1)} == {
+        month: share for month, share in trend_of(url).items() if share != (0, 0)
+    }
+    assert {"2026-Q1": (1, 1)} == trend_of(url, period=Period.QUARTER)
+
+
+def test_trend_knows_a_deal_that_went_from_lost_straight_to_won(save_state: SaveState) -> None:
+    """It left no stage on that way, and is won all the same; also where that and a loss are of one moment."""
+    url = save_state(
+        walked(1, ("proposal", "2026-05-01"), ("lost", "2026-05-10"), ("won", "2026-05-20")),
+        walked(2, ("proposal", "2026-05-10"), ("lost", "2026-05-10"), ("won", "2026-05-10")),
+    )
+
+    assert {"2026-05": (2, 2)} == trend_of(url)
+
+
+def test_trend_counts_what_was_closed_in_the_second_in_which_it_began(save_state: SaveState) -> None:
+    """A deal that came and went at one moment did not come back after it was lost."""
+    url = save_state(
+        walked(1, ("proposal", "2026-05-10"), ("lost", "2026-05-10")),
+        walked(2, ("proposal", "2026-05-01"), ("lost", "2026-05-10"), ("proposal", "2026-05-10")),
+    )
+
+    assert {"2026-05": (0, 1)} == trend_of(url)
+
+
+def test_a_deal_that_was_closed_beside_the_process_was_not_closed_when_it_was_before(save_state: SaveState) -> None:
+    """Lost in April, opened again, and lost from beside the process: nobody knows when, but not in April."""
+    url = save_state(
+        walked(
+            1,
+            ("proposal", "2026-04-01"),
+            ("lost", "2026-04-10"),
+            ("proposal", "2026-05-01"),
+            ("beside", "2026-05-10"),
+            ("lost", "2026-05-20"),
+        )
+    )
+
+    card = compute(url, make_process(), NOON, Options(period=Period.MONTH))
+
+    assert ((), ()) == (measured(card, "win_rate").rows, measured(card, "cycle_time").rows)
+    assert any("history does not say when" in caution for caution in measured(card, "win_rate").cautions)
+
+
+def test_deals_that_were_brought_in_as_won_have_no_history(save_state: SaveState) -> None:
+    """Nobody sold them here: they are won, in no period, and took no time; as it is with those brought in as lost."""
+    url = save_state(
+        walked(1, ("won", "2026-05-01")),
+        walked(2, ("lost", "2026-05-01")),
+        walked(3, ("proposal", "2026-05-01"), ("won", "2026-05-11")),
+        deals=[make_deal(n, fields={"amount": Money(Decimal(100), "EUR")}) for n in (1, 2, 3)],
+    )
+
+    card = compute(url, make_process(), NOON)
+    by_month = compute(url, make_process(), NOON, Options(period=Period.MONTH))
+
+    assert (3, 1) == (card.coverage.deals, card.coverage.with_history)
+    assert {"All deals": (2, 3)} == shares(card, "win_rate", "win_rate")
+    assert {"2026-05": (1, 1)} == shares(by_month, "win_rate", "win_rate") == trend_of(url)
+    assert {"All deals": (1, 1)} == shares(card, "win_rate_by_cohort", "win_rate")
+    assert [10.0] == [row.figures["median"].value for row in measured(card, "cycle_time").rows]
+    assert [10.0] == [row.figures["average_cycle"].value for row in measured(card, "sales_velocity").rows]
+
+
+def test_velocity_counts_the_open_deals_that_are_in_the_pipeline(save_state: SaveState) -> None:
+    """Open deals beside the process are none of it: the velocity is of those whose worth is shown, as in its trend."""
+    url = save_state(
+        walked(1, ("proposal", "2026-05-01"), ("won", "2026-05-11")),
+        walked(2, ("proposal", "2026-05-01")),
+        walked(3, ("proposal", "2026-05-01"), ("beside", "2026-05-02")),
+        deals=[make_deal(n, fields={"amount": Money(Decimal(100), "EUR")}) for n in (1, 2, 3)],
+    )
+
+    (watched,) = compute(url, watching(measure="sales_velocity"), NOON).indicators
+
+    assert [10.0, 10.0] == [watched.figure.value, *(point.figure.value for point in watched.trend)]
+
+
+def test_forecast_learns_from_deals_that_were_won_from_beside_the_process(save_state: SaveState) -> None:
+    """Of 20 earlier deals all went through a stage that is not mapped; half of them were won, and half lost."""
+    earlier = [
+        walked(n, ("proposal", "2026-03-01"), ("beside", "2026-03-05"), ("won", "2026-03-11")) for n in range(1, 11)
+    ]
+    earlier += [walked(n, ("proposal", "2026-03-01"), ("lost", "2026-03-11")) for n in range(11, 21)]
+    url = save_state(
+        *earlier,
+        walked(21, ("proposal", "2026-06-10")),
+        deals=[make_deal(n, fields={"amount": Money(Decimal(100), "EUR")}) for n in range(1, 22)],
+    )
+
+    (watched,) = compute(url, watching(measure="forecast"), NOON).indicators
+
+    assert 50.0 == watched.figure.value
