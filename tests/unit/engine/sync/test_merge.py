@@ -608,3 +608,12 @@ def test_what_a_joining_deal_holds_stands_beside_an_edit_and_not_beside_what_tha
     merged = merge("link", sides, lambda _: FieldSync(conflict="newest"), {"x": "old"})
 
     assert {"b": "edited", "c": "edited"} == after(merged)
+
+
+def test_who_says_the_same_as_the_winner_is_not_outdone() -> None:
+    """Neither in what is remembered nor in the reason."""
+    sides = side("a", "new", "old", minutes=9), side("b", "new", "old", minutes=3), side("c", "other", "old", minutes=6)
+    merged = merge_x(*sides, conflict="newest")
+
+    assert {make_ref(connection="c"): {"x": "other"}} == merged.outdone
+    assert ("x changed in a and b and c; a wins over c by the policy 'newest'",) == merged.reasons[sides[2].ref]

@@ -275,6 +275,16 @@ def test_what_was_sent_a_moment_ago_may_still_arrive(action: Action, seconds: in
     assert outcome == sent(bench, make_change(action=action, key="crmbridge:k", **more), seconds).outcome
 
 
+def test_what_was_sent_a_moment_ago_and_is_there_was_done() -> None:
+    """Only what is not there may still arrive."""
+    bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    note = make_change(action=Action.NOTE, key="crmbridge:k", target=deal, edits=(FieldEdit("body", None, "Said"),))
+    bench.workspace.adapter("north").write([note])
+
+    assert Outcome.APPLIED == sent(bench, note, 0).outcome
+
+
 def test_what_can_be_made_only_once_is_sent_again_at_once() -> None:
     """A deal with its key, where the CRM takes a key once; and what is no more when it is done twice."""
     bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
