@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge.engine.deals.subject import Subject
@@ -147,6 +147,13 @@ def test_a_way_that_is_gone_a_second_time_is_another_finding() -> None:
 
     assert [("closing", 1), ("closing", 2), ("care", 1)] == [(finding.stage, finding.visit) for finding in found]
     assert 3 == len({finding.id for finding in found})
+
+
+def test_an_illegal_move_is_overtaken_by_the_next_one() -> None:
+    """The stage that was skipped is behind the deal, whose rules say what is missing there."""
+    there_and_back = journey("qualification", "closing", "proposal", process=process_with())
+
+    assert [] == kinds(evaluate(there_and_back, NOON))
 
 
 @pytest.mark.parametrize(
@@ -330,13 +337,14 @@ def test_an_evaluation_says_until_when_it_is_good() -> None:
     assert None is evaluate(journey("qualification", "won"), MONDAY + 30 * DAY).until
 
 
-@given(minutes=st.integers(0, 21 * 24 * 60), share=st.floats(0, 0.999999), dated=st.booleans())
-def test_nothing_changes_before_that(minutes: int, share: float, *, dated: bool) -> None:
+@given(minutes=st.integers(0, 21 * 24 * 60), share=st.floats(0, 0.999999), dated=st.booleans(), moved=st.booleans())
+@example(minutes=0, share=0.999, dated=True, moved=True)
+def test_nothing_changes_before_that(minutes: int, share: float, *, dated: bool, moved: bool) -> None:
     """At any moment before it, evaluating anew says the same of findings, rules and clocks; right after it may not."""
     process = process_with(CLOSES_SOON if dated else {}, {}, {})
     fields: dict[str, Value] = {"close_date": (MONDAY + 9 * DAY).date()}
-    subject = journey("qualification", fields=fields, process=process)
-    now = MONDAY + timedelta(minutes=minutes)
+    subject = journey("qualification", *(("proposal",) if moved else ()), fields=fields, process=process)
+    now = MONDAY + HOUR + timedelta(minutes=minutes)
     first = evaluate(subject, now)
     end = first.until or now + 400 * DAY
     later = evaluate(subject, now + (end - now) * share)
