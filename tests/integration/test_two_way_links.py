@@ -289,6 +289,23 @@ def test_a_deal_that_was_made_with_a_part_of_its_contacts_gets_the_rest(there: t
     assert {stand} == {"".join(contacts(bench, name)) for name in ("north", "south")}
 
 
+def test_what_a_crm_can_not_hang_on_a_deal_waits_nowhere() -> None:
+    """`connections describe` says so; nobody has to be asked."""
+    bench = able_bench(**entry(companies="create"))
+    crm(bench, "south").able = False
+    for name in ("north", "south"):
+        for each in "ab":
+            add(bench, name, Kind.COMPANY, each, name=f"Acme {each}", domain=f"{each}.example")
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification", company="a").id
+    run(bench)
+    bench.crms["north"].set_company(north, "b")
+    bench.clock.advance(HOUR)
+    cycle = run(bench)
+
+    assert cycle.plan is not None
+    assert (0, ()) == (cycle.exit_code(), cycle.plan.blocked)
+
+
 # ── Two of one CRM that go by one name ──────────────────────────────────────────────────────────────────
 
 
