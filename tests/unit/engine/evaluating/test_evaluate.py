@@ -248,6 +248,14 @@ def test_a_deal_in_an_unmapped_stage_is_a_finding() -> None:
     assert "The deal came from north without a stage. Put it into one there." == nowhere.message
 
 
+def test_each_stage_that_stands_for_none_is_a_finding_of_its_own() -> None:
+    """What was accepted of one says nothing of the next that a deal is put into."""
+    found = [only(evaluate(make_subject(deal=make_deal(stage=stage)), NOON)).id for stage in ("odd", "odder", "odd")]
+
+    assert 2 == len(set(found))
+    assert found[0] == found[-1]
+
+
 def test_a_lost_deal_is_left_in_peace() -> None:
     """Only what can't be read is said."""
     subject = journey("qualification", "closing", "lost")
@@ -287,6 +295,13 @@ def test_an_id_lasts_as_long_as_the_visit() -> None:
     assert first == only(evaluate(subject, NOON + 99 * DAY)).id
     assert first == only(evaluate(journey("qualification", "proposal", fields={"bant.need": "y"}), NOON)).id
     assert 3 == len({first, only(evaluate(again, NOON)).id, only(evaluate(other, NOON)).id})
+
+
+def test_a_broken_exit_rule_is_of_the_visit_that_was_left() -> None:
+    """Not of the one that the deal came to, which may be another in number."""
+    subject = journey("proposal", "qualification", "proposal")
+
+    assert ("qualification", 1) == ((found := only(evaluate(subject, NOON))).stage, found.visit)
 
 
 def test_names_come_in_the_language_asked_for() -> None:
