@@ -214,6 +214,14 @@ def test_what_the_crm_rounded_does_not_come_back_as_an_edit(blind: int) -> None:
     }
 
 
+def test_what_is_read_before_it_is_pulled_is_nobodys_edit() -> None:
+    """The copy from before our write says neither that the name was changed back, nor that the deal was moved back."""
+    bench, _ = unclear("drop_after", name="New", stage="proposal")
+    reconcile(bench.workspace, "r3")
+
+    assert () == make_plan(bench.workspace).plan.changes
+
+
 def test_a_part_that_is_read_before_it_is_pulled_is_nobodys_edit() -> None:
     """A CRM lists late what it shows at once; what was not there yet as it was pulled was not taken back."""
     bench, ids = unclear("drop_before", name="New", stage="proposal", bant__budget="yes")
