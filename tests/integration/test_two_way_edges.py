@@ -21,6 +21,7 @@ from crmbridge.services.runs.cycle import finish, run_cycle, writing
 from crmbridge.services.runs.planning import make_plan
 from crmbridge.services.sync import syncing
 from crmbridge.settings import Settings
+from crmbridge.testing.fake_records import PIPELINE, at
 from crmbridge.testing.workspaces import Bench
 
 
@@ -344,3 +345,19 @@ def test_a_deal_that_one_crm_has_in_another_pipeline_still_gets_its_counterpart_
 
     assert Position("sales", "qualification", Status.OPEN) == only(bench, "east").position
     assert ((), ()) == (after.plan.changes, after.plan.blocked) if after.plan else False
+
+
+def test_a_stage_that_the_other_crm_has_not_waits_alone() -> None:
+    """Its deal gets what else was edited, and a person is told which stage is missing there."""
+    stages = {name: name for name in ("qualification", "proposal", "won", "lost")}
+    maps = {"north": stages, "south": {name: name for name in stages if name != "proposal"}}
+    bench = able_bench(**entry(), stages={name: {"pipeline": PIPELINE, "map": each} for name, each in maps.items()})
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    bench.crms["north"].edit_deal(north, name="Moved")
+    bench.crms["north"].move_deal(north, "proposal")
+    cycle = run(bench)
+
+    assert cycle.plan is not None
+    assert ["south has no stage 'proposal'"] == [each.reason for each in cycle.plan.blocked]
+    assert ("Moved", at("qualification")) == (only(bench, "south").fields["name"], only(bench, "south").position)

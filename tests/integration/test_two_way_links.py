@@ -8,6 +8,7 @@ from tests.unit.services.able import able_bench
 
 from crmbridge.model.changes import Cause, Outcome, Plan
 from crmbridge.model.records import Kind, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
 from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.by_hand import linking
@@ -267,6 +268,42 @@ def test_a_contact_that_the_other_crm_can_not_have_stays_when_others_come_and_go
         assert ((), 0) == (cycles[-1].plan.changes, cycles[-1].exit_code())
 
     assert [("ab", "a"), ("abc", "ac"), ("abcd", "acd"), ("bcd", "cd")] == held
+
+
+@pytest.mark.parametrize(("there", "stand"), [(("a",), "ab"), (("a", "b", "c"), "abc")])
+def test_a_deal_that_was_made_with_a_part_of_its_contacts_gets_the_rest(there: tuple[str, ...], stand: str) -> None:
+    """Some CRMs put them on it one by one, and may be cut off. Nobody took the others off; who was added is added."""
+    bench = able_bench(**entry(create=["south"], contacts="create"))
+    for name in ("north", "south"):
+        for each in "abc":
+            add(bench, name, Kind.CONTACT, each, name=each, email=f"{each}@acme.example")
+    bench.crms["north"].create_deal("Rollout", stage="qualification", contacts=("a", "b"))
+    south = crm(bench, "south")
+    south.faults.append("drop_after")
+    run(bench)
+    made = only(bench, "south")
+    south.records[made.ref] = replace(made, fields={**made.fields, "contacts": there})
+    bench.clock.advance(HOUR)
+    _ = [run(bench), run(bench)]
+
+    assert {stand} == {"".join(contacts(bench, name)) for name in ("north", "south")}
+
+
+def test_what_a_crm_can_not_hang_on_a_deal_waits_nowhere() -> None:
+    """`connections describe` says so; nobody has to be asked."""
+    bench = able_bench(**entry(companies="create"))
+    crm(bench, "south").able = False
+    for name in ("north", "south"):
+        for each in "ab":
+            add(bench, name, Kind.COMPANY, each, name=f"Acme {each}", domain=f"{each}.example")
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification", company="a").id
+    run(bench)
+    bench.crms["north"].set_company(north, "b")
+    bench.clock.advance(HOUR)
+    cycle = run(bench)
+
+    assert cycle.plan is not None
+    assert (0, ()) == (cycle.exit_code(), cycle.plan.blocked)
 
 
 # ── Two of one CRM that go by one name ──────────────────────────────────────────────────────────────────

@@ -107,6 +107,14 @@ def read(now: Mapping[str, Value], base: Mapping[str, Value], version: str) -> R
     return Read(whole, news)
 
 
+def arrived(sent: Value, seen: Value, before: Value) -> bool:
+    """Tell whether a field holds what was sent and not clearly answered, or what its CRM may have made of that.
+
+    What looks like a form of what was sent, and stood there before, says nothing of whether it arrived.
+    """
+    return same(seen, sent) or (altered(sent, seen) and not same(seen, before))
+
+
 def _is_over(mark: str, field: str, now: Value, base: Mapping[str, Value]) -> bool:
     """Tell whether a mark is over.
 

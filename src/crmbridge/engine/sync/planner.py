@@ -68,8 +68,7 @@ def assemble(
 
 def is_wanted_again(change: Change, entry: JournalEntry) -> bool:
     """Tell whether an update was made before and is wanted once more: the record does not hold it any more."""
-    made = entry.outcome is Outcome.APPLIED and entry.change.id == change.id
-    return made and change.origin is Origin.SYNC and change.action is Action.UPDATE
+    return entry.outcome is Outcome.APPLIED and change.origin is Origin.SYNC and change.action is Action.UPDATE
 
 
 def _place_in_order(change: Change) -> tuple[str, int, str, str]:
@@ -98,7 +97,7 @@ def _without_contradictions(
     for change in once.values():
         taken = enforced.get(change.target, set()) | ({STAGE} if change.link in back else set())
         rest = change if change.origin is not Origin.SYNC else without(change, taken)
-        too_early = change.action is Action.CREATE and change.creates is Kind.DEAL and change.link in back
+        too_early = change.action is Action.CREATE and change.link in back
         if rest is not None and not too_early:
             kept.append(rest)
     return kept

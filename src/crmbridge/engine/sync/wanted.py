@@ -48,7 +48,7 @@ def _together(edits: list[Reasoned], base: Mapping[str, Value]) -> Iterable[list
     """Part the edits of one deal in those that are written together: the ones refused before, and the rest."""
     before = [each for each in edits if was_refused(each[0].name, each[0].after, base)]
     rest = [each for each in edits if each not in before] if before else edits
-    return [part for part in (rest, before) if part]
+    return rest, before
 
 
 def _update(

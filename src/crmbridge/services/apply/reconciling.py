@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from crmbridge.engine.sync.sameness import altered, same
+from crmbridge.engine.sync.forms import arrived
+from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE, Viewer
 from crmbridge.errors import CrmbridgeError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, JournalEntry, Origin, Outcome, Receipt
@@ -61,7 +62,7 @@ def _reconcile_connection(workspace: Workspace, entries: Sequence[JournalEntry],
         [(change, receipt) for change, (_, receipt) in zip(seen, done, strict=True)],
         run,
         viewers,
-        sent={change.id: change for change, _ in done},
+        sent={change.id: change for change in (*(change for change, _ in done), *partly)},
         partly=_as_agreed(in_links(workspace, partly), known, viewers),
         known=known,
     )
@@ -182,7 +183,10 @@ def _look_at_update(workspace: Workspace, change: Change) -> tuple[Receipt, Chan
     said = ", ".join(edit.name for edit in there)
     message = f"read back: only {said} is known to have arrived" if there else "read back: it was not done"
     receipt = Receipt(change=change.id, outcome=Outcome.FAILED, ref=change.target, message=message)
-    return receipt, replace(change, edits=there) if there else None
+    if not there:
+        return receipt, None
+    moved = any(edit.name == STAGE for edit in there)
+    return receipt, replace(change, edits=there, position=change.position if moved else None)
 
 
 def _copies(workspace: Workspace, change: Change) -> list[Record]:
@@ -205,11 +209,7 @@ def _holds(change: Change, edit: FieldEdit, record: Record) -> bool:
     """Tell whether a field holds what was sent, or what its CRM may have made of that; if it can be read at all."""
     if edit.name in record.unreadable:
         return False
-    if _holds_just(change, edit, record):
-        return True
-    now = record.fields.get(edit.name)
-    # What looks like a form of what was sent, and stood there before, says nothing of whether it arrived.
-    return altered(edit.after, now) and not same(now, edit.before)
+    return _holds_just(change, edit, record) or arrived(edit.after, record.fields.get(edit.name), edit.before)
 
 
 def _holds_just(change: Change, edit: FieldEdit, record: Record) -> bool:

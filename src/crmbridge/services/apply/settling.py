@@ -8,6 +8,7 @@ from itertools import groupby
 
 from crmbridge.engine.sync.deleting import HAD, with_lost
 from crmbridge.engine.sync.merge import decided_ref
+from crmbridge.engine.sync.sameness import altered
 from crmbridge.engine.views import Viewer
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, Origin, Outcome, Receipt
@@ -59,7 +60,8 @@ def settle(
         bases[ref] = {**bases.get(ref, {}), **marks}
     store.journal.settle(run, [receipt for _, receipt in done], bases, workspace.clock.now())
     # A report's figures are in fields that are not pulled.
-    _keep(workspace, [(sent or {}).get(change.id, change) for change in updated if change.origin is not Origin.REPORT])
+    there = [change for change in (*updated, *partly) if change.origin is not Origin.REPORT]
+    _keep(workspace, [(sent or {}).get(change.id, change) for change in there])
     _bury(workspace, [change.target for change in archived if change.target])
     read = _read_created(workspace, [ref for _, ref in created])
     made = {change.link: ref for change, ref in created if change.link and bases[ref].get(MADE)}
@@ -74,8 +76,13 @@ def _keep(workspace: Workspace, updated: Sequence[Change]) -> None:
 
 
 def _as_written(record: Record, change: Change) -> Record:
-    """Give the record that we hold, with what was just written to it."""
-    return replace(record, fields={**record.fields, **change.after}, position=change.position or record.position)
+    """Give the record that we hold, with what was just written to it.
+
+    A newer copy than the one that it was written to may show already what the CRM made of it, which is not told again.
+    """
+    newer = change.expects not in {None, record.version}
+    values = {n: v for n, v in change.after.items() if not (newer and altered(v, record.fields.get(n)))}
+    return replace(record, fields={**record.fields, **values}, position=change.position or record.position)
 
 
 def _bury(workspace: Workspace, refs: Sequence[Ref]) -> None:

@@ -22,7 +22,7 @@ from crmbridge.engine.sync.deleting import (
     lost_in,
     with_lost,
 )
-from crmbridge.engine.sync.forms import outdone, read
+from crmbridge.engine.sync.forms import arrived, outdone, read
 from crmbridge.engine.sync.glance import Glance
 from crmbridge.engine.sync.merge import APART, GIVEN, ONLY_IF_EMPTY, Side, decided_ref, merge, owed
 from crmbridge.engine.sync.sameness import same
@@ -154,10 +154,10 @@ class Part(Struct):
         deal = self.around.deals[ref]
         now = self.around.viewers[ref.connection].view(deal)
         unclear = self.unclear.get(ref, {})
-        ours = {name: value for name, value in unclear.items() if name in now and same(now[name], value)}
         known = self.around.bases.get(ref, {})
+        ours = {n: value for n, value in unclear.items() if n in now and arrived(value, now[n], known.get(n))}
         base = {**known, **ours} if ours else known
-        seen = read(now, base, deal.version)
+        seen = read({**now, **ours}, base, deal.version)
         self._agree(ref, seen.news)
         viewer = self.around.viewers[ref.connection]
         return Side(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmbridge.engine.deals.subject import Subject
@@ -149,6 +149,13 @@ def test_a_way_that_is_gone_a_second_time_is_another_finding() -> None:
     assert 3 == len({finding.id for finding in found})
 
 
+def test_an_illegal_move_is_overtaken_by_the_next_one() -> None:
+    """The stage that was skipped is behind the deal, whose rules say what is missing there."""
+    there_and_back = journey("qualification", "closing", "proposal", process=process_with())
+
+    assert [] == kinds(evaluate(there_and_back, NOON))
+
+
 @pytest.mark.parametrize(
     ("stages", "words"),
     [
@@ -241,6 +248,14 @@ def test_a_deal_in_an_unmapped_stage_is_a_finding() -> None:
     assert "The deal came from north without a stage. Put it into one there." == nowhere.message
 
 
+def test_each_stage_that_stands_for_none_is_a_finding_of_its_own() -> None:
+    """What was accepted of one says nothing of the next that a deal is put into."""
+    found = [only(evaluate(make_subject(deal=make_deal(stage=stage)), NOON)).id for stage in ("odd", "odder", "odd")]
+
+    assert 2 == len(set(found))
+    assert found[0] == found[-1]
+
+
 def test_a_lost_deal_is_left_in_peace() -> None:
     """Only what can't be read is said."""
     subject = journey("qualification", "closing", "lost")
@@ -280,6 +295,13 @@ def test_an_id_lasts_as_long_as_the_visit() -> None:
     assert first == only(evaluate(subject, NOON + 99 * DAY)).id
     assert first == only(evaluate(journey("qualification", "proposal", fields={"bant.need": "y"}), NOON)).id
     assert 3 == len({first, only(evaluate(again, NOON)).id, only(evaluate(other, NOON)).id})
+
+
+def test_a_broken_exit_rule_is_of_the_visit_that_was_left() -> None:
+    """Not of the one that the deal came to, which may be another in number."""
+    subject = journey("proposal", "qualification", "proposal")
+
+    assert ("qualification", 1) == ((found := only(evaluate(subject, NOON))).stage, found.visit)
 
 
 def test_names_come_in_the_language_asked_for() -> None:
@@ -330,13 +352,14 @@ def test_an_evaluation_says_until_when_it_is_good() -> None:
     assert None is evaluate(journey("qualification", "won"), MONDAY + 30 * DAY).until
 
 
-@given(minutes=st.integers(0, 21 * 24 * 60), share=st.floats(0, 0.999999), dated=st.booleans())
-def test_nothing_changes_before_that(minutes: int, share: float, *, dated: bool) -> None:
+@given(minutes=st.integers(0, 21 * 24 * 60), share=st.floats(0, 0.999999), dated=st.booleans(), moved=st.booleans())
+@example(minutes=0, share=0.999, dated=True, moved=True)
+def test_nothing_changes_before_that(minutes: int, share: float, *, dated: bool, moved: bool) -> None:
     """At any moment before it, evaluating anew says the same of findings, rules and clocks; right after it may not."""
     process = process_with(CLOSES_SOON if dated else {}, {}, {})
     fields: dict[str, Value] = {"close_date": (MONDAY + 9 * DAY).date()}
-    subject = journey("qualification", fields=fields, process=process)
-    now = MONDAY + timedelta(minutes=minutes)
+    subject = journey("qualification", *(("proposal",) if moved else ()), fields=fields, process=process)
+    now = MONDAY + HOUR + timedelta(minutes=minutes)
     first = evaluate(subject, now)
     end = first.until or now + 400 * DAY
     later = evaluate(subject, now + (end - now) * share)

@@ -86,7 +86,8 @@ def test_moving_on_does_not_hide_who_moved_it_before() -> None:
     """The move into proposal counts while the deal is beyond; going back before it, or winning, ends that."""
     moves = {"who": {"proposal": ["leader"]}}
 
-    assert 1 == len(wrong(journey("qualification", "proposal", "closing", by="7", moves=moves)))
+    (before,) = wrong(journey("qualification", "proposal", "closing", by="7", moves=moves))
+    assert "It stood in Proposal since 2026-06-08 10:00 UTC." in before
     assert [] == wrong(journey("qualification", "proposal", "qualification", by="7", moves=moves))
     assert [] == wrong(journey("qualification", "proposal", "closing", "won", by="7", moves=moves))
 

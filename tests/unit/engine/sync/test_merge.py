@@ -187,6 +187,7 @@ def test_a_crm_that_never_had_a_field_misses_nothing_of_it() -> None:
     assert {ref: missed("x", {"x": "old"}) for ref in (left_out, away)} == {
         ref: fields for ref, fields in found.items() if ref in {never, left_out, away}
     }
+    assert missed("x", {"x": "old"}) == merge("link", sides, lambda _: FieldSync(), {"x": "old"}).agreed[left_out]
 
 
 def test_a_deal_that_is_away_misses_what_all_others_agree_on() -> None:
@@ -540,3 +541,79 @@ def test_no_change_is_lost_and_merging_ends(drawn: list[tuple[Value, Value, bool
         assert not [s for s in sides if s.ref in merged.edits and "x" in s.base]
     settled = [Side(ref=s.ref, now={"x": a}, base={"x": a}, updated_at=NOON) for s, a in zip(sides, held, strict=True)]
     assert not merge_x(*settled, conflict=conflict).edits
+
+
+def missing(connection: str, now: Value, base: Value, *, minutes: int = 0) -> Side:
+    """Make a side that could not be asked when others agreed on something."""
+    one = side(connection, now, base, minutes=minutes)
+    return replace(one, base={**one.base, **missed("x", one.base)})
+
+
+@pytest.mark.parametrize(
+    ("sides", "stands"),
+    [
+        ((missing("c", "mine", "old", minutes=5), side("a", "new", "new", minutes=4)), "mine"),
+        ((missing("c", "mine", "old", minutes=5), side("a", "new", "new", minutes=6)), "new"),
+        # Where it did not get to all yet, what counts is when it was entered where it came from.
+        ((missing("c", "mine", "old", minutes=5), side("a", "new", "new", minutes=6), side("b", "old", "old")), "new"),
+        # What we wrote elsewhere makes it no newer.
+        (
+            (
+                missing("c", "mine", "old", minutes=5),
+                side("a", "new", "new", minutes=4),
+                side("b", "new", "new", minutes=9),
+            ),
+            "mine",
+        ),
+        # The one that it came from is gone.
+        ((missing("c", "mine", "old", minutes=5), side("b", "old", "old", minutes=6)), "new"),
+        # Another one was edited since: what was agreed on before is over.
+        (
+            (
+                missing("c", "mine", "old", minutes=5),
+                side("a", "later", "new", minutes=7),
+                side("b", "new", "new", minutes=9),
+            ),
+            "later",
+        ),
+    ],
+)
+def test_an_edit_that_missed_what_others_agreed_on_stands_beside_that(sides: tuple[Side, ...], stands: str) -> None:
+    """The newer of the two wins, unless somebody else edits the field as well."""
+    merged = merge("link", sides, lambda _: FieldSync(conflict="newest"), {"x": "new"})
+
+    assert {stands} == {after(merged).get(each.ref.connection, each.now["x"]) for each in sides}
+
+
+def test_an_edit_that_missed_that_others_may_differ_stands_beside_nothing() -> None:
+    """There is nothing that all should hold, so nobody has agreed on anything else."""
+    sides = missing("c", "mine", "old"), side("a", "one", "one", minutes=5), side("b", "two", "two", minutes=5)
+    merged = merge("link", sides, lambda _: FieldSync(conflict="newest"), {"x": APART})
+
+    assert {"a": "mine", "b": "mine"} == after(merged)
+
+
+def test_who_is_away_misses_nothing_that_was_agreed_with_them() -> None:
+    """What did not arrive elsewhere is written there again, and is what the one that is away holds."""
+    away, sides = make_ref(connection="c"), (side("a", "new", "new"), side("b", "old", "old"))
+    merged = merge("link", sides, lambda _: FieldSync(), {"x": "new"}, {away: {"x": "new"}})
+
+    assert {"b": "new"} == after(merged)
+    assert away not in merged.agreed
+
+
+def test_what_a_joining_deal_holds_stands_beside_an_edit_and_not_beside_what_that_is_over() -> None:
+    """What was agreed on before somebody edited it is nobody's value any more, however new the deals are."""
+    sides = side("a", "edited", "old", minutes=5), side("b", "old", "old", minutes=9), side("c", "own", minutes=3)
+    merged = merge("link", sides, lambda _: FieldSync(conflict="newest"), {"x": "old"})
+
+    assert {"b": "edited", "c": "edited"} == after(merged)
+
+
+def test_who_says_the_same_as_the_winner_is_not_outdone() -> None:
+    """Neither in what is remembered nor in the reason."""
+    sides = side("a", "new", "old", minutes=9), side("b", "new", "old", minutes=3), side("c", "other", "old", minutes=6)
+    merged = merge_x(*sides, conflict="newest")
+
+    assert {make_ref(connection="c"): {"x": "other"}} == merged.outdone
+    assert ("x changed in a and b and c; a wins over c by the policy 'newest'",) == merged.reasons[sides[2].ref]

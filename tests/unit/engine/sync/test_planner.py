@@ -162,6 +162,33 @@ def test_a_deal_that_is_only_given_to_another_takes_its_counterpart_along() -> N
     assert {enforced, forward} == set(plan_of(enforced, forward, link_of={make_ref(1): "l"}).changes)
 
 
+def test_a_counterpart_is_not_made_for_a_deal_that_is_set_back() -> None:
+    """It would be made where nobody wants the deal; the next run makes it where the deal stands then."""
+    enforced = stage_change(Origin.ENFORCE)
+    own, other = (make_change(link, action=Action.CREATE, target=None, link=link) for link in ("l", "m"))
+
+    assert {enforced, other} == set(plan_of(enforced, own, other, link_of={make_ref(1): "l"}).changes)
+
+
+def test_a_task_for_somebody_keeps_no_owner_from_being_written() -> None:
+    """What a task says is nothing that the deal holds."""
+    asks = (FieldEdit("owner", None, "2"),)
+    task = make_change("task", action=Action.TASK, origin=Origin.ENFORCE, target=make_ref(1), edits=asks)
+    given = field_change(Origin.SYNC, FieldEdit("owner", "1", "3"))
+
+    assert {task, given} == set(plan_of(task, given).changes)
+
+
+def test_notices_for_one_sink_stand_together() -> None:
+    """They go out as one message."""
+    notices = [
+        make_change(n, action=Action.NOTIFY, edits=(FieldEdit("sink", None, sink),))
+        for n, sink in enumerate(("mail", "chat", "mail", "chat"))
+    ]
+
+    assert ["chat", "chat", "mail", "mail"] == [change.after["sink"] for change in plan_of(*notices).changes]
+
+
 @pytest.mark.parametrize(
     ("outcome", "follows"),
     [(Outcome.REFUSED, True), (Outcome.APPLIED, True), (Outcome.UNKNOWN, False), (Outcome.FAILED, False)],

@@ -23,7 +23,7 @@ from crmbridge.testing.workspaces import Bench, make_bench
 TWO = ("north", "south")
 
 
-def unclear(fault: str, *, conflict: str = "newest", **fields: Value) -> tuple[Bench, dict[str, str]]:
+def unclear(fault: str, *, conflict: str = "newest", stage: str = "", **fields: Value) -> tuple[Bench, dict[str, str]]:
     """Link a deal, edit it in the north, and lose the reply to the write in the south; give the deals' ids."""
     entry = [{"name": "main", "between": TWO, "fields": {"*": {"conflict": conflict}}}]
     bench = make_bench(deals=3, parts=dict.fromkeys(TWO, (0, 0)), sync=entry)
@@ -31,6 +31,8 @@ def unclear(fault: str, *, conflict: str = "newest", **fields: Value) -> tuple[B
     run_cycle(bench.workspace, "r1")
     bench.clock.sleep(600)
     bench.crms["north"].edit_deal(ids["north"], **fields)
+    if stage:
+        bench.crms["north"].move_deal(ids["north"], stage)
     bench.crms["south"].faults.append(fault)
     pull(bench.workspace)
     apply_plan(bench.workspace, make_plan(bench.workspace).plan, "r2")
@@ -189,6 +191,50 @@ def test_an_update_that_the_crm_rounded_was_done() -> None:
     assert [Outcome.APPLIED] == [receipt.outcome for receipt in reconcile(bench.workspace, "r3")]
 
 
+@pytest.mark.parametrize("blind", [0, 1])
+def test_what_the_crm_rounded_does_not_come_back_as_an_edit(blind: int) -> None:
+    """It was pulled before it was read back, and what else is edited there later does not bring it along."""
+    bench, ids = unclear("drop_after", amount=Money(Decimal("10.125"), "EUR"))
+    south = bench.crms["south"]
+    record = south.deal(ids["south"])
+    south.records[record.ref] = replace(record, fields={**record.fields, "amount": Money(Decimal("10.13"), "EUR")})
+    pull(bench.workspace)
+    south.blind = blind  # then it stays unclear for one more run
+    reconcile(bench.workspace, "r3")
+    apply_plan(bench.workspace, make_plan(bench.workspace).plan, "r3")
+    south.blind = 0
+    for run in ("r4", "r5"):
+        bench.clock.sleep(600)
+        run_cycle(bench.workspace, run)
+        south.edit_deal(ids["south"], name=run)
+    deals = {name: bench.crms[name].deal(number).fields for name, number in ids.items()}
+
+    assert {"north": Money(Decimal("10.125"), "EUR"), "south": Money(Decimal("10.13"), "EUR")} == {
+        name: fields["amount"] for name, fields in deals.items()
+    }
+
+
+def test_what_is_read_before_it_is_pulled_is_nobodys_edit() -> None:
+    """The copy from before our write says neither that the name was changed back, nor that the deal was moved back."""
+    bench, _ = unclear("drop_after", name="New", stage="proposal")
+    reconcile(bench.workspace, "r3")
+
+    assert () == make_plan(bench.workspace).plan.changes
+
+
+def test_a_part_that_is_read_before_it_is_pulled_is_nobodys_edit() -> None:
+    """A CRM lists late what it shows at once; what was not there yet as it was pulled was not taken back."""
+    bench, ids = unclear("drop_before", name="New", stage="proposal", bant__budget="yes")
+    south = bench.crms["south"]
+    record = south.deal(ids["south"])
+    south.records[record.ref] = replace(record, fields={**record.fields, "bant.budget": "yes"}, version="part")
+    (receipt,) = reconcile(bench.workspace, "r3")
+    plan = make_plan(bench.workspace).plan
+
+    assert "read back: only bant.budget is known to have arrived" == receipt.message
+    assert [("south", ["name", "stage"])] == [(c.connection, [edit.name for edit in c.edits]) for c in plan.changes]
+
+
 def test_of_an_update_that_did_not_arrive_nothing_was_rounded() -> None:
     """A person enters what a CRM might have made of the amount: it is an edit, as the name that went with it is not."""
     bench, ids = unclear("drop_before", name="New", amount=Money(Decimal("10.75"), "EUR"))
@@ -235,6 +281,16 @@ def test_what_was_sent_a_moment_ago_may_still_arrive(action: Action, seconds: in
     more = {"target": None, "creates": Kind.COMPANY} if action is Action.CREATE else {"target": deal}
 
     assert outcome == sent(bench, make_change(action=action, key="crmbridge:k", **more), seconds).outcome
+
+
+def test_what_was_sent_a_moment_ago_and_is_there_was_done() -> None:
+    """Only what is not there may still arrive."""
+    bench = make_bench(parts=dict.fromkeys(TWO, (0, 0)))
+    deal = bench.crms["north"].create_deal("Rollout", stage="qualification")
+    note = make_change(action=Action.NOTE, key="crmbridge:k", target=deal, edits=(FieldEdit("body", None, "Said"),))
+    bench.workspace.adapter("north").write([note])
+
+    assert Outcome.APPLIED == sent(bench, note, 0).outcome
 
 
 def test_what_can_be_made_only_once_is_sent_again_at_once() -> None:
