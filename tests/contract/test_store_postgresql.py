@@ -241,10 +241,15 @@ class TestPostgresql(StoreSuite):
         self, store: SqlStore, again: SqlStore, setting: str, statement: str, said: str
     ) -> None:
         """Its limits, or a table that is gone: the state can't be used, and the message says what to do."""
-        with again._database.write() as other, pytest.raises(StateError, match=said) as refused:
-            other.exec_driver_sql("LOCK TABLE marks")
+
+        def refused_one() -> None:
             with store._database.write() as connection:
                 connection.exec_driver_sql(f"SET LOCAL {setting}")
                 connection.exec_driver_sql(statement)
+
+        with again._database.write() as other:
+            other.exec_driver_sql("LOCK TABLE marks")
+            with pytest.raises(StateError, match=said) as refused:
+                refused_one()
 
         assert refused.value.advice

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import resource
+from resource import RLIMIT_FSIZE, setrlimit
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -138,11 +138,8 @@ def test_a_disk_that_takes_no_more_is_said_of_the_file(asked: Shop, ending: str)
     """It is neither a bug nor wrong SQL, and nothing half written is left."""
     whole = "SELECT i, hash(i)::text AS one, hash(-i)::text AS other FROM range(20000) AS numbers(i)"
     file = asked.folder / "saved" / f"answer.{ending}"
-    least = 65_536  # bytes, as SQLite needs some beside its file
-    said = asked.spawn(
-        *("sql", whole, "--out", str(file)),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (least, least)),
-    )
+    most = (65_536, 65_536)  # bytes, as SQLite needs some beside its file
+    said = asked.spawn("sql", whole, "--out", str(file), preexec_fn=lambda: setrlimit(RLIMIT_FSIZE, most))
 
     assert (3, f"error: {file} can't be written: File too large") == (said.code, said.err.splitlines()[0])
     assert [] == list(file.parent.iterdir())
