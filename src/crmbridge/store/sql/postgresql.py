@@ -38,8 +38,10 @@ _UNREADABLE = "its URL can't be read. In a password, @ is written %40, and % is 
 
 def engine(url: URL) -> Engine:
     """Make an engine. psycopg speaks to the server, and in UTF-8, whatever the URL or the server would have."""
-    _must_know(url.query)
-    url, in_utf8 = url.set(drivername="postgresql+psycopg"), {"client_encoding": "utf8"}
+    if url.get_backend_name() in {"postgresql", "postgres"}:
+        _must_know(url.query)
+        url = url.set(drivername="postgresql+psycopg")
+    in_utf8 = {"client_encoding": "utf8"}
     return create_engine(url, hide_parameters=True, pool_pre_ping=True, max_overflow=-1, connect_args=in_utf8)
 
 
