@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import URL, Connection, create_engine
 
-from crmbridge.errors import StateError
+from crmbridge.errors import ConfigurationError, StateError
 from crmbridge.ports import Rate, StateStore
 from crmbridge.store import open_store
 from crmbridge.store.migrations import config, upgrade
@@ -51,11 +51,11 @@ def _text(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _emptied(server: URL, name: str) -> URL:
+def _emptied(server: URL, name: str, made: str = "") -> URL:
     """Make a database with nothing in it."""
     engine = create_engine(server.set(drivername="postgresql+psycopg", database="template1"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 {made}")
     engine.dispose()
     return server.set(drivername="postgresql+psycopg", database=name)
 
@@ -195,3 +195,61 @@ class TestPostgresql(StoreSuite):
         assert "missing" in refused.value.message
         assert refused.value.advice
         assert "pg-secret-word" not in f"{refused.value.message} {refused.value.advice}"
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ("bogus=1", 'invalid connection option "bogus"'),
+            ("prepare_threshold=0", 'invalid connection option "prepare_threshold"'),  # psycopg takes it, as a number
+            ("connect_timeout=soon", "connect_timeout is no number"),
+            ("password=pg-secret&half=1", "a part of a password"),
+        ],
+    )
+    def test_what_follows_the_question_mark_and_is_no_option_is_a_wrong_setting(self, options: str, said: str) -> None:
+        """It is no bug of crmbridge, and an & in a password is no reason to show what follows it."""
+        with pytest.raises(ConfigurationError, match=said) as refused:
+            open_store(f"postgresql://nobody@localhost:1/nothing?{options}")
+
+        assert "secret" not in refused.value.message
+        assert "half" not in refused.value.message
+
+    def test_it_speaks_utf8_whatever_its_address_says(self, url: str) -> None:
+        """And by psycopg, whichever driver it names."""
+        store = open_store(f"{url}&client_encoding=latin1".replace("postgresql://", "postgresql+psycopg2://"))
+        store.memory("hs")["city"] = "Łódź"
+
+        assert {"city": "Łódź"} == dict(store.memory("hs"))
+        store.close()
+
+    @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+    def test_a_database_that_can_not_hold_all_text_is_refused(self, server: URL, encoding: str) -> None:
+        """A server that was made without a locale has such databases; the first name in Polish would end a run."""
+        url = _emptied(server, f"in_{encoding.lower()}", f"ENCODING {encoding} LC_COLLATE 'C' LC_CTYPE 'C'")
+        with pytest.raises(ConfigurationError, match=f"keeps text as {encoding}"):
+            open_store(_text(url))
+
+    @pytest.mark.parametrize(
+        ("setting", "statement", "said"),
+        [
+            ("statement_timeout = '1ms'", "SELECT pg_sleep(1)", "statement timeout"),
+            ("lock_timeout = '1ms'", "LOCK TABLE marks", "lock timeout"),
+            ("search_path = nowhere", "CREATE TABLE one (more int)", "no schema"),
+            ("statement_timeout = 0", "SELECT * FROM taken_away", "does not exist"),
+        ],
+    )
+    def test_what_a_server_refuses_is_no_bug(
+        self, store: SqlStore, again: SqlStore, setting: str, statement: str, said: str
+    ) -> None:
+        """Its limits, or a table that is gone: the state can't be used, and the message says what to do."""
+
+        def refused_one() -> None:
+            with store._database.write() as connection:
+                connection.exec_driver_sql(f"SET LOCAL {setting}")
+                connection.exec_driver_sql(statement)
+
+        with again._database.write() as other:
+            other.exec_driver_sql("LOCK TABLE marks")
+            with pytest.raises(StateError, match=said) as refused:
+                refused_one()
+
+        assert refused.value.advice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from resource import RLIMIT_FSIZE, setrlimit
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -130,3 +131,15 @@ def test_nothing_can_be_changed(asked: Shop) -> None:
 
     assert 3 == asked.call("sql", "DELETE FROM state.places").code
     assert before == asked.call("sql", "SELECT count(*) AS n FROM deals", "--json").document["result"]["rows"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_a_disk_that_takes_no_more_is_said_of_the_file(asked: Shop, ending: str) -> None:
+    """It is neither a bug nor wrong SQL, and nothing half written is left."""
+    whole = "SELECT i, hash(i)::text AS one, hash(-i)::text AS other FROM range(20000) AS numbers(i)"
+    file = asked.folder / "saved" / f"answer.{ending}"
+    most = (65_536, 65_536)  # bytes, as SQLite needs some beside its file
+    said = asked.spawn("sql", whole, "--out", str(file), preexec_fn=lambda: setrlimit(RLIMIT_FSIZE, most))
+
+    assert (3, f"error: {file} can't be written: File too large") == (said.code, said.err.splitlines()[0])
+    assert [] == list(file.parent.iterdir())

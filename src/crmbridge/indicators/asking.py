@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from errno import EIO
 from typing import Any, Final
 
 import duckdb
@@ -70,9 +71,19 @@ def write_parquet(database: duckdb.DuckDBPyConnection, sql: str, place: str, fil
     """
     text = _one_select(database, sql, place)
     quoted = file.replace("'", "''")
-    with asking(database, place, SECONDS, writes=True):
+    with asking(database, place, SECONDS, writes=True), to_disk():
         # A line of its own, as the question may end in a comment.
         database.execute(f"COPY (\n{_without_end(text)}\n) TO '{quoted}' (FORMAT parquet, USE_TMP_FILE false)")
+
+
+@contextmanager
+def to_disk() -> Iterator[None]:
+    """Raise what DuckDB says of a disk, such as that it is full, as Python would."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        why = str(error).rpartition('": ')[2].partition('"')[0]  # behind the name of the file, in JSON or not
+        raise OSError(EIO, why) from None
 
 
 @contextmanager

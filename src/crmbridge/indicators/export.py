@@ -8,14 +8,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from io import StringIO
+from io import BytesIO, StringIO
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from crmbridge.engine.text import cell, plain
 from crmbridge.errors import ConfigurationError
-from crmbridge.indicators.asking import Answer
+from crmbridge.indicators.asking import Answer, to_disk
 from crmbridge.model.figures import Figure, Scorecard
 
 if TYPE_CHECKING:
@@ -76,9 +76,10 @@ def write_csv(answer: Answer, path: Path) -> None:
 def write_xlsx(sheets: Mapping[str, Answer], path: Path) -> None:
     """Write tables as the sheets of one XLSX file, by their names. Text is text: no formula and no link comes of it.
 
-    Raises ConfigurationError for more rows than a sheet has.
+    Raises ConfigurationError for more rows than a sheet has, and OSError where the disk does not take them.
     """
     from xlsxwriter import Workbook  # noqa: PLC0415  paid by those who want one
+    from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # noqa: PLC0415  the same
 
     inert = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     for name, answer in sheets.items():
@@ -86,10 +87,16 @@ def write_xlsx(sheets: Mapping[str, Answer], path: Path) -> None:
             raise ConfigurationError(
                 f"{name} has {len(answer.rows):,} rows, more than a sheet holds", advice="Write .csv or .parquet."
             )
-    with Workbook(str(path), {**inert, "constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"}) as book:
-        taken: set[str] = set()
-        for name, answer in sheets.items():
-            _write_sheet(book, _sheet_name(name, taken), answer)
+    written = BytesIO()  # zipped; a disk that is full would leave the library's own file half closed
+    options = {**inert, "constant_memory": True, "default_date_format": "yyyy-mm-dd hh:mm:ss"}
+    try:
+        with Workbook(written, options) as book:
+            taken: set[str] = set()
+            for name, answer in sheets.items():
+                _write_sheet(book, _sheet_name(name, taken), answer)
+    except FileCreateError as error:  # of a temporary file
+        raise error.args[0] from None
+    path.write_bytes(written.getbuffer())
 
 
 def write_values(answer: Answer, path: Path) -> None:
@@ -103,7 +110,8 @@ def write_values(answer: Answer, path: Path) -> None:
         if answer.rows:
             database.executemany(f"INSERT INTO answer VALUES ({marks})", answer.rows)  # noqa: S608  question marks
         quoted = str(path).replace("'", "''")
-        database.execute(f"COPY answer TO '{quoted}' (FORMAT parquet)")
+        with to_disk():
+            database.execute(f"COPY answer TO '{quoted}' (FORMAT parquet, USE_TMP_FILE false)")
 
 
 def export_scorecard(scorecard: Scorecard, path: Path) -> None:

@@ -143,6 +143,16 @@ def test_a_scorecard_is_one_long_table(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet"])
+def test_a_disk_that_is_full_is_an_error_of_the_system(tmp_path: Path, suffix: str) -> None:
+    """Whoever writes the file: its libraries would tell of it each in their own way."""
+    path = tmp_path / f"card{suffix}"
+    path.symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        export_scorecard(card(), path)
+
+
 def test_another_ending_is_an_error(tmp_path: Path) -> None:
     """The ending says what to write; one that says nothing is refused."""
     with pytest.raises(ConfigurationError, match=r"card\.ods ends in none of"):

@@ -44,7 +44,7 @@ def answer_into(workspace: Workspace, sql: str, place: str, path: Path) -> None:
     """Answer a question into a file that ends in .csv, .parquet or .xlsx, whole or not at all; raises as `answer`."""
     suffix = suffix_of(path)
     with _beside(path, suffix) as written:
-        elsewhere(_write_answer, _asked_of(workspace, place), sql, written)
+        elsewhere(_write_answer, _asked_of(workspace, place), sql, written, path)
 
 
 def _asked_of(workspace: Workspace, place: str) -> Place:
@@ -59,19 +59,21 @@ def _answered(place: Place, sql: str, most: int) -> Answer:
         return ask(database, sql, place.name, most=most)
 
 
-def _write_answer(place: Place, sql: str, written: Path) -> None:
+def _write_answer(place: Place, sql: str, written: Path, path: Path) -> None:
     with views(place.store_url, place.process, place.moment, written) as database:
         bound_memory()
         if written.suffix == ".parquet":
-            write_parquet(database, sql, place.name, str(written))
+            with _writing(path):
+                write_parquet(database, sql, place.name, str(written))
             return
         found = ask(database, sql, place.name, most=MOST)
     if found.more:
         raise ConfigurationError(f"{place.name}: this gives more than {MOST:,} rows", advice="Write .parquet.")
-    if written.suffix == ".csv":
-        write_csv(found, written)
-    else:
-        write_xlsx({"answer": found}, written)
+    with _writing(path):
+        if written.suffix == ".csv":
+            write_csv(found, written)
+        else:
+            write_xlsx({"answer": found}, written)
 
 
 def export_whole(scorecard: Scorecard, path: Path) -> None:
@@ -84,16 +86,21 @@ def export_whole(scorecard: Scorecard, path: Path) -> None:
 @contextmanager
 def _beside(path: Path, suffix: str) -> Iterator[Path]:
     """Give a file beside `path` to write to, which takes its place when the block ends well."""
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, prefix=".crmbridge-", suffix=suffix, delete=False) as file:
             written = Path(file.name).resolve()
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be written: {error.strerror}", advice="Name another place.") from None
+        try:
+            yield written
+            os.replace(written, path)  # noqa: PTH105  the name says what is meant: one takes the other's place at once
+        finally:
+            written.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say of the file that was asked for what goes wrong with the disk."""
     try:
-        yield written
-        os.replace(written, path)  # noqa: PTH105  the name says what is meant: one takes the other's place at once
+        yield
     except OSError as error:
         raise ConfigurationError(f"{path} can't be written: {error.strerror}", advice="Name another place.") from None
-    finally:
-        written.unlink(missing_ok=True)

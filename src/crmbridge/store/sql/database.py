@@ -126,6 +126,8 @@ class Database:
 
     def _bring_up_to_date(self) -> None:
         with self.read() as connection:
+            if self.file is None:
+                postgresql.must_hold_any_text(connection, self.where)
             found = _version(connection, self.where)
         if found == VERSION:
             return
