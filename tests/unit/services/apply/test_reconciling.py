@@ -222,6 +222,14 @@ def test_what_is_read_before_it_is_pulled_is_nobodys_edit() -> None:
     assert () == make_plan(bench.workspace).plan.changes
 
 
+def test_what_was_just_written_is_held_as_it_was_written() -> None:
+    """Also where what stood there before looks like a form of it."""
+    bench, ids = unclear("", name="ROLLOUT")
+    ref = bench.crms["south"].deal(ids["south"]).ref
+
+    assert "ROLLOUT" == bench.workspace.store.records.get([ref])[ref].fields["name"]
+
+
 def test_a_part_that_is_read_before_it_is_pulled_is_nobodys_edit() -> None:
     """A CRM lists late what it shows at once; what was not there yet as it was pulled was not taken back."""
     bench, ids = unclear("drop_before", name="New", stage="proposal", bant__budget="yes")
