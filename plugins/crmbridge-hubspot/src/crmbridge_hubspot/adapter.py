@@ -50,6 +50,7 @@ CAPABILITIES = Capabilities(
     field_history=2_000,  # forty requests
     figures=frozenset({Kind.COMPANY}),  # owners take no properties of one's own ("Owners" guide)
     ahead=True,
+    bound=True,
     writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
 
@@ -99,6 +100,12 @@ class HubSpotAdapter:
                 yield Page(records=tuple(self._users()), cursor="all")
             else:
                 yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since, None if since else ahead)
+
+    def bound_fields(self) -> Mapping[str, str]:
+        """Give the names of the properties that the bound fields stand for: a label may be that of another one now."""
+        with named(self._connection):
+            words, account, _ = self._setup.terms()
+        return {each.name: each.native for each in words.own if each.native in account.fields}
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever the account's set-up is."""

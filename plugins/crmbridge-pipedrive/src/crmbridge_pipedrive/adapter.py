@@ -66,6 +66,7 @@ CAPABILITIES = Capabilities(
     associates=frozenset({"company", "contacts"}),
     field_history=100,  # twenty tokens each
     ahead=True,
+    bound=True,
     figures=frozenset({Kind.COMPANY}),  # users have no custom fields
 )
 ON_COMPANIES = f"{Kind.COMPANY}:"
@@ -153,6 +154,10 @@ class PipedriveAdapter:
                 return pull_files(self._api, self._connection, since)
             case _:
                 return pull_list(self._api, kind, self._connection, since, ahead=self._lookout.take(kind))
+
+    def bound_fields(self) -> Mapping[str, str]:
+        """Give the codes of the fields that the bound ones stand for: one that was made again has another code."""
+        return self._account.bound_codes
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever the account's fields are."""

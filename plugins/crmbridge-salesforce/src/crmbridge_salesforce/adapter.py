@@ -56,6 +56,7 @@ CAPABILITIES = Capabilities(
     associates=frozenset({"company", "contacts"}),
     figures=frozenset({Kind.COMPANY, Kind.USER}),
     ahead=True,
+    bound=True,
     field_history=2_000,  # a query or two for a few hundred of them
 )
 
@@ -114,6 +115,10 @@ class SalesforceAdapter:
             key_wish=key_wish(self._settings.key_name),
             credential=self._sign_in.credential(),
         )
+
+    def bound_fields(self) -> Mapping[str, str]:
+        """Give the API names of the columns that the bound fields stand for: a label may be that of another one now."""
+        return self._library.bound()
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever its object looks like."""

@@ -54,6 +54,12 @@ class Library:
         """Tell which columns stand for which fields of a user, company, contact or deal."""
         return self._shapes[kind]
 
+    def bound(self) -> dict[str, str]:
+        """Give which columns of deals the bound fields stand for, of those that the user may see."""
+        shape, table = self._shapes[Kind.DEAL], self._setup.table(OBJECTS[Kind.DEAL])
+        own = ((one.name, table.find(one.native)) for one in shape.bindings if one.name in shape.own)
+        return {name: column.name for name, column in own if column is not None}
+
     def reader(self, kind: Kind) -> Reader:
         """Give what reads the rows of a user, company, contact or deal."""
         shape = self._shapes[kind]

@@ -20,7 +20,7 @@ from crmbridge.services.pull.hinting import asks_for_pull, reread_hints
 from crmbridge.services.pull.kinds import PLURALS, pulled_kinds
 from crmbridge.services.pull.pace import Pace
 from crmbridge.services.pull.paging import in_fewer
-from crmbridge.services.pull.rebound_fields import part_with_rebound
+from crmbridge.services.pull.rebound_fields import must_be_bound_alike, part_with_emptied, part_with_rebound
 from crmbridge.services.pull.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.pull.unread_kinds import note_whole, pull_readable
 from crmbridge.services.workspace import Workspace
@@ -100,6 +100,7 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
             _ask_ahead(workspace, connection, kinds)
         bookmark = bookmark_now(workspace, connection, marks)
         part_with_rebound(workspace, connection)
+        marks = marks_of(workspace, connection)  # all deals may have to be read anew
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         if not (whole or unnamed) and may_rest(workspace, connection):
             total = replace(total, rested=_resting(kinds, marks, bookmark))
@@ -189,6 +190,8 @@ def _pull_kind(
         total = pulled
         yield total
     note_whole(workspace, total.connection, kind)
+    if kind is Kind.DEAL:
+        part_with_emptied(workspace, total.connection)
     note_ended(workspace, total.connection, kind)
     if gone := bury_forgotten(workspace, total.connection, kind):
         yield replace(total, gone=total.gone + gone)
@@ -201,6 +204,8 @@ def _pull_since(
     connection, before, since = total.connection, total.records, bookmark.cursor or None
     pages = pull_readable(workspace, connection, kind, since)
     for page in in_fewer(_told(workspace, connection, kind, pages)):
+        if kind is Kind.DEAL:
+            must_be_bound_alike(workspace, connection)
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(
