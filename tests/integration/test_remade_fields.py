@@ -1,4 +1,4 @@
-"""Fields that an account's people delete, hide, and make again under the same name: nobody emptied what is empty then."""
+"""Fields that an account's people delete, hide, and make again under one name: nobody emptied what is empty then."""
 
 from __future__ import annotations
 

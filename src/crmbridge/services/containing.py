@@ -13,7 +13,16 @@ from crmbridge.errors import AdapterBugError, CrmbridgeError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead, names_all, tells_bound, tells_field_history
+from crmbridge.ports import (
+    Adapter,
+    Capabilities,
+    Description,
+    Page,
+    asks_ahead,
+    names_all,
+    tells_bound,
+    tells_field_history,
+)
 
 log = logging.getLogger(__name__)
 

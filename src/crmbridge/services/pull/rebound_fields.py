@@ -68,7 +68,11 @@ def must_be_bound_alike(workspace: Workspace, connection: str) -> None:
     What was read is not saved then: it may be read in part from the one field, and in part from the other.
     """
     before = _stood_for(workspace, connection)
-    other = [name for name, native in (_stands_for(workspace, connection) or {}).items() if before.get(name, native) != native]
+    other = [
+        name
+        for name, native in (_stands_for(workspace, connection) or {}).items()
+        if before.get(name, native) != native
+    ]
     if other:
         raise RetryLaterError(
             f"{connection}: {', '.join(sorted(other))} came to stand for another field there while deals were read",
