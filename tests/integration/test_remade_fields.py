@@ -12,7 +12,7 @@ from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind, Problem, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.ports import Adapter, Capabilities, Page
+from crmbridge.ports import Adapter, BoundTo, Capabilities, Page
 from crmbridge.services.pull.hinting import reread_hints
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.workspace import Workspace
@@ -27,7 +27,7 @@ NAMES = ("north", "south")
 class Telling(FakeAdapter):
     """Tells what the bound fields stand for, and may do something before a page of deals comes."""
 
-    def __init__(self, crm: FakeCrm, bound: Mapping[str, str], before_page: list[Callable[[], None]]) -> None:
+    def __init__(self, crm: FakeCrm, bound: Mapping[str, BoundTo], before_page: list[Callable[[], None]]) -> None:
         super().__init__(crm)
         self._bound, self._before_page = bound, before_page
 
@@ -35,7 +35,7 @@ class Telling(FakeAdapter):
     def capabilities(self) -> Capabilities:
         return replace(super().capabilities, bound=True)
 
-    def bound_fields(self) -> Mapping[str, str]:
+    def bound_fields(self) -> Mapping[str, BoundTo]:
         return dict(self._bound)
 
     def pull(self, kind: Kind, since: str | None) -> Iterator[Page]:
@@ -51,7 +51,7 @@ class World:
     def __init__(self, policy: str = "newest", deals: int = 2) -> None:
         entry = {"name": "main", "between": NAMES, "create": NAMES, "fields": {"*": {"conflict": policy}}}
         self.bench = able_bench(NAMES, sync=[entry])
-        self.bound = {FIELD: "first"}  # what the field stands for in the north
+        self.bound = {FIELD: BoundTo("first")}  # what the field stands for in the north
         self.before_page: list[Callable[[], None]] = []
         for number in range(deals):
             self.crm("north").create_deal(f"Rollout {number}", stage="qualification", **{FIELD: "agreed"})
@@ -95,7 +95,7 @@ class World:
 
     def remake(self, value: Value = None) -> None:
         """Delete the field, and make another one of its name that holds this in all deals."""
-        self.bound[FIELD] = "second"
+        self.bound[FIELD] = BoundTo("second")
         self.set_up(lambda deal: with_field(deal, value))
 
     def hide(self) -> None:
@@ -105,7 +105,7 @@ class World:
 
     def bring_back(self, value: Value) -> None:
         """Let the field be there again under its name, with this in all deals."""
-        self.bound[FIELD] = "first"
+        self.bound[FIELD] = BoundTo("first")
         self.set_up(lambda deal: replace(with_field(deal, value), problems=()))
 
     def held(self) -> list[list[Value]]:
@@ -189,7 +189,7 @@ def test_nothing_is_kept_of_a_pull_during_which_a_field_is_made_again() -> None:
     (error,) = [pulled.error for pulled in first.pulled if pulled.error]
 
     assert isinstance(error, RetryLaterError)
-    assert "north: bant.budget came to stand for another field there" in error.message
+    assert "north: bant.budget came to stand for something else there" in error.message
     assert [5, 0] == [first.exit_code(), second.exit_code()]
     assert [["agreed"] * 2] * 2 == world.held()
 
@@ -223,3 +223,32 @@ def test_a_deal_that_reads_otherwise_and_did_not_change_is_read_again() -> None:
 
     assert [8, 7, 7] == [cycle.exit_code() for cycle in (first, second, third)]
     assert [{"stale": 1}, {}, {}] == [dict(cycle.applied.counts) for cycle in (first, second, third)]
+
+
+@pytest.mark.parametrize("policy", ["newest", "ask"])
+def test_what_reads_otherwise_in_another_zone_is_nobodys_edit(policy: str) -> None:
+    """What was agreed on is written there once more, so that it reads as it did; what people enter still travels."""
+    world = World(policy, deals=3)
+    world.bound[FIELD] = BoundTo("first", "another zone")
+    world.set_up(lambda deal: with_field(deal, "a day earlier"))
+    world.edit("south", 1, "entered in the south")
+    world.edit("north", 2, "entered in the north")
+    first, second = world.run(), world.run()
+
+    assert [["agreed", "entered in the south", "entered in the north"]] * 2 == world.held()
+    assert [0, 0] == [first.exit_code(), second.exit_code()]
+    assert {} == dict(second.applied.counts)
+
+
+def test_an_edit_that_did_not_arrive_is_not_forgotten_where_it_reads_otherwise() -> None:
+    """It is still an edit, with what it reads as by now."""
+    world = World("ask")
+    world.edit("north", 0, "one")
+    world.edit("south", 0, "other")
+    world.run()
+    world.bound[FIELD] = BoundTo("first", "another zone")
+    world.set_up(lambda deal: with_field(deal, f"{deal.fields[FIELD]}, read otherwise"))
+    ended = world.run()
+
+    assert 7 == ended.exit_code()
+    assert [["one, read otherwise", "agreed"], ["other", "agreed"]] == world.held()

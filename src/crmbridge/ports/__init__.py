@@ -2,7 +2,7 @@
 
 from crmbridge.model.records import Signature
 from crmbridge.ports.ahead import AsksAhead, asks_ahead
-from crmbridge.ports.bound import TellsBound, tells_bound
+from crmbridge.ports.bound import BoundTo, TellsBound, tells_bound
 from crmbridge.ports.clock import Clock
 from crmbridge.ports.crm import (
     Adapter,
@@ -45,6 +45,7 @@ __all__ = [
     "AdapterContext",
     "AsksAhead",
     "Backlog",
+    "BoundTo",
     "Capabilities",
     "Clock",
     "CourseStore",

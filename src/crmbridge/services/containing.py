@@ -15,6 +15,7 @@ from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import (
     Adapter,
+    BoundTo,
     Capabilities,
     Description,
     Page,
@@ -132,12 +133,12 @@ class Contained:
                 raise TypeError("what is no id names nothing")
             return found
 
-    def bound_fields(self) -> Mapping[str, str]:
-        """Give what the CRM calls the field that each bound one is read from now."""
+    def bound_fields(self) -> Mapping[str, BoundTo]:
+        """Give what each bound field is read from now."""
         with self._held("bound_fields"):
             found = dict(self._adapter.bound_fields()) if tells_bound(self._adapter) else {}
-            if not all(isinstance(each, str) for pair in found.items() for each in pair):
-                raise TypeError("what is no name names no field")
+            if not all(isinstance(source, BoundTo) for source in found.values()):
+                raise TypeError("what is no source names no field")
             return found
 
     def close(self) -> None:

@@ -20,7 +20,12 @@ from crmbridge.services.pull.hinting import asks_for_pull, reread_hints
 from crmbridge.services.pull.kinds import PLURALS, pulled_kinds
 from crmbridge.services.pull.pace import Pace
 from crmbridge.services.pull.paging import in_fewer
-from crmbridge.services.pull.rebound_fields import must_be_bound_alike, part_with_emptied, part_with_rebound
+from crmbridge.services.pull.rebound_fields import (
+    follow_other_reading,
+    must_be_bound_alike,
+    part_with_emptied,
+    part_with_rebound,
+)
 from crmbridge.services.pull.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.pull.unread_kinds import note_whole, pull_readable
 from crmbridge.services.workspace import Workspace
@@ -206,6 +211,7 @@ def _pull_since(
     for page in in_fewer(_told(workspace, connection, kind, pages)):
         if kind is Kind.DEAL:
             must_be_bound_alike(workspace, connection)
+            follow_other_reading(workspace, connection, page.records)
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from crmbridge.engine.sync.forms import missed, overwritten
+from crmbridge.engine.sync.sameness import same
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
-from crmbridge.ports import Page, tells_bound
+from crmbridge.ports import BoundTo, Page, tells_bound
 from crmbridge.services.pull.bookmarks import marks_of
 from crmbridge.services.pull.half_read import note_begun
 from crmbridge.services.workspace import Workspace, field_bindings
 
 BOUND = "crmbridge.bound"  # the CRM's field that each of ours was last read from, as the settings call it, as JSON
-STANDS_FOR = "crmbridge.stands_for"  # the same as the CRM itself calls it, where the adapter tells
-CAME_BACK = "crmbridge.came_back"  # fields that were not there for a while, until all deals are read anew
+READ_FROM = "crmbridge.read_from"  # the same as the CRM itself calls it, and how it is read, where the adapter tells
+# Until all deals are read anew: the fields that were not there for a while, and those that are read otherwise by now.
+CAME_BACK, READ_OTHERWISE = "crmbridge.came_back", "crmbridge.read_otherwise"
 GONE = "~"  # before what the CRM called a field that is not there any more
+
+Bases = Mapping[Ref, Mapping[str, Value]]
 
 
 def part_with_rebound(workspace: Workspace, connection: str) -> None:
@@ -44,40 +48,72 @@ def part_with_rebound(workspace: Workspace, connection: str) -> None:
 def _part_with_remade(workspace: Workspace, connection: str) -> None:
     """Do so for the fields that were made again.
 
-    All deals are read anew for them, and for those that went or came back: each deal can be read otherwise then.
+    All deals are read anew for them, and for those that went, came back or are read by another set-up: each deal reads
+    otherwise then.
     """
-    told = _stands_for(workspace, connection)
+    told = _sources(workspace, connection)
     if told is None:
         return
-    before = _stood_for(workspace, connection)
-    gone = {name: GONE + before[name].removeprefix(GONE) for name in _named(workspace, connection) if name in before}
-    now = {**before, **gone, **told}
-    if any(now[name] != native for name, native in before.items()):
+    before = _read_from(workspace, connection)
+    here = [name for name in _named(workspace, connection) if name in before]
+    now = {**before, **{name: _gone(before[name]) for name in here}, **told}
+    if any(now[name] != source for name, source in before.items()):
         _read_anew(workspace, connection)
-    if remade := [name for name, native in told.items() if before.get(name, native).removeprefix(GONE) != native]:
+    pairs = {name: (before[name], source) for name, source in told.items() if name in before}
+    if remade := [name for name, (was, source) in pairs.items() if was.native.removeprefix(GONE) != source.native]:
         _forget(workspace, connection, remade)
-    if came_back := [name for name, native in told.items() if before.get(name) == GONE + native]:
-        known = _came_back(workspace, connection)
-        _remember(workspace, connection, CAME_BACK, dict.fromkeys([*known, *came_back], ""))
-    _remember(workspace, connection, STANDS_FOR, now)
+    _note(
+        workspace,
+        connection,
+        CAME_BACK,
+        [n for n, (was, source) in pairs.items() if was.native == GONE + source.native],
+    )
+    _note(
+        workspace,
+        connection,
+        READ_OTHERWISE,
+        [name for name, (was, source) in pairs.items() if was.native == source.native and was != source],
+    )
+    _remember(workspace, connection, READ_FROM, now)
 
 
 def must_be_bound_alike(workspace: Workspace, connection: str) -> None:
-    """Raise RetryLaterError where fields stand for others by now than when the reading of deals began.
+    """Raise RetryLaterError where fields are read from others by now than when the reading of deals began.
 
     What was read is not saved then: it may be read in part from the one field, and in part from the other.
     """
-    before = _stood_for(workspace, connection)
-    other = [
-        name
-        for name, native in (_stands_for(workspace, connection) or {}).items()
-        if before.get(name, native) != native
-    ]
+    before = _read_from(workspace, connection)
+    other = [name for name, now in (_sources(workspace, connection) or {}).items() if before.get(name, now) != now]
     if other:
         raise RetryLaterError(
-            f"{connection}: {', '.join(sorted(other))} came to stand for another field there while deals were read",
+            f"{connection}: {', '.join(sorted(other))} came to stand for something else there while deals were read",
             advice=f"Run `crmbridge pull {connection}`: it reads all deals anew.",
         )
+
+
+def follow_other_reading(workspace: Workspace, connection: str, deals: Sequence[Record]) -> None:
+    """Let what was agreed on still count in deals that read otherwise since the account has another zone, or currency.
+
+    Their CRM counts them as unchanged, so nobody edited them; what they held is what the others hold.
+    """
+    names = _noted(workspace, connection, READ_OTHERWISE)
+    if not names:
+        return
+    refs = [deal.ref for deal in deals]
+    held, bases = workspace.store.records.get(refs), workspace.store.links.bases(refs)
+    news = {
+        deal.ref: _unsaid({name: deal.fields.get(name) for name in names if _reads_otherwise(deal, held, bases, name)})
+        for deal in deals
+    }
+    workspace.store.links.save_bases({ref: base for ref, base in news.items() if base})
+
+
+def _reads_otherwise(deal: Record, held: Mapping[Ref, Record], bases: Bases, name: str) -> bool:
+    """Tell whether a deal that its CRM did not change holds something else than what it held and was agreed on."""
+    was, base = held.get(deal.ref), bases.get(deal.ref, {}).get(name)
+    if was is None or base is None or was.version != deal.version:
+        return False
+    return same(base, was.fields.get(name)) and not same(base, deal.fields.get(name))
 
 
 def part_with_emptied(workspace: Workspace, connection: str) -> None:
@@ -86,16 +122,20 @@ def part_with_emptied(workspace: Workspace, connection: str) -> None:
     All deals are read anew by now. A field that was hidden holds what it held; one that was made again under its old
     name is empty, and nobody emptied it.
     """
-    names = _came_back(workspace, connection)
-    if names:
+    if names := _noted(workspace, connection, CAME_BACK):
         deals = workspace.store.records.records(connection, Kind.DEAL)
         for name in names:
             _forget_in(workspace, (deal.ref for deal in deals if _is_empty(deal, name)), [name])
-        _remember(workspace, connection, CAME_BACK, {})
+    for what in (CAME_BACK, READ_OTHERWISE):
+        _remember(workspace, connection, what, {})
 
 
 def _is_empty(deal: Record, name: str) -> bool:
-    return deal.fields.get(name) in {None, ()} and all(problem.field != name for problem in deal.problems)
+    return deal.fields.get(name) in {None, ()} and name not in deal.unreadable
+
+
+def _gone(source: BoundTo) -> BoundTo:
+    return source._replace(native=GONE + source.native.removeprefix(GONE))
 
 
 def _named(workspace: Workspace, connection: str) -> dict[str, str]:
@@ -103,22 +143,26 @@ def _named(workspace: Workspace, connection: str) -> dict[str, str]:
     return {each.name: each.native for each in field_bindings(workspace.project.process, entry.fields)}
 
 
-def _stands_for(workspace: Workspace, connection: str) -> Mapping[str, str] | None:
+def _sources(workspace: Workspace, connection: str) -> Mapping[str, BoundTo] | None:
     adapter = workspace.adapter(connection)
     return adapter.bound_fields() if tells_bound(adapter) else None
 
 
-def _stood_for(workspace: Workspace, connection: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads(workspace.store.memory(connection).get(STANDS_FOR, "{}"))
+def _read_from(workspace: Workspace, connection: str) -> dict[str, BoundTo]:
+    known = json.loads(workspace.store.memory(connection).get(READ_FROM, "{}"))
+    return {name: BoundTo(*source) for name, source in known.items()}
+
+
+def _noted(workspace: Workspace, connection: str, what: str) -> Collection[str]:
+    found: dict[str, str] = json.loads(workspace.store.memory(connection).get(what, "{}"))
     return found
 
 
-def _came_back(workspace: Workspace, connection: str) -> Collection[str]:
-    found: dict[str, str] = json.loads(workspace.store.memory(connection).get(CAME_BACK, "{}"))
-    return found
+def _note(workspace: Workspace, connection: str, what: str, names: Sequence[str]) -> None:
+    _remember(workspace, connection, what, dict.fromkeys([*_noted(workspace, connection, what), *names], ""))
 
 
-def _remember(workspace: Workspace, connection: str, what: str, known: Mapping[str, str]) -> None:
+def _remember(workspace: Workspace, connection: str, what: str, known: Mapping[str, object]) -> None:
     memory, said = workspace.store.memory(connection), json.dumps(known, sort_keys=True)
     if said != memory.get(what, "{}"):
         memory[what] = said
@@ -134,20 +178,23 @@ def _read_anew(workspace: Workspace, connection: str) -> None:
 
 
 def _forget(workspace: Workspace, connection: str, names: Sequence[str]) -> None:
-    _forget_in(workspace, _linked(workspace, connection), names)
-
-
-def _linked(workspace: Workspace, connection: str) -> Iterator[Ref]:
     links = workspace.store.links.links().values()
-    return (ref for refs in links for ref in refs if ref.connection == connection and ref.kind is Kind.DEAL)
+    deals = (ref for refs in links for ref in refs if ref.connection == connection and ref.kind is Kind.DEAL)
+    _forget_in(workspace, deals, names)
 
 
 def _forget_in(workspace: Workspace, deals: Iterable[Ref], names: Sequence[str]) -> None:
     from crmbridge.services.chunks import chunks  # noqa: PLC0415  what a pull does without
 
-    unknown: dict[str, Value] = overwritten(names)
-    for name in names:
-        unknown |= {name: None, **missed(name, {})}
-    for part in chunks(list(deals)):
+    unknown = _unsaid(dict.fromkeys(names))
+    for part in chunks(deals):
         workspace.store.links.save_bases(dict.fromkeys(part, unknown))
         workspace.store.backlog.touch(part)
+
+
+def _unsaid(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Give the base of a deal that holds this in some fields and says nothing by it: what others agreed on counts."""
+    found: dict[str, Value] = overwritten(values)
+    for name, value in values.items():
+        found |= {name: value, **missed(name, {name: value})}
+    return found
