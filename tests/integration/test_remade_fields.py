@@ -14,6 +14,7 @@ from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter, BoundTo, Capabilities, Page
 from crmbridge.services.pull.hinting import reread_hints
+from crmbridge.services.pull.rebound_fields import note_made
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.fake_adapter import FakeAdapter
@@ -150,6 +151,17 @@ def test_a_field_that_came_back_empty_clears_nothing() -> None:
     world.run()
 
     assert [["meanwhile", "agreed"]] * 2 == world.held()
+
+
+def test_a_field_that_set_up_made_again_clears_nothing() -> None:
+    """Also where no run came in between, and saw that it was away."""
+    world = World()
+    world.set_up(lambda deal: with_field(deal, None))
+    note_made(world.bench.workspace, "north", {FIELD})
+    world.edit("north", 0, "Renamed", "name")
+    world.run()
+
+    assert [["agreed"] * 2] * 2 == world.held()
 
 
 @pytest.mark.parametrize("policy", ["newest", "ask"])

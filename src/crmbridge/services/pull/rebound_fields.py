@@ -77,6 +77,17 @@ def _part_with_remade(workspace: Workspace, connection: str) -> None:
     _remember(workspace, connection, READ_FROM, now)
 
 
+def note_made(workspace: Workspace, connection: str, names: Collection[str]) -> None:
+    """Note that fields were made in the account just now: what they stood for before, if anything, was not there."""
+    before = _read_from(workspace, connection)
+    _remember(
+        workspace,
+        connection,
+        READ_FROM,
+        {name: _gone(source) if name in names else source for name, source in before.items()},
+    )
+
+
 def must_be_bound_alike(workspace: Workspace, connection: str) -> None:
     """Raise RetryLaterError where fields are read from others by now than when the reading of deals began.
 
