@@ -129,7 +129,9 @@ def run_setup(workspace: Workspace, setup: Setup) -> SetUp:
     wishes = {wanted.wish.key: wanted.wish for wanted in setup.wanted}
     manual = [_by_hand(workspace, setup.connection, wishes[key], why) for key, why in refused.items() if key in wishes]
     made = {change.key: receipt.ref.id for change, receipt in cycle.applied.done if receipt.ref is not None}
-    note_made(workspace, setup.connection, {each.field for each in setup.wanted if each.field and each.wish.key in made})
+    note_made(
+        workspace, setup.connection, {each.field for each in setup.wanted if each.field and each.wish.key in made}
+    )
     return SetUp(
         ran=Ran(command=COMMAND, exit_code=code, cycle=cycle),
         manual=(*setup.manual, *manual),

@@ -25,6 +25,7 @@ from crmbridge.services.pull.rebound_fields import (
     must_be_bound_alike,
     part_with_emptied,
     part_with_rebound,
+    part_with_remade,
 )
 from crmbridge.services.pull.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.pull.unread_kinds import note_whole, pull_readable
@@ -105,7 +106,6 @@ def _pull_one(workspace: Workspace, connection: str, *, whole: bool = True) -> C
             _ask_ahead(workspace, connection, kinds)
         bookmark = bookmark_now(workspace, connection, marks)
         part_with_rebound(workspace, connection)
-        marks = marks_of(workspace, connection)  # all deals may have to be read anew
         unnamed = asks_for_pull(workspace, connection)  # one that comes meanwhile may be about what was read already
         if not (whole or unnamed) and may_rest(workspace, connection):
             total = replace(total, rested=_resting(kinds, marks, bookmark))
@@ -179,7 +179,7 @@ def _pull_kind(
     read anew. As that would not tell of what went before, what changed until now is read first, from where the old
     bookmark is. As some are read one way then and some another, all are read anew under whatever settings come next.
     """
-    known = marks.get(kind)
+    known = part_with_remade(workspace, total.connection, marks) if kind is Kind.DEAL else marks.get(kind)
     if known is not None and known.reading != bookmark.reading:
         with contextlib.suppress(ConfigurationError):  # another adapter, say, which can't read the cursor
             for pulled in _pull_since(workspace, kind, total, replace(known, settings=""), marks):

@@ -12,7 +12,7 @@ from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import BoundTo, Page, tells_bound
-from crmbridge.services.pull.bookmarks import marks_of
+from crmbridge.services.pull.bookmarks import Bookmark
 from crmbridge.services.pull.half_read import note_begun
 from crmbridge.services.workspace import Workspace, field_bindings
 
@@ -28,10 +28,8 @@ Bases = Mapping[Ref, Mapping[str, Value]]
 def part_with_rebound(workspace: Workspace, connection: str) -> None:
     """Let what was agreed on with a connection's deals no longer count in fields that are bound to others since.
 
-    What they hold in those stands beside what the others have, as in a field that is named for the first time. So it is
-    where the settings name another field, and where the account has another one under the name: one that was deleted
-    and made again is empty in all deals, and nobody emptied it. This comes before anything is read anew, as the first
-    page that is saved says by which settings it was read.
+    What they hold in those stands beside what the others have, as in a field that is named for the first time. This
+    comes before anything is read anew, as the first page that is saved says by which settings it was read.
     """
     memory = workspace.store.memory(connection)
     now = _named(workspace, connection)
@@ -42,23 +40,22 @@ def part_with_rebound(workspace: Workspace, connection: str) -> None:
         _forget(workspace, connection, names)
     # Also of those that are left out now: they may be named again, and stand for another field then.
     _remember(workspace, connection, BOUND, {**before, **now})
-    _part_with_remade(workspace, connection)
 
 
-def _part_with_remade(workspace: Workspace, connection: str) -> None:
-    """Do so for the fields that were made again.
+def part_with_remade(workspace: Workspace, connection: str, marks: Mapping[Kind, Bookmark]) -> Bookmark | None:
+    """Do so where the account has another field under a name, and give from where on deals are read.
 
-    All deals are read anew for them, and for those that went, came back or are read by another set-up: each deal reads
-    otherwise then.
+    One that was deleted and made again is empty in all deals, and nobody emptied it. All deals are read anew for that,
+    and for fields that went, came back or are read by another set-up: each deal reads otherwise then.
     """
-    told = _sources(workspace, connection)
+    mark, told = marks.get(Kind.DEAL), _sources(workspace, connection)
     if told is None:
-        return
+        return mark
     before = _read_from(workspace, connection)
     here = [name for name in _named(workspace, connection) if name in before]
     now = {**before, **{name: _gone(before[name]) for name in here}, **told}
     if any(now[name] != source for name, source in before.items()):
-        _read_anew(workspace, connection)
+        mark = _anew(workspace, connection, mark)
     pairs = {name: (before[name], source) for name, source in told.items() if name in before}
     if remade := [name for name, (was, source) in pairs.items() if was.native.removeprefix(GONE) != source.native]:
         _forget(workspace, connection, remade)
@@ -75,6 +72,7 @@ def _part_with_remade(workspace: Workspace, connection: str) -> None:
         [name for name, (was, source) in pairs.items() if was.native == source.native and was != source],
     )
     _remember(workspace, connection, READ_FROM, now)
+    return mark
 
 
 def note_made(workspace: Workspace, connection: str, names: Collection[str]) -> None:
@@ -179,13 +177,14 @@ def _remember(workspace: Workspace, connection: str, what: str, known: Mapping[s
         memory[what] = said
 
 
-def _read_anew(workspace: Workspace, connection: str) -> None:
+def _anew(workspace: Workspace, connection: str, mark: Bookmark | None) -> Bookmark | None:
     """Let all deals be read anew, as if the settings had changed."""
     note_begun(workspace, connection, Kind.DEAL)
-    mark = marks_of(workspace, connection).get(Kind.DEAL)
     if mark is not None:
-        page = Page(cursor=str(replace(mark, settings="")))
+        mark = replace(mark, settings="")
+        page = Page(cursor=str(mark))
         workspace.store.records.save_page(connection, Kind.DEAL, page, workspace.clock.now())
+    return mark
 
 
 def _forget(workspace: Workspace, connection: str, names: Sequence[str]) -> None:
