@@ -11,7 +11,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import FieldEdit
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType
-from crmbridge.ports import Adapter, AdapterContext, FieldBinding
+from crmbridge.ports import Adapter, AdapterContext, BoundTo, FieldBinding, tells_bound
 from crmbridge.sandbox import VirtualClock
 from crmbridge.testing.factories import make_change
 from crmbridge_hubspot import plugin
@@ -235,6 +235,40 @@ def test_a_field_may_be_named_by_its_label(
     account.post(path=READ).respond(json={"results": [make_deal(bant_budget_c="false")]})
 
     assert False is read_one(run(BOUND)).fields["bant.budget"]
+
+
+def test_a_label_may_be_that_of_another_field_later(
+    account: respx.MockRouter, answer_account: Answer, run: Callable[..., Adapter], clock: VirtualClock
+) -> None:
+    """Told of that, crmbridge does not take the other one, which is empty, for one that somebody emptied."""
+    answer_account(account, properties=labelled("one"))
+    told = [bound_fields(run(BOUND)).get("bant.budget")]
+    for names in ((), ("two",)):
+        answer_account(account, properties=labelled(*names))
+        clock.advance(timedelta(hours=2))
+        told.append(bound_fields(run(BOUND)).get("bant.budget"))
+
+    assert [BoundTo("one"), None, BoundTo("two")] == told
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_days_and_amounts_are_read_by_is_told(
+    account: respx.MockRouter, answer_account: Answer, run: Callable[..., Adapter], *, several: bool
+) -> None:
+    """A time is another day in another zone, and an amount is in the account's currency where it has only one."""
+    properties = [{"name": "closedate", "type": "datetime"}, {"name": "amount", "type": "number"}]
+    properties += [{"name": "deal_currency_code", "type": "enumeration"}] if several else []
+    details = {"portalId": 42, "timeZone": "Europe/Berlin", "companyCurrency": "EUR"}
+    answer_account(account, properties={"results": properties}, details=details)
+    amount = {} if several else {"amount": BoundTo("amount", "EUR")}
+
+    assert {"close_date": BoundTo("closedate", "Europe/Berlin"), **amount} == bound_fields(run())
+
+
+def bound_fields(adapter: Adapter) -> dict[str, BoundTo]:
+    """Ask an adapter what fields are bound to."""
+    assert tells_bound(adapter)
+    return dict(adapter.bound_fields())
 
 
 def test_a_label_that_two_fields_have_is_no_name(

@@ -11,7 +11,7 @@ import pytest
 
 from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Move
-from crmbridge.ports import Adapter, Page
+from crmbridge.ports import Adapter, BoundTo, Page, tells_bound
 from crmbridge.sandbox import LoggedRequest, Served, VirtualClock
 from crmbridge_pipedrive import deals, limits, walking
 from crmbridge_pipedrive.api import Api
@@ -507,6 +507,26 @@ class TestQuietPulls:
         found = next(r for page in pull(opened(memory=memory), cursor) for r in page.records if r.ref.id == "3")
 
         assert ("Moon", ()) == (found.fields["region"], found.problems)
+
+    def test_a_field_made_anew_under_its_name_is_told_from_the_old_one(
+        self, opened: Callable[..., Adapter], state: Any, clock: VirtualClock
+    ) -> None:
+        """It has another code, told as soon as a deal comes without the old one, and is empty, which nobody did."""
+        memory: dict[str, str] = {}
+        before, after = opened(memory=memory), opened(memory=memory)
+        assert tells_bound(before)
+        assert tells_bound(after)
+        cursor, told = pull(before)[-1].cursor, before.bound_fields()
+        old = next(row for row in state.tables.fields.values() if row["field_name"] == "Site")
+        fields = state.tables.fields
+        state.tables.fields = {c: row for c, row in fields.items() if row is not old} | {
+            "f" * 40: {**old, "field_code": "f" * 40}
+        }
+        clock.advance(timedelta(minutes=1))
+        state.edit_deal("3", title="Renamed")
+        pull(after, cursor)
+
+        assert {**told, "site": BoundTo("f" * 40)} == after.bound_fields() != told
 
     def test_new_deals_need_no_log(self, adapter: Adapter, served: Served, state: Any, clock: VirtualClock) -> None:
         """A deal that stands where it was made tells its only move itself."""

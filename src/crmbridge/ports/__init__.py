@@ -2,6 +2,7 @@
 
 from crmbridge.model.records import Signature
 from crmbridge.ports.ahead import AsksAhead, asks_ahead
+from crmbridge.ports.bound import BoundTo, TellsBound, tells_bound
 from crmbridge.ports.clock import Clock
 from crmbridge.ports.crm import (
     Adapter,
@@ -44,6 +45,7 @@ __all__ = [
     "AdapterContext",
     "AsksAhead",
     "Backlog",
+    "BoundTo",
     "Capabilities",
     "Clock",
     "CourseStore",
@@ -78,6 +80,7 @@ __all__ = [
     "State",
     "StateStore",
     "StoredFinding",
+    "TellsBound",
     "TellsFieldHistory",
     "Waiting",
     "WaitingStore",
@@ -87,5 +90,6 @@ __all__ = [
     "asks_ahead",
     "names_all",
     "rule_name",
+    "tells_bound",
     "tells_field_history",
 ]

@@ -45,6 +45,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     # Of how many deals a run may ask what their fields held before (`ports.field_history`); 0: the CRM can't tell.
     field_history: int = 0
     ahead: bool = False  # it can be told what is pulled next (`ports.ahead`)
+    bound: bool = False  # it tells which of the account's fields the bound ones stand for (`ports.bound`)
     writers: int = 1  # how many batches may be written side by side, none of them with a record of another
 
 

@@ -13,7 +13,17 @@ from crmbridge.errors import AdapterBugError, CrmbridgeError
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead, names_all, tells_field_history
+from crmbridge.ports import (
+    Adapter,
+    BoundTo,
+    Capabilities,
+    Description,
+    Page,
+    asks_ahead,
+    names_all,
+    tells_bound,
+    tells_field_history,
+)
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +131,14 @@ class Contained:
             found = None if named is None else frozenset(named)  # as it is looked up for each that is known
             if found is not None and not all(isinstance(each, str) for each in found):
                 raise TypeError("what is no id names nothing")
+            return found
+
+    def bound_fields(self) -> Mapping[str, BoundTo]:
+        """Give what each bound field is read from now."""
+        with self._held("bound_fields"):
+            found = dict(self._adapter.bound_fields()) if tells_bound(self._adapter) else {}
+            if not all(isinstance(source, BoundTo) for source in found.values()):
+                raise TypeError("what is no source names no field")
             return found
 
     def close(self) -> None:

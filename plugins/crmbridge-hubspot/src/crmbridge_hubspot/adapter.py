@@ -12,7 +12,7 @@ from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
-from crmbridge.ports import AdapterContext, Capabilities, Description, FieldWish, Page
+from crmbridge.ports import AdapterContext, BoundTo, Capabilities, Description, FieldWish, Page
 from crmbridge.threads import started
 from crmbridge_hubspot.account import read_owners
 from crmbridge_hubspot.api import BATCH, HubSpotApi
@@ -50,6 +50,7 @@ CAPABILITIES = Capabilities(
     field_history=2_000,  # forty requests
     figures=frozenset({Kind.COMPANY}),  # owners take no properties of one's own ("Owners" guide)
     ahead=True,
+    bound=True,
     writers=8,  # at 300 ms an answer, fewer would leave some of the burst limit unused
 )
 
@@ -96,9 +97,17 @@ class HubSpotAdapter:
         ahead = self._ahead.pop(kind, None)
         with named(self._connection), granted(self._connection, kind):
             if kind is Kind.USER:
-                yield Page(records=tuple(self._users()), cursor="all")
+                yield Page(records=tuple(_users(self._api, self._connection)), cursor="all")
             else:
                 yield from pull_pages([self._reader(type_) for type_ in TYPES[kind]], since, None if since else ahead)
+
+    def bound_fields(self) -> Mapping[str, BoundTo]:
+        """Give the properties that fields stand for, and the zone or currency that they are read by.
+
+        A label may be that of another property now, and the same time be another day.
+        """
+        with named(self._connection):
+            return self._setup.terms().sources
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever the account's set-up is."""
@@ -165,9 +174,6 @@ class HubSpotAdapter:
         """Give back the connections."""
         self._api.close()
 
-    def _users(self) -> Iterator[Record]:
-        return (to_user(owner, self._connection) for owner in read_owners(self._api))
-
     def _files(self, ids: Sequence[str]) -> list[Record]:
         """Read files by what holds them, which may hold others, too."""
         holders = by_type(Kind.FILE, list(dict.fromkeys(map(holder_of, ids))))
@@ -178,7 +184,7 @@ class HubSpotAdapter:
         if kind is Kind.FILE:
             return self._files(ids)
         if kind is Kind.USER:
-            return [user for user in self._users() if user.ref.id in ids]
+            return [user for user in _users(self._api, self._connection) if user.ref.id in ids]
         return [record for type_, known in by_type(kind, ids).items() for record in self._read(type_, known, fields)]
 
     def _read(self, type_: ObjectType, ids: Sequence[str], fields: Collection[str] | None) -> Sequence[Record]:
@@ -188,6 +194,10 @@ class HubSpotAdapter:
     def _reader(self, type_: ObjectType) -> Reader:
         kind = HolderReader if type_.kind is Kind.FILE else Reader
         return kind(api=self._api, type=type_, setup=self._setup, connection=self._connection, now=self._clock.now)
+
+
+def _users(api: HubSpotApi, connection: str) -> Iterator[Record]:
+    return (to_user(owner, connection) for owner in read_owners(api))
 
 
 def _key_wish(words: Words) -> FieldWish:

@@ -13,7 +13,7 @@ from crmbridge.errors import ConfigurationError
 from crmbridge.http.client import tidy
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Fields, FieldType, Value
-from crmbridge.ports import AdapterContext, FieldBinding
+from crmbridge.ports import AdapterContext, BoundTo, FieldBinding
 from crmbridge_hubspot.account import CURRENCY_PROPERTY, Account
 from crmbridge_hubspot.activities import ACTIVITY_BOUND, ACTIVITY_SYSTEM, activity_fields
 from crmbridge_hubspot.objects import ATTACHED, DEALS, TYPES, Bound, ObjectType
@@ -120,6 +120,20 @@ class Terms(NamedTuple):
         Sensitive properties are not listed unless that is asked for, and come all the same ("Properties" guide).
         """
         return tuple(each for each in self.words.kept if each.native not in self.account.fields)
+
+    @property
+    def sources(self) -> dict[str, BoundTo]:
+        """What the fields are read from that the settings bind, or that are read by the account's zone or currency."""
+        there = [each for each in self.words.kept if each.native in self.account.fields]
+        read = {each.name: BoundTo(each.native, self._read_by(each)) for each in there}
+        own = {each.name for each in self.words.own}
+        return {name: source for name, source in read.items() if name in own or source.read_by}
+
+    def _read_by(self, bound: Bound) -> str:
+        if bound.type is FieldType.DATE and self.account.native_types[bound.native] == "datetime":
+            return self.account.zone.key
+        has_currencies = CURRENCY_PROPERTY in self.account.fields
+        return str(self.account.home) if bound.type is FieldType.MONEY and not has_currencies else ""
 
 
 class Linked(NamedTuple):

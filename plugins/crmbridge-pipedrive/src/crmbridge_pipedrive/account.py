@@ -102,6 +102,17 @@ class Account:
             return self._fields
 
     @property
+    def bound_codes(self) -> dict[str, str]:
+        """Give the codes of the bound fields that are there, each of which is one field."""
+        codes: dict[str, str] = {}
+        for binding in self._context.fields:
+            with contextlib.suppress(ConfigurationError):
+                connection = self._context.connection
+                found = find_field(self.setup.definitions, binding.native, connection, what=binding.name)
+                codes[binding.name] = found.code if found else ""
+        return codes
+
+    @property
     def key_name(self) -> str | None:
         """Give the name, or code, that the settings have for the key field."""
         return self._key_field

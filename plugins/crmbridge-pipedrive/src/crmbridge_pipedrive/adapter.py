@@ -14,7 +14,7 @@ from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import FieldType
-from crmbridge.ports import Adapter, AdapterContext, Capabilities, Description, FieldWish, NativeField, Page
+from crmbridge.ports import Adapter, AdapterContext, BoundTo, Capabilities, Description, FieldWish, NativeField, Page
 from crmbridge_pipedrive.account import Account, DealFields
 from crmbridge_pipedrive.ahead import Lookout
 from crmbridge_pipedrive.api import IDS, Api
@@ -66,6 +66,7 @@ CAPABILITIES = Capabilities(
     associates=frozenset({"company", "contacts"}),
     field_history=100,  # twenty tokens each
     ahead=True,
+    bound=True,
     figures=frozenset({Kind.COMPANY}),  # users have no custom fields
 )
 ON_COMPANIES = f"{Kind.COMPANY}:"
@@ -153,6 +154,10 @@ class PipedriveAdapter:
                 return pull_files(self._api, self._connection, since)
             case _:
                 return pull_list(self._api, kind, self._connection, since, ahead=self._lookout.take(kind))
+
+    def bound_fields(self) -> Mapping[str, BoundTo]:
+        """Give the codes of the fields that the bound ones stand for: one that was made again has another code."""
+        return {name: BoundTo(code) for name, code in self._account.bound_codes.items()}
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever the account's fields are."""

@@ -15,7 +15,7 @@ from crmbridge.model.changes import DEAL_ACTIONS, Action, Change, Receipt
 from crmbridge.model.courses import Course
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.replacing import replace
-from crmbridge.ports import AdapterContext, Capabilities, Description, Page
+from crmbridge.ports import AdapterContext, BoundTo, Capabilities, Description, Page
 from crmbridge.threads import make_pool, started
 from crmbridge_salesforce.beginning import MOST, Beginning, begin
 from crmbridge_salesforce.currencies import Currencies
@@ -56,6 +56,7 @@ CAPABILITIES = Capabilities(
     associates=frozenset({"company", "contacts"}),
     figures=frozenset({Kind.COMPANY, Kind.USER}),
     ahead=True,
+    bound=True,
     field_history=2_000,  # a query or two for a few hundred of them
 )
 
@@ -97,7 +98,10 @@ class SalesforceAdapter:
         if not self._ahead:  # what was begun has done so, and is of the same moment
             self._setup.forget()
         with make_pool(AT_ONCE) as threads:  # none of these waits for another; each is one query, users with describe
-            account, users = threads.submit(self._account), threads.submit(self._library.everybody)
+            account, users = (
+                threads.submit(_account, self._org, self._settings),
+                threads.submit(self._library.everybody),
+            )
             threads.submit(self._setup.stages)
             table = self._setup.table("Opportunity")
             pipelines = self._setup.pipelines()
@@ -114,6 +118,10 @@ class SalesforceAdapter:
             key_wish=key_wish(self._settings.key_name),
             credential=self._sign_in.credential(),
         )
+
+    def bound_fields(self) -> Mapping[str, BoundTo]:
+        """Give the API names of the columns that the bound fields stand for: a label may be that of another one now."""
+        return self._library.bound()
 
     def ask_ahead(self, kinds: Sequence[Kind]) -> None:
         """Begin the walk through the first of these kinds that has one, whatever its object looks like."""
@@ -213,9 +221,10 @@ class SalesforceAdapter:
         pace = replace(self._pace, bulk_above=sys.maxsize) if source.kind is Kind.FILE else self._pace
         return Walk(self._org, self._clock, source, pace, ahead).pages(since)
 
-    def _account(self) -> str:
-        try:
-            rows = self._org.query("SELECT Name FROM Organization LIMIT 1")
-        except RefusedError:  # the integration user may not see it, and the host names the org as well
-            rows = []
-        return str(rows[0]["Name"]) if rows else urlsplit(self._settings.org or self._settings.address).hostname or ""
+
+def _account(org: Org, settings: SalesforceSettings) -> str:
+    try:
+        rows = org.query("SELECT Name FROM Organization LIMIT 1")
+    except RefusedError:  # the integration user may not see it, and the host names the org as well
+        rows = []
+    return str(rows[0]["Name"]) if rows else urlsplit(settings.org or settings.address).hostname or ""

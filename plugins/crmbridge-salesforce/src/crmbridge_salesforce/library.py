@@ -9,7 +9,7 @@ from typing import Any
 from crmbridge.errors import ConfigurationError, RefusedError
 from crmbridge.http import together
 from crmbridge.model.records import Kind, Record
-from crmbridge.ports import AdapterContext
+from crmbridge.ports import AdapterContext, BoundTo
 from crmbridge_salesforce.activities import Activities
 from crmbridge_salesforce.attached import OLD, TIES, files_of
 from crmbridge_salesforce.details import Asked, Details, Unasked
@@ -53,6 +53,12 @@ class Library:
     def shape(self, kind: Kind) -> Shape:
         """Tell which columns stand for which fields of a user, company, contact or deal."""
         return self._shapes[kind]
+
+    def bound(self) -> dict[str, BoundTo]:
+        """Give which columns of deals the bound fields stand for, of those that the user may see."""
+        shape, table = self._shapes[Kind.DEAL], self._setup.table(OBJECTS[Kind.DEAL])
+        own = ((one.name, table.find(one.native)) for one in shape.bindings if one.name in shape.own)
+        return {name: BoundTo(column.name) for name, column in own if column is not None}
 
     def reader(self, kind: Kind) -> Reader:
         """Give what reads the rows of a user, company, contact or deal."""

@@ -14,6 +14,7 @@ from crmbridge.services.accounts.gaps import Gaps, Wanted, field_change, find_ga
 from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.apply.reconciling import reconcile
 from crmbridge.services.exit_codes import NEEDS_PERSON
+from crmbridge.services.pull.rebound_fields import note_made
 from crmbridge.services.reports.figure_fields import wanted_figures
 from crmbridge.services.runs.cycle import Cycle, finish, writing
 from crmbridge.services.runs.running import Ran
@@ -128,6 +129,9 @@ def run_setup(workspace: Workspace, setup: Setup) -> SetUp:
     wishes = {wanted.wish.key: wanted.wish for wanted in setup.wanted}
     manual = [_by_hand(workspace, setup.connection, wishes[key], why) for key, why in refused.items() if key in wishes]
     made = {change.key: receipt.ref.id for change, receipt in cycle.applied.done if receipt.ref is not None}
+    note_made(
+        workspace, setup.connection, {each.field for each in setup.wanted if each.field and each.wish.key in made}
+    )
     return SetUp(
         ran=Ran(command=COMMAND, exit_code=code, cycle=cycle),
         manual=(*setup.manual, *manual),

@@ -79,7 +79,19 @@ def _updates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
     names = {edit.name for change in unsure for edit in change.edits}
     now = adapter.read(targets, fields=names)
     found = {c.id: _difference(workspace, c, now.get(c.target)) for c in unsure if c.target is not None}
+    _read_again(workspace, [c for c in unsure if found.get(c.id)], now)
     return {c.id: _receipt(c, found[c.id]) for c in unsure if found.get(c.id)}
+
+
+def _read_again(workspace: Workspace, stale: Sequence[Change], now: Mapping[Ref, Record]) -> None:
+    """Let the next pull read those of the records that their CRM counts as unchanged: by itself it never would.
+
+    They are read otherwise since the account was set up otherwise, as where an option was renamed or taken away.
+    """
+    looked = ((change, now.get(change.target)) for change in stale if change.target is not None)
+    alike = {record.ref for change, record in looked if record is not None and record.version == change.expects}
+    if alike:
+        workspace.store.hints.add(sorted(alike), workspace.clock.now())
 
 
 def _is_compared_there(can: Capabilities, change: Change) -> bool:

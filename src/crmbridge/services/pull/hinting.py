@@ -20,6 +20,7 @@ from crmbridge.ports import Adapter, WebhookRequest, WebhookSpec
 from crmbridge.revealed import strike
 from crmbridge.secrets import reveal
 from crmbridge.services.pull.kinds import pulled_kinds, wanted_kinds
+from crmbridge.services.pull.rebound_fields import must_be_bound_alike
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Secret
 
@@ -135,6 +136,7 @@ def _reread(workspace: Workspace, connection: str, hints: Sequence[tuple[Ref, da
     for start in range(0, len(hints), BATCH):
         part = hints[start : start + BATCH]
         records = _read(workspace.adapter(connection), [ref for ref, _ in part])
+        must_be_bound_alike(workspace, connection)
         workspace.store.records.put(list(records.values()))
         workspace.store.hints.done(part)
         found += len(records)

@@ -20,7 +20,13 @@ from crmbridge.services.pull.hinting import asks_for_pull, reread_hints
 from crmbridge.services.pull.kinds import PLURALS, pulled_kinds
 from crmbridge.services.pull.pace import Pace
 from crmbridge.services.pull.paging import in_fewer
-from crmbridge.services.pull.rebound_fields import part_with_rebound
+from crmbridge.services.pull.rebound_fields import (
+    follow_other_reading,
+    must_be_bound_alike,
+    part_with_emptied,
+    part_with_rebound,
+    part_with_remade,
+)
 from crmbridge.services.pull.resting import RESTING, forget_reading, may_rest, names_unknown, note_read
 from crmbridge.services.pull.unread_kinds import note_whole, pull_readable
 from crmbridge.services.workspace import Workspace
@@ -173,7 +179,7 @@ def _pull_kind(
     read anew. As that would not tell of what went before, what changed until now is read first, from where the old
     bookmark is. As some are read one way then and some another, all are read anew under whatever settings come next.
     """
-    known = marks.get(kind)
+    known = part_with_remade(workspace, total.connection, marks) if kind is Kind.DEAL else marks.get(kind)
     if known is not None and known.reading != bookmark.reading:
         with contextlib.suppress(ConfigurationError):  # another adapter, say, which can't read the cursor
             for pulled in _pull_since(workspace, kind, total, replace(known, settings=""), marks):
@@ -189,6 +195,8 @@ def _pull_kind(
         total = pulled
         yield total
     note_whole(workspace, total.connection, kind)
+    if kind is Kind.DEAL:
+        part_with_emptied(workspace, total.connection)
     note_ended(workspace, total.connection, kind)
     if gone := bury_forgotten(workspace, total.connection, kind):
         yield replace(total, gone=total.gone + gone)
@@ -201,6 +209,9 @@ def _pull_since(
     connection, before, since = total.connection, total.records, bookmark.cursor or None
     pages = pull_readable(workspace, connection, kind, since)
     for page in in_fewer(_told(workspace, connection, kind, pages)):
+        if kind is Kind.DEAL:
+            must_be_bound_alike(workspace, connection)
+            follow_other_reading(workspace, connection, page.records)
         marked = replace(page, cursor=str(replace(bookmark, cursor=page.cursor)))
         workspace.store.records.save_page(connection, kind, marked, workspace.clock.now())
         total = replace(

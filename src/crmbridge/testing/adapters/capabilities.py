@@ -10,7 +10,7 @@ from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, Outcome
 from crmbridge.model.records import Kind, Ref
 from crmbridge.model.values import FieldType, Value
-from crmbridge.ports import Adapter
+from crmbridge.ports import Adapter, tells_bound
 from crmbridge.testing.adapters.changes import (
     batch_of,
     make_create,
@@ -49,6 +49,19 @@ class CapabilityTests:
         assert declared.forgets.keys() <= declared.kinds
         assert declared.names_all <= declared.forgets.keys()
         assert all(timedelta(0) < told_for for told_for in declared.forgets.values())
+
+    def test_bound_fields_are_told_by_what_the_account_calls_them(
+        self, bench: AdapterWorkbench, adapter: Adapter
+    ) -> None:
+        """Each is one of the fields that `describe` lists, and what is told is the same each time."""
+        if not tells_bound(adapter):
+            pytest.skip("the adapter does not declare that it tells")
+        listed = {field.name for field in adapter.describe().fields}
+        told = adapter.bound_fields()
+
+        assert bench.fields.keys() <= told.keys()
+        assert {source.native for source in told.values()} <= listed
+        assert told == adapter.bound_fields()
 
     def test_a_merged_record_names_its_survivor(self, bench: AdapterWorkbench, adapter: Adapter) -> None:
         """After a merge the loser's tombstone says into what; the survivor is there, and the loser nowhere else."""

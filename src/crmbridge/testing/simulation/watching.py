@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.ports import Adapter, Capabilities, Description, Page, asks_ahead, names_all
+from crmbridge.ports import Adapter, BoundTo, Capabilities, Description, Page, asks_ahead, names_all, tells_bound
 from crmbridge.testing.simulation.telling import tell_changes, tell_receipts
 
 if TYPE_CHECKING:
@@ -102,6 +102,11 @@ class Watched(Struct):
         """Name all."""
         with self.play.process.breaking.noted():
             return self.inner.name_all(kind) if names_all(self.inner, kind) else None
+
+    def bound_fields(self) -> Mapping[str, BoundTo]:
+        """Tell what the bound fields stand for."""
+        with self.play.process.breaking.noted():
+            return self.inner.bound_fields() if tells_bound(self.inner) else {}
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
         """Find."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from crmbridge.plugins import AdapterSpec, Plugins, load_plugins
 from crmbridge.ports import Adapter, Capabilities, Description, FieldWish, NativeField
 from crmbridge.services.accounts.setup import plan_setup, run_setup
 from crmbridge.services.apply.reconciling import SETTLES
+from crmbridge.services.pull.rebound_fields import GONE, READ_FROM
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import AdapterSettings
 from crmbridge.testing.factories import make_process
@@ -180,6 +182,16 @@ def test_a_field_that_was_taken_away_is_made_again() -> None:
     assert ["champion"] == planned(workspace)
     run_setup(workspace, plan_setup(workspace, "north"))
     assert 3 == account.made.count("champion")
+
+
+def test_what_deals_were_read_from_is_not_what_set_up_made_now() -> None:
+    """No run may have seen that it was away: it is empty, and nobody emptied it."""
+    workspace = workspace_of(Account())
+    memory = workspace.store.memory("north")
+    memory[READ_FROM] = json.dumps({"champion": ["champion", ""], "other": ["other", ""]})
+    run_setup(workspace, plan_setup(workspace, "north"))
+
+    assert {"champion": [f"{GONE}champion", ""], "other": ["other", ""]} == json.loads(memory[READ_FROM])
 
 
 def test_a_field_that_somebody_made_meanwhile_is_not_doubled() -> None:
