@@ -153,6 +153,26 @@ def test_a_field_that_came_back_empty_clears_nothing() -> None:
     assert [["meanwhile", "agreed"]] * 2 == world.held()
 
 
+def test_several_fields_that_came_back_empty_clear_nothing() -> None:
+    """Each of them is looked for in all deals."""
+    world, more = World(), "bant.need"
+    world.bound[more] = BoundTo("need")
+    world.edit("north", 0, "agreed", more)
+    world.run()
+    away = world.bound.copy()
+    world.bound.clear()
+    world.set_up(lambda deal: replace(deal, fields={**deal.fields, FIELD: None, more: None}))
+    world.set_up(lambda deal: replace(deal, problems=(Problem("x", "away", FIELD), Problem("x", "away", more))))
+    world.run()
+    world.bound.update(away)
+    world.set_up(lambda deal: replace(deal, problems=()))
+    world.edit("north", 0, "Renamed", "name")
+    world.run()
+    deals = [world.crm(name).records[world.refs[name][0]].fields for name in NAMES]
+
+    assert [("agreed", "agreed")] * 2 == [(fields[FIELD], fields[more]) for fields in deals]
+
+
 def test_a_field_that_set_up_made_again_clears_nothing() -> None:
     """Also where no run came in between, and saw that it was away."""
     world = World()

@@ -131,10 +131,9 @@ def part_with_emptied(workspace: Workspace, connection: str) -> None:
     All deals are read anew by now. A field that was hidden holds what it held; one that was made again under its old
     name is empty, and nobody emptied it.
     """
-    if names := _noted(workspace, connection, CAME_BACK):
+    for name in _noted(workspace, connection, CAME_BACK):
         deals = workspace.store.records.records(connection, Kind.DEAL)
-        for name in names:
-            _forget_in(workspace, (deal.ref for deal in deals if _is_empty(deal, name)), [name])
+        _forget_in(workspace, [deal.ref for deal in deals if _is_empty(deal, name)], [name])
     for what in (CAME_BACK, READ_OTHERWISE):
         _remember(workspace, connection, what, {})
 
