@@ -5,23 +5,17 @@ Steps fall due as time passes, requests go wrong, processes are killed, and webh
 
 from __future__ import annotations
 
-import contextlib
 import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, cast
 
 import httpx
 
-from crmbridge.engine.people import OWNER
-from crmbridge.engine.views import STAGE, user_ids
-from crmbridge.errors import ConfigurationError
+from crmbridge.engine.views import user_ids
 from crmbridge.model.changes import Change, Plan, Receipt
 from crmbridge.model.replacing import replace
-from crmbridge.model.values import Value
 from crmbridge.ports import Adapter, StateStore
-from crmbridge.services.by_hand.waiving import unwaive, waive
 from crmbridge.services.projects.checking import digest_of
 from crmbridge.services.pull.pulling import pull_hinted
 from crmbridge.services.runs.cycle import Cycle, finish, run_cycle, writing
@@ -38,6 +32,7 @@ from crmbridge.testing.simulation.fuse import Killed
 from crmbridge.testing.simulation.promised import Promised
 from crmbridge.testing.simulation.resting import come_to_rest
 from crmbridge.testing.simulation.scene import STAGES, Scene, make_scene, usual_settings
+from crmbridge.testing.simulation.sellers import Sellers
 from crmbridge.testing.simulation.telling import tell_changes, tell_end, tell_receipts
 
 CLOCKED = {"calendar": "office"}
@@ -59,7 +54,7 @@ RULES: dict[str, dict[str, Any]] = {
 BOUND = ("qualification.maker", "diagnosis.pains", "*.sla", "move", "proposal.*")
 AFTER = ("2bh", "4bh", "1d", "1bd", "3d")
 NOBODY = "nobody@nowhere.example"
-HOURS = (0, 0, 1, 3, 9, 24, 50)  # what passes between two runs
+HOURS = (0, 1, 3, 9, 24, 24, 50)  # what passes between two runs
 MEANWHILE = 0.03  # how likely a webhook comes in just before a request
 SETTLED = timedelta(hours=2)  # longer than a CRM shows anything late
 
@@ -109,13 +104,14 @@ class Play:
         self.is_busy = False  # else all is calm
         self.kills = 0
         self._post, self._count = post, 0
+        self._sellers = Sellers(scene.accounts, self.table, self.oracle, rng, diary)
 
     def play(self) -> None:
         """Let people, time and runs take turns, until all is calm; once more, in some."""
         for _ in range(self.rng.choice((1, 1, 2))):
             for _ in range(self.rng.randint(2, 5)):
-                for _ in range(self.rng.randint(0, 3)):
-                    self._act()
+                for _ in range(self.rng.choice((0, 0, 1, 2, 3))):
+                    self._sellers.act()
                 self._pass(timedelta(hours=self.rng.choice(HOURS)))
                 self._disturb()
             self._come_to_rest()
@@ -176,75 +172,6 @@ class Play:
 
     def _pass(self, time: timedelta) -> None:
         self.table.clock.advance(time)
-
-    # ── People ──────────────────────────────────────────────────────────────────────────────────────────
-
-    def _act(self) -> None:
-        """Let somebody do something."""
-        self._pass(timedelta(minutes=self.rng.randint(1, 90)))
-        often = {self._move: 8, self._edit: 10, self._fiddle: 4, self._waive: 3, self._create: 2, self._delete: 1}
-        self.rng.choices(list(often), list(often.values()))[0]()
-
-    def _a_deal(self) -> tuple[Account, str] | None:
-        deals = [(account, native) for account in self.accounts.values() for native in account.deal_ids()]
-        return self.rng.choice(deals) if deals else None
-
-    def _move(self) -> None:
-        """Move a deal: rather to the next stage, so that rules are broken which look back, or heal."""
-        if found := self._a_deal():
-            account, native = found
-            now = account.sight.view(account.deal(native)).get(STAGE)
-            at = STAGES.index(str(now)) if now in STAGES else 0
-            self._set(account, native, STAGE, self.rng.choice((*STAGES[at + 1 : at + 2] * 3, *STAGES)))
-
-    def _edit(self) -> None:
-        """Set or empty a field that rules look at, or give a deal to somebody else."""
-        if found := self._a_deal():
-            values: dict[str, Sequence[Value]] = {
-                "decision_maker": (None, "Ann", "Bo"),
-                "pains": (None, "Slow", "Dear"),
-                "bant.budget": (None, True),
-                "discount": (None, Decimal(3), Decimal(30), Decimal(31)),
-                OWNER: sorted(set(found[0].viewer.users.values())),
-            }
-            name = self.rng.choice(sorted(values))
-            self._set(*found, name, self.rng.choice(values[name]))
-
-    def _set(self, account: Account, native: str, name: str, value: Value) -> None:
-        if account.sight.view(account.deal(native)).get(name) != value and account.edit(native, name, value):
-            self.diary.note(account.connection, f"a person sets {name} of {native} to {value}")
-            self.oracle.edited.add((account.deal(native).ref, name))
-
-    def _create(self) -> None:
-        self._count += 1
-        crm = self.table.crms[self.rng.choice(sorted(self.table.crms))]
-        made = crm.create_deal(f"Deal {self._count}", stage=self.rng.choice(STAGES), amount=None)
-        self.diary.note(made.connection, f"a person creates {made.id}")
-
-    def _delete(self) -> None:
-        if found := self._a_deal():
-            found[0].delete(found[1])
-            self.diary.note(found[0].connection, f"a person deletes {found[1]}")
-
-    def _fiddle(self) -> None:
-        """Tick one of our tasks off, or let it be to do again, or take it away."""
-        if tasks := self.oracle.board.tasks():
-            task = self.rng.choice(tasks)
-            what = self.rng.choice(("tick off", "tick off", "open again", "delete"))
-            self.oracle.board.do(task, what)
-            self.diary.note(task.connection, f"a person: {what} task {task.id}")
-
-    def _waive(self) -> None:
-        """Accept a finding for a while, or take that back."""
-        workspace = self.table.workspace
-        with contextlib.suppress(ConfigurationError):  # there is no waiver to take back
-            if found := sorted(each.finding.id for each in self.oracle.known() if each.life.cleared_at is None):
-                finding = self.rng.choice(found)
-                if self.rng.random() < 0.7:
-                    waive(workspace, finding, by="Ann", why="a pilot", until=self.rng.choice(("1h", "5h", "30h")))
-                else:
-                    unwaive(workspace, finding, by="Ann")
-                self.diary.note("a person", f"waives {finding}, or takes that back")
 
 
 def simulate(seed: int, diary: Diary | None = None) -> Play:
