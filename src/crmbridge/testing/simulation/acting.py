@@ -37,6 +37,7 @@ from crmbridge.testing.simulation.telling import tell_changes, tell_end, tell_re
 
 CLOCKED = {"calendar": "office"}
 RULES: dict[str, dict[str, Any]] = {
+    "prospecting": {"sla": {**CLOCKED, "goal": "2bh"}},
     "qualification": {
         "exit": [{"id": "maker", "check": {"required": ["decision_maker"]}, "message": "Who decides?"}],
         "sla": {**CLOCKED, "goal": "4bh", "warn_at": ["50%"]},
@@ -48,8 +49,10 @@ RULES: dict[str, dict[str, Any]] = {
     "proposal": {
         "entry": [{"id": "low", "check": {"bounds": {"field": "discount", "max": 20}}, "message": "Too much."}],
         "exit": [{"id": "budget", "check": {"required": ["bant.budget"]}, "message": "Is there money?"}],
+        "sla": {**CLOCKED, "goal": "2bd", "warn_at": ["50%"]},
     },
     "negotiation": {"sla": {**CLOCKED, "goal": "6bh"}},
+    "closing": {"sla": {**CLOCKED, "goal": "3bd"}},
 }
 BOUND = ("qualification.maker", "diagnosis.pains", "*.sla", "move", "proposal.*")
 AFTER = ("2bh", "4bh", "1d", "1bd", "3d")
@@ -109,11 +112,15 @@ class Play:
     def play(self) -> None:
         """Let people, time and runs take turns, until all is calm; once more, in some."""
         for _ in range(self.rng.choice((1, 1, 2))):
-            for _ in range(self.rng.randint(2, 5)):
+            for _ in range(self.rng.randint(1, 4)):
                 for _ in range(self.rng.choice((0, 0, 1, 2, 3))):
                     self._sellers.act()
                 self._pass(timedelta(hours=self.rng.choice(HOURS)))
                 self._disturb()
+            self._come_to_rest()
+            # Nobody does anything for a while, and the next run is killed: only what fell due is to be done.
+            self._pass(timedelta(hours=self.rng.choice((9, 24, 50))))
+            self._run(run_cycle, kills=1.0)
             self._come_to_rest()
 
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,18 +145,18 @@ class Play:
         self.oracle.judge(plan)
 
     def _run_calmly(self) -> Plan | None:
-        cycle = self._run(run_cycle, calm=True)
+        cycle = self._run(run_cycle, kills=0.0)
         assert cycle, "a calm run was killed"
         assert not cycle.errors, f"P5: a calm run failed: {cycle.errors}"
         return cycle.plan
 
-    def _run(self, does: Callable[[Workspace, str], Cycle], *, calm: bool = False) -> Cycle | None:
+    def _run(self, does: Callable[[Workspace, str], Cycle], kills: float = 0.5) -> Cycle | None:
         self.promised.begin()
         self._count += 1
         self.diary.note("run", f"run {self._count} begins")
         cycle = None
         try:
-            with self.trouble.burning(0.0 if calm else 0.5, 25), writing(self.table.workspace, "run") as name:
+            with self.trouble.burning(kills, 25), writing(self.table.workspace, "run") as name:
                 with self.breaking.told():
                     cycle = does(self.table.workspace, name)
                 finish(self.table.workspace, name, "run", cycle.exit_code(), cycle.summary())
@@ -162,7 +169,7 @@ class Play:
             self.promised.judge(cycle)
         for account in self.accounts.values():
             assert not account.beyond, f"P7: beside what was sent, {', '.join(account.beyond)}"
-        self._pass(timedelta(minutes=0 if calm else 15))
+        self._pass(timedelta(minutes=15 if kills else 0))
         return cycle
 
     def hint(self, often: float) -> None:
