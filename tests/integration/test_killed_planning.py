@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ from crmbridge.testing.workspaces import Bench
 MOST = 60  # transactions of a plan of one deal, and some more
 
 
-def killed_everywhere(folder: Path, begin: Callable[[Bench], None], **more: Any) -> Iterator[Bench]:
+def killed_everywhere(
+    folder: Path, begin: Callable[[Bench], None], enforce: Sequence[Mapping[str, str]] = (), **more: Any
+) -> Iterator[Bench]:
     """Begin on a new bench and plan, killed at each of its transactions in turn and at none; two runs come after."""
     for boundary in range(MOST):
         with contextlib.closing(open_store(f"sqlite:///{folder}/{boundary}.db")) as store:
-            bench = able_bench(store=store, **entry(delete="archive", match={"deal": ["name"]}, **more))
+            asked = entry(delete="archive", match={"deal": ["name"]}, **more)
+            bench = able_bench(store=store, enforce=enforce, **asked)
             begin(bench)
             fuse = Fuse()
             fuse.light(boundary)
@@ -69,3 +72,16 @@ def test_what_is_left_of_a_merge_is_kept_in_step_whenever_it_took_its_place(tmp_
 
     for bench in killed_everywhere(tmp_path, begin, create=[]):
         assert "Other" == only(bench, "north").fields["name"] == only(bench, "south").fields["name"]
+
+
+def test_what_fell_due_is_acted_on_whenever_it_was_found(tmp_path: Path) -> None:
+    """The deal did not change, and what is said of it is good for some time from then on."""
+
+    def begin(bench: Bench) -> None:
+        bench.crms["north"].create_deal("Rollout", stage="qualification")
+        run(bench)
+        bench.clock.advance(timedelta(days=8))  # five business days are over
+
+    for bench in killed_everywhere(tmp_path, begin, [{"rule": "*.sla", "action": "task"}], create=[]):
+        deal = only(bench, "north").ref.id
+        assert 1 == len(bench.crms["north"].hanging_on(deal, Kind.TASK))

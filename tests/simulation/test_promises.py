@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from crmbridge.store import open_store
-from crmbridge.testing.simulation import beside, by_hand, by_hand_on_sandboxes, fakes, play
+from crmbridge.testing.simulation import acting, beside, by_hand, by_hand_on_sandboxes, fakes, play
 from crmbridge.testing.simulation.cli import main
 from crmbridge.testing.simulation.saving import Saving
 
@@ -22,6 +22,7 @@ SEEDS = int(os.environ.get("CRMBRIDGE_SIM_SEEDS", "500"))
 FAKES = 60
 BY_HAND = 100
 BY_HAND_ON_SANDBOXES = 12
+ACTING = 16
 SHARES = 10  # so that several workers can play side by side
 
 
@@ -154,6 +155,14 @@ def test_every_promise_holds_where_people_decide_by_hand_on_sandboxes() -> None:
     """They are cut off in the middle of it, as are runs, and undo older runs as well."""
     for seed in range(1, BY_HAND_ON_SANDBOXES + 1):
         by_hand_on_sandboxes.simulate(seed)
+
+
+@pytest.mark.parametrize("share", range(2))
+def test_every_promise_holds_where_findings_act(share: int) -> None:
+    """Each has its task, note or field, once, whatever people, time, kills and webhooks do."""
+    kills = sum(acting.simulate(seed).kills for seed in range(1 + share, ACTING + 1, 2))
+
+    assert kills > 0
 
 
 def test_what_once_seemed_to_fail_on_sandboxes_holds() -> None:

@@ -44,9 +44,11 @@ class Judged(Struct, frozen=True, kw_only=True):
 def awaiting(workspace: Workspace) -> Awaiting:
     """Give the deals that changed, that something around them changed of, or that fell due."""
     reader = reader_of(workspace)
+    due = workspace.store.findings.due(workspace.clock.now())
+    if due:  # once they are judged they are not due any more, and whoever is killed then would never act on them
+        workspace.store.backlog.touch(due)
     mark, pending = workspace.store.backlog.pending(reader)
-    deals = reached(workspace, pending)
-    deals |= dict.fromkeys(workspace.store.findings.due(workspace.clock.now()))
+    deals = reached(workspace, pending) | dict.fromkeys(due)
     # Nearly all are in order already, as they were pending, which costs next to nothing.
     return Awaiting(reader=reader, mark=mark, deals=sorted(deals))
 

@@ -12,6 +12,7 @@ from crmbridge.engine.views import SHARED, STAGE, Viewer
 from crmbridge.errors import CrmbridgeError
 from crmbridge.model.changes import Action, Change, FieldEdit, Origin, Outcome, change_id
 from crmbridge.model.records import Kind, Position, Record, Ref
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter, Capabilities
 from crmbridge.sandbox import Sandbox
@@ -224,6 +225,10 @@ class Account:
         written = self.sandbox.state.add_note(native, body)
         self._forget(Ref(self.connection, Kind.DEAL, native))
         return Ref(self.connection, Kind.NOTE, written)
+
+    def tick(self, made: Change, *, done: bool) -> None:
+        """Tick the task off that a change made, or let it be to do again."""
+        self._do(replace(made, action=Action.AMEND, edits=(FieldEdit("done", not done, done),)))
 
     def delete(self, native: str) -> None:
         """Delete a deal."""

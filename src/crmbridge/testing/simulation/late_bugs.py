@@ -7,6 +7,8 @@ from crmbridge.testing.simulation.bug import Bug
 REVERTING, FORGOTTEN = "crmbridge.engine.acting.reverting", "crmbridge.services.pull.forgotten"
 DELETING = "crmbridge.engine.sync.deleting"
 RESOLVING = "crmbridge.services.by_hand.resolving"
+TASKS, ACTIONS = "crmbridge.engine.acting.tasks", "crmbridge.engine.acting.actions"
+HINTING = "crmbridge.services.pull.hinting"
 DECIDING, LINKING = "crmbridge.services.apply.deciding", "crmbridge.services.by_hand.linking"
 
 LATE_BUGS: tuple[Bug, ...] = (
@@ -113,5 +115,55 @@ LATE_BUGS: tuple[Bug, ...] = (
         "        put_back(workspace, together)  # first, as whoever is killed in between would not know of it later\n",
         "",
         "by_hand_on_sandboxes",
+    ),
+    # ── What findings ask for ───────────────────────────────────────────────────────────────────────────
+    Bug(
+        "what fell due is forgotten by a run that is killed",
+        "crmbridge.services.enforce.awaiting",
+        "        workspace.store.backlog.touch(due)\n",
+        "        pass\n",
+        "acting",
+    ),
+    Bug(
+        "a finding that comes back gets no other task",
+        TASKS,
+        "    return change_id(Action.TASK, finding.deal.connection, finding.id, *again)\n",
+        "    return change_id(Action.TASK, finding.deal.connection, finding.id)\n",
+        "acting",
+    ),
+    Bug(
+        "the task of what is over is not ticked off",
+        TASKS,
+        "            if opening != now_at and made is not None",
+        "            if opening < known.life.openings and made is not None",
+        "acting",
+    ),
+    Bug(
+        "a step that falls due does nothing",
+        ACTIONS,
+        "    steps = dict(latest_due(",
+        "    steps = {} and dict(latest_due(",
+        "acting",
+    ),
+    Bug(
+        "a field is set again as often as somebody writes over it",
+        ACTIONS,
+        "        id=at.name(Action.UPDATE, name, show(after)),\n",
+        "        id=at.name(Action.UPDATE, name, show(after), show(before)),\n",
+        "acting",
+    ),
+    Bug(
+        "a webhook that comes again is noted again",
+        HINTING,
+        "    if not names:\n",
+        "    if names:\n",
+        "acting",
+    ),
+    Bug(
+        "what a webhook hinted at is read and not kept",
+        HINTING,
+        "        workspace.store.records.put(list(records.values()))\n",
+        "",
+        "acting",
     ),
 )
