@@ -10,7 +10,7 @@ from crmbridge.engine.acting.tasks import task_id
 from crmbridge.engine.people import OWNER
 from crmbridge.engine.time.calendars import due
 from crmbridge.engine.views import user_ids
-from crmbridge.model.changes import Action, Origin
+from crmbridge.model.changes import Action, Origin, Outcome
 from crmbridge.model.lives import Known
 from crmbridge.model.values import show
 from crmbridge.services.enforce.evaluating import compile_calendars, evaluate_all
@@ -42,6 +42,8 @@ class Wanting:
         self._taken = {made[where].id for where in oracle.board.taken}
         self._marks = set(oracle.board.marks())
         self._asking: list[Known] = []
+        rows = (e for e in oracle.rows() if e.outcome is Outcome.REFUSED and e.change.action is Action.AMEND)
+        self._refused = {entry.change.finding for entry in rows}  # of these a note says what their task should
 
     def judge(self) -> None:
         """Check each finding that there is, and each that there was."""
@@ -91,7 +93,7 @@ class Wanting:
         if binding.action == "task" and not (steps and "task" not in steps):  # else a step takes its place
             task = self._tasks.get(task_id(finding, opening))
             assert task or task_id(finding, opening) in self._taken, f"P1: no task of {known}"
-            if task is not None:
+            if task is not None and finding.id not in self._refused:
                 assert self._is_open(task), f"P1: {task} is ticked off, and there is something to do: {known}"
                 self._judge_owner(task, steps.get("task", binding.to or OWNER))
 
