@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from resource import RLIMIT_FSIZE, setrlimit
 from typing import TYPE_CHECKING
 
@@ -143,3 +144,19 @@ def test_a_disk_that_takes_no_more_is_said_of_the_file(asked: Shop, ending: str)
 
     assert (3, f"error: {file} can't be written: File too large") == (said.code, said.err.splitlines()[0])
     assert [] == list(file.parent.iterdir())
+
+
+def test_a_question_in_other_bytes_is_said(asked: Shop) -> None:
+    """Typed, or from a pipe; one in UTF-8 is understood though the terminal knows ASCII only; no input asks nothing."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    understood = asked.spawn("sql", "SELECT length('Łódź') AS letters", "--json", env=environment)
+    typed = asked.spawn("sql", b"SELECT 'S\xe3o'")  # type: ignore[arg-type]  as a terminal in Latin-1 sends it
+    with asked.start("sql", "--file", "-", text=False) as process:
+        _, piped = process.communicate(b"SELECT 'S\xe3o'", timeout=60)
+    silent = asked.spawn("sql", "--file", "-", preexec_fn=lambda: os.close(0))
+
+    assert [[4]] == understood.document["result"]["rows"]
+    assert (3, 3, 3) == (typed.code, process.returncode, silent.code)
+    assert "sql can't be read: it is not UTF-8" in typed.err
+    assert "stdin can't be read: it is not UTF-8" in piped.decode()
+    assert "stdin: this is 0 statements" in silent.err

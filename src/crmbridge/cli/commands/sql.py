@@ -63,17 +63,20 @@ def _question(query: str | None, file: Path | None) -> tuple[str, str]:
     """Give the SQL and what to call where it stands."""
     if (query is None) == (file is None):
         raise click.UsageError("Give the SQL itself, or --file FILE.")
-    if query is not None:
-        return query, "sql"
-    if str(file) == "-":
-        return sys.stdin.read(), "stdin"
     from crmbridge.errors import ConfigurationError  # noqa: PLC0415  imports are paid by the commands that use them
 
+    place = "sql" if query is not None else "stdin" if str(file) == "-" else str(file)
     try:
-        return Path(str(file)).read_text("utf-8-sig"), str(file)
-    except (OSError, UnicodeDecodeError) as error:
+        if query is not None:
+            content = query.encode("utf-8", "surrogateescape")  # the bytes that were typed, where Python could not read
+        elif place == "stdin":
+            content = sys.stdin.buffer.read() if sys.stdin else b""
+        else:
+            content = Path(str(file)).read_bytes()
+        return content.decode("utf-8-sig"), place
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise ConfigurationError(f"{file} can't be read: {reason}", advice="Name another file.") from None
+        raise ConfigurationError(f"{place} can't be read: {reason}", advice="Name another file.") from None
 
 
 def _form(found: Answer) -> dict[str, Any]:
