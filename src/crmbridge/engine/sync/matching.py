@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, islice
 
 from msgspec import Struct, field
 
@@ -23,6 +23,7 @@ _AROUND: Mapping[str, Kind] = {"company": Kind.COMPANY, "contacts": Kind.CONTACT
 _COMPANY = "company."  # begins the name of a field of the record's company
 _UNKNOWN = "\x1e"  # in a signature, stands for what could not be read
 MARKED = Signature(UNREAD, "")
+MOST_NAMED = 50  # of one CRM in a question: of thousands of deals of one name, each question would name all the others
 
 
 class Around(Struct, frozen=True, kw_only=True):
@@ -256,6 +257,11 @@ class _Book(Struct):
         others = (each for name, side in sides.items() if name != ref.connection for each in side)
         return all(frozenset((ref, other)) in self.around.apart for other in others)
 
+    def some_for(self, ref: Ref, side: Iterable[Ref]) -> Iterator[str]:
+        """Give the ids of the first of these that a record may be, or be a double of."""
+        maybe = (each.id for each in side if each != ref and frozenset((ref, each)) not in self.around.apart)
+        return islice(maybe, MOST_NAMED)
+
     def ranked(self, refs: Iterable[Ref]) -> list[Ref]:
         """Give the refs of the connections that are matched, in the order in which the settings name those."""
         here = (ref for ref in refs if ref.connection in self.between)
@@ -314,7 +320,7 @@ def _join_by_key(book: _Book, signature: Signature) -> Iterator[Blocked]:
         if ref in book.around.present or ref in fresh:
             sides[ref.connection].append(ref)
     if any(len(sides[ref.connection]) > 1 for ref in together if ref in fresh):
-        yield from (_ask(ref, sides, (EXTERNAL_KEY,)) for ref in fresh if not book.is_none_of(ref, sides))
+        yield from (_ask(book, ref, sides, (EXTERNAL_KEY,)) for ref in fresh if not book.is_none_of(ref, sides))
         return
     book.write(link or book.own(together[0]), together)
 
@@ -330,18 +336,19 @@ def _join_by_rule(book: _Book, signature: Signature, names: tuple[str, ...]) -> 
         return
     existing = {book.link_of[ref] for ref in group if ref in book.link_of}
     if len(existing) > 1 or any(len(side) > 1 for side in sides.values()):
-        yield from (_ask(ref, sides, names) for ref in fresh if not book.is_none_of(ref, sides))
+        yield from (_ask(book, ref, sides, names) for ref in fresh if not book.is_none_of(ref, sides))
         return
     link = next(iter(existing), None) or book.own(group[0])
     together = book.write(link, book.together(link, group))
     # Another record of the same CRM has the place already, so which of the two belongs there is not clear; nor is it to
     # which of two that were told apart a third one belongs.
     left = [ref for ref in fresh if ref not in together]
-    yield from (_ask(ref, sides, names) for ref in left if not book.is_none_of(ref, sides))
+    yield from (_ask(book, ref, sides, names) for ref in left if not book.is_none_of(ref, sides))
 
 
-def _ask(ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -> Blocked:
-    others = {connection: ", ".join(each.id for each in side if each != ref) for connection, side in sides.items()}
+def _ask(book: _Book, ref: Ref, sides: Mapping[str, Sequence[Ref]], names: tuple[str, ...]) -> Blocked:
+    """Ask which record one belongs to, and name some of those that nobody told it apart from yet."""
+    others = {connection: ", ".join(book.some_for(ref, side)) for connection, side in sides.items()}
     return Blocked(
         link=link_id(ref),
         deal=ref,

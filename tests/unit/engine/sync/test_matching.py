@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmbridge.engine.sync.matching import Around, Matched, external_key, lead, link_id, signatures
+from crmbridge.engine.sync.matching import MOST_NAMED, Around, Matched, external_key, lead, link_id, signatures
 from crmbridge.engine.sync.matching import match as match_around
 from crmbridge.model.records import Kind, Record, Ref, Signature
 from crmbridge.model.replacing import replace
@@ -289,3 +289,18 @@ def test_a_link_never_has_two_deals_of_one_crm(drawn: list[tuple[str, str]]) -> 
     assert len(linked) == len(set(linked))
     again = match(*deals, companies=firms, known=dict(matched.links))
     assert dict(matched.links) == dict(again.links)
+
+
+def test_of_very_many_of_one_name_each_question_names_a_few() -> None:
+    """All of them in each would be their number squared. Who was told apart leaves room for others."""
+    crowd = [deal(str(number), "south", "New deal", "c9") for number in range(1_000, 1_200)]
+    one = deal("1", "north", "New deal", "c1")
+    first = match(one, *crowd, companies=FIRMS)
+    asked = {item.deal: str(item.values["south"]).split(", ") for item in first.ambiguous}
+    then = match(one, *crowd, companies=FIRMS, apart=tuple((one, other) for other in crowd[:MOST_NAMED]))
+    left = {item.deal: str(item.values["south"]).split(", ") for item in then.ambiguous}
+
+    assert 201 == len(asked)
+    assert {MOST_NAMED} == {len(named) for named in asked.values()}
+    assert [other.ref.id for other in crowd[:MOST_NAMED]] == asked[one.ref]
+    assert [other.ref.id for other in crowd[MOST_NAMED : 2 * MOST_NAMED]] == left[one.ref]
