@@ -49,13 +49,16 @@ class Telling(FakeAdapter):
 class World:
     """Two CRMs with linked deals that hold the same in one field."""
 
-    def __init__(self, policy: str = "newest", deals: int = 2) -> None:
+    def __init__(self, policy: str = "newest", deals: int = 2, *, there: bool = True) -> None:
         entry = {"name": "main", "between": NAMES, "create": NAMES, "fields": {"*": {"conflict": policy}}}
         self.bench = able_bench(NAMES, sync=[entry])
         self.bound = {FIELD: BoundTo("first")}  # what the field stands for in the north
         self.before_page: list[Callable[[], None]] = []
         for number in range(deals):
             self.crm("north").create_deal(f"Rollout {number}", stage="qualification", **{FIELD: "agreed"})
+        if not there:
+            self.refs = {"north": self._by_name("north")}
+            self.hide()
         self.run()
         self.refs = {name: self._by_name(name) for name in NAMES}
 
@@ -284,3 +287,19 @@ def test_an_edit_that_did_not_arrive_is_not_forgotten_where_it_reads_otherwise()
 
     assert 7 == ended.exit_code()
     assert [["one, read otherwise", "agreed"], ["other", "agreed"]] == world.held()
+
+
+@pytest.mark.parametrize("policy", ["newest", "ask"])
+def test_a_field_that_is_there_only_after_the_first_pull_is_read_in_all_deals(policy: str) -> None:
+    """Set-up made it, or a right to see it was granted: none of the deals that were read before counts as edited."""
+    world = World(policy, there=False)
+    world.run()
+    world.bring_back("agreed")
+    for number in range(2):
+        world.edit("south", number, "agreed")
+    first, second = world.run(), world.run()
+    records = world.bench.workspace.store.records.get(world.refs["north"]).values()
+
+    assert [()] * 2 == [record.problems for record in records]
+    assert [["agreed"] * 2] * 2 == world.held()
+    assert [0, 0] == [first.exit_code(), second.exit_code()]

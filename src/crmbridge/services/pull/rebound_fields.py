@@ -52,8 +52,9 @@ def part_with_remade(workspace: Workspace, connection: str, marks: Mapping[Kind,
     if told is None:
         return mark
     before = _read_from(workspace, connection)
-    here = [name for name in _named(workspace, connection) if name in before]
-    now = {**before, **{name: _gone(before[name]) for name in here}, **told}
+    # Also those that never were there: once they are, each deal that was read before says still that it can't be read.
+    away = {name: _gone(before.get(name, BoundTo(""))) for name in _named(workspace, connection)}
+    now = {**before, **away, **told}
     if any(now[name] != source for name, source in before.items()):
         mark = _anew(workspace, connection, mark)
     pairs = {name: (before[name], source) for name, source in told.items() if name in before}
