@@ -96,6 +96,20 @@ def test_deals_that_were_brought_in_as_won_have_no_history(save_state: SaveState
     assert [10.0] == [row.figures["average_cycle"].value for row in measured(card, "sales_velocity").rows]
 
 
+def test_a_deal_that_was_brought_in_as_won_and_opened_later_was_won_in_no_period(save_state: SaveState) -> None:
+    """Whoever opens it in May changes no figure of April, and what comes of it then counts."""
+    url = save_state(
+        walked(1, ("won", "2026-04-01"), ("proposal", "2026-05-01"), ("lost", "2026-05-20")),
+        walked(2, ("proposal", "2026-04-01"), ("lost", "2026-04-11")),
+        deals=[make_deal(n, fields={"amount": Money(Decimal(100), "EUR")}) for n in (1, 2)],
+    )
+
+    (watched,) = compute(url, watching(measure="sales_velocity"), NOON).indicators
+
+    assert {"2026-04": (0, 1), "2026-05": (0, 1)} == trend_of(url)
+    assert [None, None] == [point.figure.value for point in watched.trend]
+
+
 def test_velocity_counts_the_open_deals_that_are_in_the_pipeline(save_state: SaveState) -> None:
     """Open deals beside the process are none of it: the velocity is of those whose worth is shown, as in its trend."""
     url = save_state(

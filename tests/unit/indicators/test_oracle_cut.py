@@ -238,24 +238,27 @@ def _old(card: Scorecard, found: list[Evaluation], stages: Sequence[str], month:
     return old / len(ages) if ages else None
 
 
-def _closings(found: list[Evaluation], month: str) -> Iterator[tuple[int, bool, float | None]]:
-    """Give the deals that were closed in a month and stayed so until it ended: whether won, after how many days."""
+def _closings(found: list[Evaluation], month: str) -> Iterator[tuple[int, bool, float]]:
+    """Give the deals that were closed in a month and stayed so until it ended: whether won, after how many days.
+
+    What was before they came to be sold closed none of them.
+    """
     for each in found:
         began = _began(each)
         ends = [(v.left_at, Status.LOST) for v in each.visits if v.left_at and v.to and v.to.status is Status.LOST]
         ends += [(visit.entered_at, Status.WON) for visit in each.visits if visit.stage == "care"]
-        within = [(at, status) for at, status in ends if f"{at:%Y-%m}" == month]
+        within = [(at, status) for at, status in ends if f"{at:%Y-%m}" == month and began and at >= began]
         if within and began:
             at, status = max(within)
             came_back = [v for v in each.visits if v.stage in SELLING and at <= v.entered_at < _end_of(month)]
             if not came_back:
-                yield _deal(each), status is Status.WON, (at - began) / DAY if at >= began else None
+                yield _deal(each), status is Status.WON, (at - began) / DAY
 
 
 def _speed(card: Scorecard, found: list[Evaluation], stages: Sequence[str], month: str) -> float | None:
     closed = list(_closings(found, month))
     amounts = [worth for deal, won, _ in closed if won and (worth := WORTH[deal])]
-    days = [lasted for _, won, lasted in closed if won and lasted is not None]
+    days = [lasted for _, won, lasted in closed if won]
     if not amounts or not sum(days):
         return None
     open_deals = len({deal for deal, _ in _stood(found, month, SELLING)})

@@ -56,7 +56,7 @@ CROSS JOIN target
 GROUP BY ALL;
 
 -- ended: deals that were closed at the end of the period of a trend in which they were won or lost. A deal that came back
--- within the period was not; one that came back later was.
+-- within the period was not; one that came back later was. How a deal was brought in is no end.
 CREATE TABLE ended AS
 WITH ends AS (
     -- Visits are in the order of time: the number of the last one with its end behind it is the greatest.
@@ -82,6 +82,7 @@ comings AS (  -- of deals that came back only, which are few
 )
 SELECT ends.no, ends.period, ends.closed_at, ends.to_status
 FROM ends
+JOIN journeys AS journey ON journey.no = ends.no AND ends.closed_at >= journey.first_at
 LEFT JOIN comings ON comings.no = ends.no AND comings.period = ends.period
 WHERE comings.last IS NULL OR comings.last <= ends.ordinal;
 

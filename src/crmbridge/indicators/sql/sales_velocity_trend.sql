@@ -10,9 +10,7 @@ FROM (
         count(*) FILTER (WHERE closed_in.to_status = 1) AS won,
         count(*) AS closed,
         avg(coalesce(money.value, money.amount::DOUBLE)) FILTER (WHERE closed_in.to_status = 1) AS amount,
-        avg(days_between(journey.first_at, closed_in.closed_at)) FILTER (
-            WHERE closed_in.to_status = 1 AND closed_in.closed_at >= journey.first_at
-        ) AS days
+        avg(days_between(journey.first_at, closed_in.closed_at)) FILTER (WHERE closed_in.to_status = 1) AS days
     FROM ended AS closed_in
     JOIN journeys AS journey ON journey.no = closed_in.no
     LEFT JOIN money ON money.no = closed_in.no
