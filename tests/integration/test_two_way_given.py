@@ -278,3 +278,19 @@ def test_an_owner_whom_a_person_named_is_for_a_deal_that_is_made_anew(store: Sta
     run(bench)
 
     assert ["2", "2"] == owners(bench)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_owner_is_given_also_where_the_deal_that_one_was_made_for_is_gone_before_it_is_read(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    """Nobody is left whom it could be held against, and it is nobody's word all the same: the deal goes as well."""
+    bench = giving(store, "south", policy=policy, create=["north", "south"], delete="archive")
+    bench.crms["south"].able = True
+    unread(bench, monkeypatch)
+    bench.clock.advance(TEN)
+    bench.crms["north"].delete_deal(*bench.crms["north"].deal_ids())
+    after = [run(bench), run(bench), run(bench)]
+
+    assert [[]] * 3 == [list(cycle.plan.blocked) for cycle in after if cycle.plan]
+    assert [] == owners(bench)

@@ -51,7 +51,7 @@ def note_given(
         view = views.get(new, {})
         before = [name for name, value in agreed.items() if value == GIVEN and name not in sent]
         news[new] = {MADE: None, **{name: None for name in before if name in view and is_empty(view[name])}}
-        if read[new].updated_at != read[new].created_at or not others:
+        if read[new].updated_at != read[new].created_at:
             continue
         given = {name: value for name, value in view.items() if name not in sent and not is_empty(value)}
         news[new] = {**news[new], **given}

@@ -134,14 +134,14 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "what a CRM gives a deal that is made counts as an edit",
         "crmbridge.services.links.given",
-        "        if read[new].updated_at != read[new].created_at or not others:\n",
-        "        if others:\n",
+        "        if read[new].updated_at != read[new].created_at:\n",
+        "        if True:\n",
     ),
     Bug(
         "what somebody enters before a new deal is read counts as given by its CRM",
         "crmbridge.services.links.given",
-        "        if read[new].updated_at != read[new].created_at or not others:\n",
-        "        if not others:\n",
+        "        if read[new].updated_at != read[new].created_at:\n",
+        "        if False:\n",
     ),
     Bug(
         "what a CRM gave a deal that could not be read counts as an edit",
