@@ -95,6 +95,7 @@ def test_what_once_seemed_to_fail_holds(seed: int) -> None:
         31396,
         40218,
         43002,
+        70130,
         912033,
     ],
 )
