@@ -86,6 +86,35 @@ def test_the_history_says_who_decided_what(asking: Shop) -> None:
     assert "It wrote nothing to a CRM." in shown
 
 
+def test_the_history_of_a_deal_says_why_it_was_changed_and_who_decided(asking: Shop) -> None:
+    """Each write with the values before and after, the reason and the run, and between them what people decided."""
+    (one,) = waiting(asking)
+    decided = asking.call("conflicts", "resolve", one["id"], "--take", "south", "--by", "Ann Lee", "--json").document
+    wrote = asking.call("apply", "--yes", "--json").document["result"]["run"]
+    lines = [line for line in asking.call("history", "south:d16").out.splitlines() if "amount" in line]
+
+    assert [True, True] == [run in line for run, line in zip((decided["result"]["run"], wrote), lines[-2:], strict=True)]
+    assert lines[-2].endswith("amount: 10,000 EUR, by Ann Lee")
+    assert "north  update     applied  amount: 12,000 EUR → 10,000 EUR; amount was settled" in lines[-1]
+    assert "amount: 12,000 EUR → 10,000 EUR; amount was settled" in asking.call("explain", "north:d16").out
+
+
+def test_the_history_of_a_deal_outlives_it(asking: Shop) -> None:
+    """By its ref, as its name is gone with it."""
+    (one,) = waiting(asking)
+    asking.call("conflicts", "resolve", one["id"], "--take", "south")
+    asking.call("run")
+    shown = asking.call("history", "north:d16", "--json").document["result"]
+    north = asking.crm("north")
+    north.delete_deal("d16")
+    asking.keep(north)
+    asking.call("pull")
+
+    assert shown == asking.call("history", "north:d16", "--json").document["result"]
+    assert 3 == asking.call("explain", "north:d16").code
+    assert 3 == asking.call("history", "north:d999").code
+
+
 def test_a_decision_is_not_undone_as_if_it_had_been_written(asking: Shop) -> None:
     """No CRM was written to, and the decision stands: whoever asks for an undo is told both."""
     (one,) = waiting(asking)

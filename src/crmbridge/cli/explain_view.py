@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
-from crmbridge.cli.plan_view import edits_in_words
+from crmbridge.cli.plan_view import written_in_words
 from crmbridge.cli.rules_view import moment, read_parts, readiness_parts, rule_lines
 from crmbridge.engine.sla.limits import clock_rule
+from crmbridge.engine.text import plain
 from crmbridge.model.findings import Finding, FindingKind, SlaClock, SlaState
 from crmbridge.model.lives import accepted
+from crmbridge.model.records import Status
 from crmbridge.model.values import Value, show
+from crmbridge.services.answers.deal_log import told
 from crmbridge.services.answers.explanation import Absent, Asked, InStep
 from crmbridge.services.answers.naming import Names
 
@@ -75,7 +78,7 @@ def _as_of(said: Explanation, say: Speech) -> Iterator[Line]:
 
 def _facts(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[list[Part]]:
     place = said.evaluation.place
-    stage = stages.get(place.stage or "", place.stage or say("no_stage"))
+    stage = stages.get(place.stage or "", place.stage or _no_stage(said, say))
     refs = ", ".join(str(record.ref) for record in said.linked) or str(said.subject.ref)
     yield [dim(say("kind_deal")), strong(cut(show(said.subject.fields.get("name")), 80))]
     yield [dim(say("ref")), refs]
@@ -85,6 +88,15 @@ def _facts(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterato
         yield [dim(say("read")), text]
     if said.subject.url:
         yield [dim(say("url")), said.subject.url]
+
+
+def _no_stage(said: Explanation, say: Speech) -> str:
+    """Say of an open deal where its CRM has it; only today's place is known."""
+    there = said.subject.position
+    if there is None or there.status is not Status.OPEN or said.at is not None:
+        return say("no_stage")
+    where = {"pipeline": plain(there.pipeline), "stage": plain(there.stage)}
+    return say("no_stage_there", connection=said.subject.ref.connection, **where)
 
 
 def _findings(said: Explanation, say: Speech) -> Iterator[Line]:
@@ -201,8 +213,7 @@ def agreed(base: Mapping[str, Value], called: Mapping[str, str], say: Speech) ->
 
 def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
     """Show the newest outcomes, and the intents that have none."""
-    settled = {entry.change.id for entry in said.journal if entry.outcome is not None}
-    entries = [entry for entry in said.journal if entry.outcome is not None or entry.change.id not in settled]
+    entries = told(said.journal)
     if not entries:
         return
     yield from _title(say("journal"))
@@ -210,10 +221,10 @@ def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
     for entry in entries[-RECENT:]:
         change = entry.change
         outcome = say.named("outcome", entry.outcome.value) if entry.outcome else say("no_outcome")
-        said_so = say("semicolon").join(filter(None, [edits_in_words(change, names, say), entry.message]))
         action = say.named("wrote", change.action.value)
-        rows.append([moment(entry.at), change.connection, action, outcome, said_so])
+        rows.append([moment(entry.at), change.connection, action, outcome, written_in_words(entry, names, say)])
     yield from table(rows, indent=2)
+    yield dim(f"  {say('all_written', command=f'crmbridge history {said.subject.ref}')}")
 
 
 def _title(text: str) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 from crmbridge.cli.speech import Speech, english
-from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, Plan
+from crmbridge.model.changes import Action, Blocked, Cause, Change, Edited, FieldEdit, JournalEntry, Plan
 from crmbridge.model.records import Ref
 from crmbridge.model.values import Value, show
 from crmbridge.services.answers.alike import sameness_of, together
@@ -93,6 +93,13 @@ def edits_in_full(change: Change, names: Names, say: Speech) -> str:
         return edits_in_words(change, names, say)
     rows = (_edit_row(change, edit, names, say) for edit in change.edits)
     return ", ".join(f"{label}: {before} {after}" for label, before, after in rows)
+
+
+def written_in_words(entry: JournalEntry, names: Names, say: Speech) -> str:
+    """Say in one line what was written, over what and why, and what the CRM said."""
+    change = entry.change
+    said = [edits_in_full(change, names, say), say.because(change), say.reason(entry.message)]
+    return say("semicolon").join(filter(None, said))
 
 
 def value_shown(item: Blocked, value: Value, names: Names, say: Speech) -> str:

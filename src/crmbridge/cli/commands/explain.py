@@ -34,6 +34,7 @@ def command(call: Call, deal: str, *, at: str | None) -> Reply:
 
     with call.workspace() as workspace:
         said = explain(workspace, deal, earlier(workspace, at, "--at") if at else None)
-        names = names_for(workspace, [entry.change for entry in said.journal])
-        lines = list(explanation_lines(said, workspace.project.process, names, speech_of(workspace)))
+        changes = [entry.change for entry in said.journal]
+        names = names_for(workspace, changes)
+        lines = list(explanation_lines(said, workspace.project.process, names, speech_of(workspace, changes)))
     return Reply(result=explanation_form(said, names.stages), lines=lines)

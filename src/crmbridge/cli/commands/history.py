@@ -1,7 +1,8 @@
-"""`crmbridge history`: the runs, and what one of them wrote."""
+"""`crmbridge history`: the runs, what one of them wrote, and what was written to one deal."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -11,10 +12,12 @@ from crmbridge.cli.grammar import as_command
 from crmbridge.cli.output import Line, Part, Tinted, Tone, cut, dim, strong, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from crmbridge.cli.speech import Speech
     from crmbridge.model.changes import JournalEntry
+    from crmbridge.model.records import Ref
     from crmbridge.ports import Run
     from crmbridge.services.answers.naming import Names
     from crmbridge.services.workspace import Workspace
@@ -29,26 +32,37 @@ _FIGURES = {
 _BY_HAND = {"waived": "log_waived", "unwaived": "log_unwaived", "joined": "log_joined", "split": "log_split"}
 STOPPED = {130, 143}  # the exit codes of runs that somebody stopped
 LONGEST = 1000  # columns of what one write says: each field before and after
+RUN = re.compile(r"\d{8}T")  # how the ids of runs begin
 SEARCHED = 10_000  # newest runs that are looked through
 
 
 @as_command(
     "history",
-    examples=[("history", "the newest runs"), ("history 20260610T1200", "one run, by the start of its id")],
+    examples=[
+        ("history", "the newest runs"),
+        ("history 20260610T1200", "one run, by the start of its id"),
+        ("history hs:1234", "one deal: all that was written to it and its counterparts, why, and who decided"),
+    ],
 )
-@click.argument("run", required=False)
+@click.argument("what", metavar="[RUN|DEAL]", required=False)
 @click.option("--limit", type=click.IntRange(1, SEARCHED), default=20, show_default=True, help="How many runs to list.")
-def command(call: Call, run: str | None, limit: int) -> Reply:
-    """List the runs, or everything that one run wrote: each intent with its values, and what became of it."""
+def command(call: Call, what: str | None, limit: int) -> Reply:
+    """List the runs, or everything that one run wrote: each intent with its values, and what became of it.
+
+    Of a deal, named as for `crmbridge explain`: each write to it and to its counterparts, with the values before and
+    after, the reason and the run, and what people decided about it. One that is gone goes by its ref.
+    """
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  imports are paid by the commands that use them
     from crmbridge.services.reports.told import TOLD  # noqa: PLC0415  the same
 
     with call.workspace() as workspace:
-        if run is None:
+        if what is None:
             noted = workspace.store.runs.runs(SEARCHED)
             listed = tuple(one for one in noted if not one.command.startswith(TOLD))[:limit]
             return _list(workspace, listed, speech_of(workspace))
-        return _one(workspace, run)
+        if RUN.match(what) or workspace.store.runs.runs(1, what):
+            return _one(workspace, what)
+        return _about(workspace, what)
 
 
 def _list(workspace: Workspace, runs: tuple[Run, ...], say: Speech) -> Reply:
@@ -105,6 +119,64 @@ def _one(workspace: Workspace, text: str) -> Reply:
     lines += [dim(say("log_refused"))] if any(entry.outcome is Outcome.REFUSED for entry in entries) else []
     form = run_form(run, under_way=now is not None)
     return Reply(result={"run": form, "journal": [entry_to_json(e) for e in entries]}, lines=lines)
+
+
+def _about(workspace: Workspace, text: str) -> Reply:
+    """Answer with the log of one deal."""
+    from crmbridge.cli.forms import run_form  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.cli.plan_view import written_in_words  # noqa: PLC0415  the same
+    from crmbridge.cli.rules_view import moment  # noqa: PLC0415  the same
+    from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
+    from crmbridge.model.codec import entry_to_json, ref_to_json  # noqa: PLC0415  the same
+    from crmbridge.services.answers.deal_log import log_of  # noqa: PLC0415  the same
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
+
+    log = log_of(workspace, text)
+    changes = [entry.change for entry in log.written]
+    say, names = speech_of(workspace, changes), names_for(workspace, changes)
+    rows: list[tuple[datetime, list[Part]]] = [
+        (
+            entry.at,
+            [
+                entry.run,
+                entry.change.connection,
+                say.named("wrote", entry.change.action),
+                _outcome(entry, say),
+                written_in_words(entry, names, say),
+            ],
+        )
+        for entry in log.written
+    ]
+    rows += [
+        (run.started_at, [run.id, "", run.command, "", line])
+        for run in log.by_hand
+        for line in _by_hand(workspace, run, log.refs, say)
+    ]
+    told: list[list[Part]] = [[moment(at), *row] for at, row in sorted(rows, key=lambda row: row[0])]
+    lines: list[Line] = [[strong(", ".join(map(str, log.refs)))], ""]
+    lines += table(told, longest=LONGEST) if told else [say("log_deal_untouched")]
+    result = {
+        "deals": [ref_to_json(ref) for ref in log.refs],
+        "journal": [entry_to_json(entry) for entry in log.written],
+        "by_hand": [run_form(run, under_way=False) for run in log.by_hand],
+    }
+    return Reply(result=result, lines=lines)
+
+
+def _by_hand(workspace: Workspace, run: Run, refs: Sequence[Ref], say: Speech) -> Iterator[str]:
+    """Say what people did by a run about one of these deals: each decision with its value, and by whom."""
+    from crmbridge.cli.plan_view import value_shown  # noqa: PLC0415  imports are paid by the commands that use them
+    from crmbridge.services.answers.naming import names_for  # noqa: PLC0415  the same
+    from crmbridge.services.by_hand.resolving import decided_by  # noqa: PLC0415  the same
+
+    decided = [one for one in decided_by(run) if one.item.deal in refs]
+    names = names_for(workspace, [], [one.item for one in decided])
+    who = [say("log_by", name=run.summary["by"])] if run.summary.get("by") else []
+    for one in decided:
+        chosen = f"{say.field(one.item.name)}: {value_shown(one.item, one.value, names, say)}"
+        yield say("run_and").join([chosen, *who])
+    if not decided:
+        yield _said(run, {}, say)
 
 
 def _decided(workspace: Workspace, run: Run, say: Speech) -> Iterator[Line]:

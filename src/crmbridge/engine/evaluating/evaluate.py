@@ -231,7 +231,10 @@ def _late(clock: SlaClock, subject: Subject) -> Iterator[Finding]:
 
 
 def _unreadable(subject: Subject, place: Place) -> Iterator[Finding]:
-    """Say which values could not be read, and that the deal stands where the process has no stage."""
+    """Say which values could not be read, and that the deal stands where the process has no stage.
+
+    Nothing is wrong with one that stands in another pipeline: it is none of the process's.
+    """
     deal = subject.deal
     for problem in deal.problems:
         path, message = plain(problem.path), plain(problem.message)
@@ -244,14 +247,15 @@ def _unreadable(subject: Subject, place: Place) -> Iterator[Finding]:
             since=deal.updated_at,
             path=problem.path,
         )
-    if place.stage is None and not subject.mapper.covers(deal.position):
+    mapper = subject.mapper
+    if place.stage is None and not mapper.covers(deal.position) and not mapper.is_beside(deal.position):
         yield _finding(
             subject,
             UNREADABLE_RULE,
             FindingKind.UNREADABLE,
             "stage",
             *(deal.position[:2] if deal.position else ()),
-            message=_unmapped_message(deal.position, subject.mapper.connection),
+            message=_unmapped_message(deal.position, mapper.connection),
             since=deal.updated_at,
             seen=_seen_at(deal.position) if deal.position else {},
             path="stage",

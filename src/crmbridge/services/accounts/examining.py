@@ -132,6 +132,8 @@ def _stages(workspace: Workspace, connection: str, description: Description) -> 
         yield weak(connection, message, "Deals there are reported as unreadable until it is mapped.")
     if not missing and not spare:
         yield good(connection, f"all {len(there)} stages have their place")
+    if others := [f"{p.label} ({p.id})" for p in description.pipelines if p.id != pipeline.id]:
+        yield good(connection, f"not of this process are deals in other pipelines: {', '.join(others)}")
 
 
 def _fields(workspace: Workspace, connection: str, description: Description) -> Iterator[Check]:

@@ -58,7 +58,7 @@ def explain(workspace: Workspace, text: str, at: datetime | None = None) -> Expl
 
 def _records(workspace: Workspace, ref: Ref) -> tuple[tuple[Ref, ...], tuple[Record, ...]]:
     """Give the refs linked with a deal, and their records in the order of the settings, of connections still there."""
-    refs = _linked(workspace, ref)
+    refs = linked_refs(workspace, ref)
     present = [each for each in refs if each.connection in workspace.connections]  # one may have left the settings
     order = {name: rank for rank, name in enumerate(workspace.connections)}
     records = workspace.store.records.get(present).values()
@@ -244,7 +244,7 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME else name[:NAME] + "…"
 
 
-def _linked(workspace: Workspace, ref: Ref) -> tuple[Ref, ...]:
+def linked_refs(workspace: Workspace, ref: Ref) -> tuple[Ref, ...]:
     """Give the refs that are linked with this one, itself among them."""
     links = workspace.store.links
     return next(iter(links.get(set(links.of([ref]).values())).values()), (ref,))

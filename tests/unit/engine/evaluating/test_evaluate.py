@@ -248,6 +248,13 @@ def test_a_deal_in_an_unmapped_stage_is_a_finding() -> None:
     assert "The deal came from north without a stage. Put it into one there." == nowhere.message
 
 
+def test_a_deal_in_another_pipeline_is_no_finding() -> None:
+    """It is none of the process's, whether its stage there is called as one that is mapped or not."""
+    there = [make_position(stage)._replace(pipeline="renewals") for stage in ("odd", "qualification")]
+
+    assert [(), ()] == [evaluate(make_subject(deal=make_deal(position=one)), NOON).findings for one in there]
+
+
 def test_each_stage_that_stands_for_none_is_a_finding_of_its_own() -> None:
     """What was accepted of one says nothing of the next that a deal is put into."""
     found = [only(evaluate(make_subject(deal=make_deal(stage=stage)), NOON)).id for stage in ("odd", "odder", "odd")]
