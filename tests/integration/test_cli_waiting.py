@@ -93,7 +93,8 @@ def test_the_history_of_a_deal_says_why_it_was_changed_and_who_decided(asking: S
     wrote = asking.call("apply", "--yes", "--json").document["result"]["run"]
     lines = [line for line in asking.call("history", "south:d16").out.splitlines() if "amount" in line]
 
-    assert [True, True] == [run in line for run, line in zip((decided["result"]["run"], wrote), lines[-2:], strict=True)]
+    assert decided["result"]["run"] in lines[-2]
+    assert wrote in lines[-1]
     assert lines[-2].endswith("amount: 10,000 EUR, by Ann Lee")
     assert "north  update     applied  amount: 12,000 EUR → 10,000 EUR; amount was settled" in lines[-1]
     assert "amount: 12,000 EUR → 10,000 EUR; amount was settled" in asking.call("explain", "north:d16").out

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 NEEDS_PERSON = 7
 NOT_UNDONE = "some of it is not undone"
 NOT_UNDONE_ADVICE = "It stands under `!` with what is there now; do by hand what you still want."
+FIELDS_LEFT = "some fields need a person"
+FIELDS_LEFT_ADVICE = "Do what is said of each under `!` and `by hand`, then run it again."
 PULLING = {"pull", "cycle", "enforce"}  # the runs that begin with a pull
 
 
@@ -113,9 +115,11 @@ def _ending(exit_code: int, runs: Sequence[Ran]) -> list[Line]:
 
 
 def _means(exit_code: int, runs: Sequence[Ran]) -> tuple[str, str]:
-    """Say what an exit code means, and what to do. What an undo leaves is in its plan, not among the conflicts."""
+    """Say what an exit code means, and what to do. What an undo or a set-up leaves is in its plan, and no conflict."""
     if exit_code == NEEDS_PERSON and any(map(leaves_undone, runs)):
         return NOT_UNDONE, NOT_UNDONE_ADVICE
+    if exit_code == NEEDS_PERSON and any(ran.command == "setup" for ran in runs):
+        return FIELDS_LEFT, FIELDS_LEFT_ADVICE
     known = exits.exit_of(exit_code)
     return known.means, known.advice
 

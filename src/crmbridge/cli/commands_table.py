@@ -43,7 +43,7 @@ COMMANDS = {
     "manual": Entry("look", f"{_HERE}.manual", "Build the manual: the process as pages that people work from"),
     "sql": Entry("look", f"{_HERE}.sql", "Ask the indicators' views anything in SQL, and save the answer"),
     "review": Entry("look", f"{_HERE}.review", "Is each step needed? What the history says, with sample sizes"),
-    "history": Entry("look", f"{_HERE}.history", "List the runs, what one of them wrote, or what was written to one deal"),
+    "history": Entry("look", f"{_HERE}.history", "List the runs, what one wrote, or all that was written to one deal"),
     "links": Entry("look", f"{_HERE}.links", "List which records belong together; join them, or split them"),
     "schedule": Entry("look", f"{_HERE}.schedule", "Show what runs next, and the crontab line that drives it"),
     "export-rules": Entry(

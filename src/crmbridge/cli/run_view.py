@@ -164,5 +164,7 @@ def _blocked_lines(ran: Ran, say: Speech) -> Iterator[Line]:
         yield [Tinted(say.counted("run_not_undone", left), Tone.WARN), say("run_where_not_undone")]
     elif ran.cycle and ran.cycle.waiting > blocked:
         yield [Tinted(say.counted("run_waiting", ran.cycle.waiting), Tone.WARN), say("run_where_settled")]
+    elif blocked and ran.command == "setup":  # its questions are of the account, and wait under no deal
+        yield [Tinted(say.counted("run_questions", blocked), Tone.WARN), say("run_where_not_undone")]
     elif blocked:
         yield [Tinted(say.counted("run_questions", blocked), Tone.WARN), say("run_where_settled")]

@@ -22,6 +22,7 @@ from crmbridge.settings import Secret
 
 LONGEST_VALUE = 60
 OTHER_VERSION = "It says which form the file has: this crmbridge reads form 1, and a later one needs a newer crmbridge."
+FRACTION = "A fraction is written with a point, as in 1.5; a comma ends the value before it."
 WHERE_KEPT = (
     "Say where the secret is kept, not what it is: {env: NAME}, {file: path}, {command: …} or {keyring: service/name}."
 )
@@ -150,6 +151,7 @@ def _diagnose(source: Source, model: type[BaseModel], error: ErrorDetails, place
         sentence = f"{shorten(str(path[-1]), LONGEST_VALUE)!r} is no key that can stand here"
         guess, key = _guess_key(model, error), True
         advice = "" if guess else f"The keys here are: {', '.join(allowed_keys(model, error['loc'][:-1]))}."
+        advice = FRACTION if str(path[-1]).isdecimal() else advice
     elif said.code == "unknown-check":
         names = error["input"] if isinstance(error["input"], dict) else {}
         guess = next((found for name in names if (found := nearest(name, CHECKS))), None)

@@ -27,6 +27,7 @@ class _Wording(NamedTuple):
 
 
 _INDENT = "Compare the indentation of this line with the lines above it."
+_COMMA = "Close it, or put the comma that is missing between two of its parts."
 _WORDINGS: dict[str, _Wording] = {  # part of the parser's message -> our words; the first that fits is taken
     "mapping values are not allowed": _Wording(
         "a colon stands where no key can be", "Check the indentation, or put the whole text in quotes."
@@ -34,8 +35,8 @@ _WORDINGS: dict[str, _Wording] = {  # part of the parser's message -> our words;
     "could not find expected ':'": _Wording("this line has no `key: value` form", _INDENT, at_context=True),
     "did not find expected key": _Wording("a key was expected here", _INDENT),
     "did not find expected '-' indicator": _Wording("a list item (`- …`) was expected here", _INDENT),
-    "',' or ']'": _Wording("the list that begins here is not closed by ']'", at_context=True),
-    "',' or '}'": _Wording("the mapping that begins here is not closed by '}'", at_context=True),
+    "',' or ']'": _Wording("the list that begins here is not closed by ']'", _COMMA, at_context=True),
+    "',' or '}'": _Wording("the mapping that begins here is not closed by '}'", _COMMA, at_context=True),
     "did not find expected node content": _Wording("a value was expected here"),
     "unexpected end of stream": _Wording("the quote that begins here is not closed", at_context=True),
     "unexpected document indicator": _Wording("the quote that begins here is not closed", at_context=True),

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from crmbridge.services.workspace import Workspace
 
 DECLINED = 10  # the changes are still pending
-LEFT = "some fields need a person"
-LEFT_ADVICE = "Do what is said of each under `!` and `by hand`, then run it again."
 
 
 @as_command(
@@ -112,7 +110,8 @@ def _describe(workspace: Workspace, name: str) -> Reply:
 
 
 def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
-    from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.answers import FIELDS_LEFT, FIELDS_LEFT_ADVICE  # noqa: PLC0415  imports are paid by their users
+    from crmbridge.cli.asking import ask, must_be_able_to_ask  # noqa: PLC0415  the same
     from crmbridge.cli.plan_view import plan_lines  # noqa: PLC0415  the same
     from crmbridge.cli.setup_view import setup_lines  # noqa: PLC0415  the same
     from crmbridge.cli.speech import speech_of  # noqa: PLC0415  the same
@@ -125,7 +124,7 @@ def _set_up(call: Call, name: str, *, yes: bool) -> Reply:
     lines = list(setup_lines(setup, plan))
     if not setup.plan.changes:
         code = setup.exit_code
-        error = error_part(code, message=LEFT, advice=LEFT_ADVICE) if code else None
+        error = error_part(code, message=FIELDS_LEFT, advice=FIELDS_LEFT_ADVICE) if code else None
         return Reply(result=_setup_form(setup, None), lines=lines, exit_code=code, error=error)
     if not (yes and (call.json or call.quiet)):
         call.err.show(lines) if call.json else call.out.show(lines)

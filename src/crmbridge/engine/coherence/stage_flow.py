@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from crmbridge.engine.issues import Issue, issue, listed, unknown
+from crmbridge.engine.issues import Issue, Path, issue, listed, unknown
+from crmbridge.engine.mapping import LOST
 from crmbridge.model.process import Process
 
 Flow = Mapping[str, tuple[str, ...]]
@@ -25,12 +26,19 @@ def check_flow(process: Process) -> Iterator[Issue]:
     """Stages named in `next` exist, all are reachable, all lead to the end, and one at most is won."""
     flow = flow_of(process)
     for i, stage in enumerate(process.stages):
-        yield from unknown("stage", listed(("stages", i, "next"), stage.next or ()), flow)
+        named = listed(("stages", i, "next"), stage.next or ())
+        yield from unknown("stage", [(path, name) for path, name in named if name != LOST], flow)
+        yield from (_lost_is_no_stage(path) for path, name in named if name == LOST)
     won = [i for i, stage in enumerate(process.stages) if stage.status == "won"]
     for i in won[1:]:
         sentence = f"{process.stages[won[0]].id!r} is already the stage of won deals; there can be one"
         yield issue(("stages", i, "status"), "several-won-stages", sentence)
     yield from _check_ways(process, flow)
+
+
+def _lost_is_no_stage(path: Path) -> Issue:
+    advice = "A deal may be lost from any stage, so leave it out."
+    return issue(path, "unknown-stage", f"there is no stage {LOST!r}", advice=advice)
 
 
 def _check_ways(process: Process, flow: Flow) -> Iterator[Issue]:

@@ -201,20 +201,21 @@ def _check_holidays(process: Process, source: Source) -> Iterator[Diagnostic]:
         if calendar.holidays is not None and (fault := _holidays_fault(calendar.holidays)):
             key, sentence, allowed = fault
             path = ("calendars", name, "holidays", key)
-            guess = nearest(str(getattr(calendar.holidays, key)), allowed)
+            named = str(getattr(calendar.holidays, key))
+            guess = allowed.get(named) or nearest(named, allowed.values())
             yield source.at(path, "unknown-holidays", sentence, nearest=guess)
 
 
-def _holidays_fault(wanted: Holidays) -> tuple[str, str, tuple[str, ...]] | None:
-    """Name the key that is wrong, why, and what it could be; None when the holidays are known."""
+def _holidays_fault(wanted: Holidays) -> tuple[str, str, Mapping[str, str]] | None:
+    """Name the key that is wrong, why, and what could be meant, by what it may be called; None when it is known."""
     import holidays  # noqa: PLC0415  takes longer than the rest of the check
 
     try:
         known = holidays.country_holidays(wanted.country)
     except NotImplementedError:
-        return "country", f"the holidays of {wanted.country!r} are not known", ()
-    subdivisions = tuple(known.subdivisions)
-    if wanted.subdivision is None or wanted.subdivision in subdivisions:
+        return "country", f"the holidays of {wanted.country!r} are not known", {}
+    subdivisions = {**dict(zip(known.subdivisions, known.subdivisions, strict=True)), **known.subdivisions_aliases}
+    if wanted.subdivision is None or wanted.subdivision in known.subdivisions:
         return None
     sentence = f"{wanted.country} has no subdivision {wanted.subdivision!r} with holidays of its own"
     return "subdivision", sentence, subdivisions

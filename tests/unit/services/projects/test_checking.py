@@ -91,6 +91,7 @@ def test_the_digest_follows_the_meaning(example: Path, file: str, old: str, new:
         ("{country: BR, subdivision: SP}", []),
         ("{country: XX}", [("holidays of 'XX'", None)]),
         ("{country: DE, subdivision: BYY}", [("no subdivision 'BYY'", "BY")]),
+        ("{country: DE, subdivision: Bayern}", [("no subdivision 'Bayern'", "BY")]),
     ],
 )
 def test_holidays_are_known(example: Path, holidays: str, expected: list[tuple[str, str | None]]) -> None:

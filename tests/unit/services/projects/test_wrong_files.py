@@ -75,6 +75,7 @@ def test_a_wrong_line_is_told(wrong: dict[str, Any]) -> None:
 
     assert (*wrong["at"], wrong["code"]) == (first.line, first.col, first.code)
     assert (wrong["said"], wrong.get("nearest")) == (first.sentence, first.nearest)
+    assert wrong.get("advice", "") in first.advice
 
 
 def test_there_are_many_of_them() -> None:
