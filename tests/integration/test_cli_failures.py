@@ -527,15 +527,17 @@ def test_a_port_that_is_taken_is_said(shop: Shop) -> None:
 
 
 def test_the_sandbox_tells_people_how_to_try_it(shop: Shop) -> None:
-    """With its address, its token, and a line for curl that has both."""
+    """With its address, its token, the variable that the settings name, and a line for curl."""
     with shop.start("sandbox", "filecrm") as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(6)]
+        lines = [process.stdout.readline() for _ in range(7)]
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
     url, token = lines[1].split()[1], lines[2].split()[1]
 
-    assert f"curl -H 'Authorization: Bearer {token}' {url}/" in lines[4]
+    assert f"curl -H 'Authorization: Bearer {token}' {url}/" in lines[5]
+    assert "{env: FILECRM_SANDBOX_TOKEN}}" in lines[3]
+    assert f"export FILECRM_SANDBOX_TOKEN={token}\n" == lines[4].split(maxsplit=1)[1]
     assert 0 == process.returncode
 
 

@@ -110,13 +110,15 @@ def _announce(call: Call, sandbox: Sandbox, spec: SandboxSpec, url: str) -> None
     if call.json:
         call.out.write(json.dumps({"url": url, "token": sandbox.token}) + "\n")
         return
-    settings = f"{{adapter: {spec.name}, base_url: {url}, {spec.credential}: {{env: SANDBOX_TOKEN}}}}"
+    variable = f"{spec.name.replace('-', '_').upper()}_SANDBOX_TOKEN"  # one each, as several may run side by side
+    settings = f"{{adapter: {spec.name}, base_url: {url}, {spec.credential}: {{env: {variable}}}}}"
     example = fill(spec.example, {"url": url, "token": sandbox.token})
     lines: list[Line] = [
         [strong(spec.name), f" sandbox: {spec.summary}"],
         [dim("  url      "), url],
         [dim("  token    "), sandbox.token],
         [dim("  settings "), settings],
+        [dim("  shell    "), f"export {variable}={sandbox.token}"],
     ]
     if example:
         lines.append([dim("  try      "), f"curl {example}"])
