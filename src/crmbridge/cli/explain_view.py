@@ -32,6 +32,7 @@ _APART = {
     InStep.WAITING: ("waits_for_run", Tone.WARN),
     InStep.HELD: ("waits_for_person", Tone.WARN),
     InStep.CONFLICT: ("is_conflict", Tone.BAD),
+    InStep.LEFT: ("stays_so", Tone.DIM),
 }
 _ABSENT = {
     Absent.NOT_NAMED: "absent_not_named",
@@ -162,11 +163,13 @@ def _measured(clock: SlaClock, process: Process, stage: str, say: Speech) -> str
 
 
 def _fields(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[Line]:
-    if not said.fields and not said.absent:
+    if not said.fields and not said.absent and not said.unbound:
         return
     yield from _title(say("in_step"))
     for connection, why in said.absent.items():
         yield f"  {say(_ABSENT[why], connection=connection)}"
+    for connection, names in said.unbound.items():
+        yield f"  {say('unbound', connection=connection, fields=say('list').join(map(say.field, names)))}"
     if said.fields:
         yield from _compared(said, stages, say)
 
@@ -182,6 +185,8 @@ def _compared(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iter
         state, tone = _APART[field.state]
         rows.append([say.field(field.name), *values, Tinted(say(state), tone), agreed(field.base, called, say)])
     yield from table(rows, indent=2, heads=(say("kind_field"), *sides, say("state"), say("last_agreed")), most=VALUE)
+    if any(field.state is InStep.LEFT for field in apart):
+        yield dim(f"  {say('stays_why')}")
 
 
 def _waiting(said: Explanation, say: Speech) -> Iterator[Line]:

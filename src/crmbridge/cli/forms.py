@@ -217,6 +217,7 @@ def explanation_form(said: Explanation, stage: Mapping[str, str]) -> dict[str, A
             for field in said.fields
         ],
         "absent": {connection: why.value for connection, why in said.absent.items()},
+        "unbound": {connection: list(names) for connection, names in said.unbound.items()},
         "waiting": [{"id": one.item.id, **blocked_to_json(one.item), "since": iso(one.since)} for one in said.waiting],
         "journal": [entry_to_json(entry) for entry in said.journal],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -12,13 +13,15 @@ from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.hindsight import rewind
 from crmbridge.engine.evaluating.remedies import remedy
 from crmbridge.engine.rules.files import FILES
+from crmbridge.engine.sync.forms import read
 from crmbridge.engine.sync.matching import lead
+from crmbridge.engine.sync.merge import Side, decided_ref, merge
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Cause
 from crmbridge.model.edits import COUNTED
 from crmbridge.model.findings import Evaluation, Judgement, Verdict
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import show
+from crmbridge.model.values import Value, show
 from crmbridge.ports import Waiting
 from crmbridge.services.answers.explanation import (
     Absent,
@@ -107,6 +110,7 @@ class _Explaining(Struct, frozen=True, kw_only=True):
             actions={finding.id: judged.bound.get(finding.id, "audit") for finding in evaluation.findings},
             fields=_fields(self.workspace, self.linked, waiting),
             absent=_absent(self.workspace, subject.deal, {ref.connection for ref in self.refs}),
+            unbound=_unbound(self.workspace, self.linked),
             waiting=waiting,
             journal=self.workspace.store.journal.about(self.refs),
             at=self.at,
@@ -269,6 +273,7 @@ def _fields(workspace: Workspace, linked: tuple[Record, ...], waiting: Sequence[
     names = sorted({name for view in views.values() for name in view})
     waits = {one.item.name for one in waiting if one.item.cause is Cause.CONFLICT}
     held = {name for one in waiting if one.item.cause is not Cause.UNCLEAR for name in one.item.name.split(", ")}
+    taken_up = _taken_up(workspace, linked, views, bases)
     return tuple(
         SyncedField(
             name=name,
@@ -276,7 +281,40 @@ def _fields(workspace: Workspace, linked: tuple[Record, ...], waiting: Sequence[
             base={ref.connection: bases[ref][name] for ref in views if name in bases.get(ref, {})},
             waits=name in waits,
             held=name in held,
+            left=name not in taken_up,
         )
         for name in names
         if sum(name in view for view in views.values()) > 1
     )
+
+
+def _taken_up(
+    workspace: Workspace,
+    linked: Sequence[Record],
+    views: Mapping[Ref, Mapping[str, Value]],
+    bases: Mapping[Ref, Mapping[str, Value]],
+) -> set[str]:
+    """Name the fields that the next run does something about, by the very merge that it makes."""
+    entry = next((sync for sync in workspace.project.settings.sync if linked[0].ref.connection in sync.between), None)
+    if entry is None:
+        return set()
+    sides = [
+        Side(ref=one.ref, now=read(views[one.ref], base, one.version).now, base=base, updated_at=one.updated_at)
+        for one in linked
+        if one.ref.connection in entry.between
+        for base in [bases.get(one.ref, {})]
+    ]
+    link = workspace.store.links.of([linked[0].ref]).get(linked[0].ref, "")
+    whole = decided_ref(link)
+    merged = merge(link, sides, entry.policy, workspace.store.links.bases([whole]).get(whole, {}))
+    return {edit.name for edits in merged.edits.values() for edit in edits} | {item.name for item in merged.blocked}
+
+
+def _unbound(workspace: Workspace, linked: Sequence[Record]) -> dict[str, tuple[str, ...]]:
+    """Say which fields of the process are bound in one CRM of a deal and not in another, which so never gets them."""
+    connections = workspace.project.settings.connections
+    bound = {record.ref.connection: connections[record.ref.connection].fields.keys() for record in linked}
+    declared = {field.id for field in workspace.project.process.fields}
+    somewhere = declared.intersection(itertools.chain(*bound.values()))
+    lacking = {name: tuple(sorted(somewhere - its)) for name, its in bound.items()}
+    return {name: fields for name, fields in lacking.items() if fields}

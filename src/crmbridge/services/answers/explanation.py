@@ -23,6 +23,7 @@ class InStep(StrEnum):
     WAITING = "waiting"  # the sides differ, and the next run takes it up
     CONFLICT = "conflict"  # the sides differ, and a person must decide
     HELD = "held"  # the sides differ, and it waits for a person for another reason
+    LEFT = "left"  # the sides differ, and no run changes that: the sync says so, or a CRM keeps less of the value
 
 
 class SyncedField(Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class SyncedField(Struct, frozen=True, kw_only=True):
     base: Mapping[str, Value]
     waits: bool = False  # for a person to decide
     held: bool = False  # until a person did what it takes
+    left: bool = False  # by the sync
 
     @property
     def in_step(self) -> bool:
@@ -47,7 +49,7 @@ class SyncedField(Struct, frozen=True, kw_only=True):
             return InStep.CONFLICT
         if self.in_step:
             return InStep.IN_STEP
-        return InStep.HELD if self.held else InStep.WAITING
+        return InStep.HELD if self.held else InStep.LEFT if self.left else InStep.WAITING
 
 
 class Absent(StrEnum):
@@ -144,6 +146,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     actions: Mapping[str, str]  # finding id -> the binding's action
     fields: tuple[SyncedField, ...]
     absent: Mapping[str, Absent]  # by connection
+    unbound: Mapping[str, tuple[str, ...]]  # by connection, the fields that linked records have and it has none for
     waiting: tuple[Waiting, ...]
     journal: tuple[JournalEntry, ...]
     at: datetime | None = None  # the earlier moment that was asked for

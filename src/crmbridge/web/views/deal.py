@@ -35,6 +35,7 @@ _ABSENT = {
     Absent.NOT_YET: "absent_not_yet",
 }
 _APART = {InStep.WAITING: "waits_for_run", InStep.HELD: "waits_for_person", InStep.CONFLICT: "is_conflict"}
+_APART |= {InStep.LEFT: "stays_so"}
 
 
 class Rule(NamedTuple):
@@ -88,7 +89,11 @@ def one(site: Site, asked: Asked) -> Response:
         visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
         waiting=[(one, field_label(site, one.item.name, t), told.reason(one.item.reason)) for one in said.waiting],
         apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
-        absent=[t(_ABSENT[why], connection=connection) for connection, why in said.absent.items()],
+        absent=[t(_ABSENT[why], connection=connection) for connection, why in said.absent.items()]
+        + [
+            t("unbound", connection=name, fields=", ".join(field_label(site, each, t) for each in fields))
+            for name, fields in said.unbound.items()
+        ],
         same=sum(field.state is InStep.IN_STEP for field in said.fields),
         journal=[
             (entry, done(entry.change.action, t), edits_in_words(site, entry.change, names, t))
