@@ -166,10 +166,10 @@ def _fields(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterat
     if not said.fields and not said.absent and not said.unbound:
         return
     yield from _title(say("in_step"))
-    for connection, why in said.absent.items():
-        yield f"  {say(_ABSENT[why], connection=connection)}"
+    apart = [say(_ABSENT[why], connection=connection) for connection, why in said.absent.items()]
     for connection, names in said.unbound.items():
-        yield f"  {say('unbound', connection=connection, fields=say('list').join(map(say.field, names)))}"
+        apart.append(say("unbound", connection=connection, fields=say("list").join(map(say.field, names))))
+    yield from table([[text] for text in apart], indent=2)
     if said.fields:
         yield from _compared(said, stages, say)
 
@@ -186,7 +186,7 @@ def _compared(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iter
         rows.append([say.field(field.name), *values, Tinted(say(state), tone), agreed(field.base, called, say)])
     yield from table(rows, indent=2, heads=(say("kind_field"), *sides, say("state"), say("last_agreed")), most=VALUE)
     if any(field.state is InStep.LEFT for field in apart):
-        yield dim(f"  {say('stays_why')}")
+        yield from table([[dim(say("stays_why"))]], indent=2)
 
 
 def _waiting(said: Explanation, say: Speech) -> Iterator[Line]:
@@ -229,7 +229,7 @@ def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
         action = say.named("wrote", change.action.value)
         rows.append([moment(entry.at), change.connection, action, outcome, written_in_words(entry, names, say)])
     yield from table(rows, indent=2)
-    yield dim(f"  {say('all_written', command=f'crmbridge history {said.subject.ref}')}")
+    yield from table([[dim(say("all_written", command=f"crmbridge history {said.subject.ref}"))]], indent=2)
 
 
 def _title(text: str) -> Iterator[Line]:
