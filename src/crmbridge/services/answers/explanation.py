@@ -23,7 +23,7 @@ class InStep(StrEnum):
     WAITING = "waiting"  # the sides differ, and the next run takes it up
     CONFLICT = "conflict"  # the sides differ, and a person must decide
     HELD = "held"  # the sides differ, and it waits for a person for another reason
-    LEFT = "left"  # the sides differ, and no run changes that: the sync says so, or a CRM keeps less of the value
+    LEFT = "left"  # the sides differ, and no run changes that: the sync says so, or a CRM filled it in or keeps less
 
 
 class SyncedField(Struct, frozen=True, kw_only=True):
