@@ -34,7 +34,7 @@ from crmbridge.services.answers.explanation import (
     Told,
     readiness_of,
 )
-from crmbridge.services.enforce.evaluating import evaluate_at, subject_of
+from crmbridge.services.enforce.evaluating import evaluate_at, is_elsewhere, subject_of
 from crmbridge.services.links.gathering import make_viewers
 from crmbridge.services.links.linking import is_open
 from crmbridge.services.workspace import Workspace
@@ -73,7 +73,8 @@ def _leading(workspace: Workspace, linked: Sequence[Record]) -> Record:
     found = linked[0].ref
     link = workspace.store.links.of([found]).get(found, "")
     mapped = [record.ref for record in linked if record.ref.connection in workspace.project.settings.stages]
-    wanted = lead(link, mapped) or found
+    elsewhere = {record.ref for record in linked if record.ref in mapped and is_elsewhere(workspace, record)}
+    wanted = lead(link, [ref for ref in mapped if ref not in elsewhere] or mapped) or found
     return next(record for record in linked if record.ref == wanted)
 
 

@@ -109,8 +109,22 @@ def leads(workspace: Workspace, deals: Collection[Ref]) -> tuple[dict[Ref, Recor
         found = workspace.store.records.get(sorted(group[0] for group in groups))
         leading |= found
         groups = [group[1:] for group in groups if group[0] not in found]
+    elsewhere = {ref for ref, deal in leading.items() if is_elsewhere(workspace, deal)} if members else set()
+    for link, together in members.items() if elsewhere else ():
+        for ref in elsewhere.intersection(together):
+            records = workspace.store.records.get([each for each in together if each.connection in able])
+            inside = lead(link, [each for each, deal in records.items() if not is_elsewhere(workspace, deal)])
+            if inside is not None:
+                del leading[ref]
+                leading[inside] = records[inside]
     others = {ref for together in (deals, *members.values()) for ref in together if ref not in leading}
     return {ref: leading[ref] for ref in sorted(leading)}, others
+
+
+def is_elsewhere(workspace: Workspace, deal: Record) -> bool:
+    """Tell whether a deal is open in another pipeline than the process's; one that is linked with it leads then."""
+    mapper = workspace.mapper(deal.ref.connection)
+    return mapper.is_beside(deal.position) and not mapper.covers(deal.position)
 
 
 def _ranked(able: Collection[str], link: str, together: Iterable[Ref]) -> list[Ref]:

@@ -11,8 +11,10 @@ import pytest
 from crmbridge.engine.sync.matching import belongs_to, lead, link_id
 from crmbridge.engine.time.calendars import business_time
 from crmbridge.model.findings import Judgement
-from crmbridge.model.records import Kind, Record, Ref, Signature
+from crmbridge.model.records import Kind, Position, Record, Ref, Signature, Status
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
+from crmbridge.services.answers.explaining import explain
 from crmbridge.services.enforce.awaiting import dealt
 from crmbridge.services.enforce.evaluating import (
     OLDEST_YEARS,
@@ -20,6 +22,7 @@ from crmbridge.services.enforce.evaluating import (
     evaluate_all,
     evaluate_one,
     judge_pending,
+    leads,
 )
 from crmbridge.services.pull.pulling import pull
 from crmbridge.testing.factories import (
@@ -89,6 +92,31 @@ def test_the_next_one_leads_when_the_lead_is_gone(bench: Bench) -> None:
 
     assert [refs[1]] == judged(bench)
     assert refs[1] == lead(link, refs[1:])
+
+
+@pytest.mark.parametrize("changed", ["north", "south"])
+def test_a_deal_in_another_pipeline_does_not_lead(bench: Bench, changed: str) -> None:
+    """The one that is linked with it is in the process, and is judged, whichever of them is looked at."""
+    refs = [deal(bench, name) for name in ("north", "south")]
+    bench.workspace.store.links.save({link_id(refs[0]): refs})
+    north = bench.crms["north"].records[refs[0]]
+    bench.crms["north"].records[refs[0]] = replace(north, position=Position("renewals", "due", Status.OPEN))
+    assert [refs[1]] == judged(bench)
+    found, others = leads(bench.workspace, [ref for ref in refs if ref.connection == changed])
+
+    assert ([refs[1]], {refs[0]}) == (list(found), others)
+    assert refs[1] == explain(bench.workspace, str(refs[0])).subject.ref
+
+
+def test_of_deals_that_are_all_in_another_pipeline_the_lead_is_looked_at(bench: Bench) -> None:
+    """Nothing is found; the stages that it left before still count."""
+    refs = [deal(bench, name) for name in ("north", "south")]
+    bench.workspace.store.links.save({link_id(refs[0]): refs})
+    for ref in refs:
+        made = bench.crms[ref.connection].records[ref]
+        bench.crms[ref.connection].records[ref] = replace(made, position=Position("renewals", "due", Status.OPEN))
+
+    assert [refs[0]] == judged(bench)
 
 
 def test_deals_of_unmapped_connections_are_not_evaluated(bench: Bench) -> None:
