@@ -69,8 +69,8 @@ def test_what_once_seemed_to_fail_holds(seed: int) -> None:
     And sides that happen to be in step while a run could not look at all of them; and somebody who brings back what was
     just taken away, before anybody could read that back. And deals that are deleted when the others hold the same, as
     far as anybody could see. And a field that is emptied while nobody knows whether what was sent to it arrived. And
-    somebody who puts a value back in the midst of a run, which sees nothing else there. And the preferred side of a deal
-    that was made anew, which is emptied before all agreed again.
+    somebody who puts a value back in the midst of a run, which sees nothing else there. And the preferred deal, made
+    anew, that is emptied before all agreed again.
     """
     fakes.simulate(seed)
 
