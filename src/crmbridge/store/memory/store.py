@@ -335,7 +335,7 @@ class MemoryRuns:
         mine = Lease(holder=holder, since=now, lasts=lasts, expires_at=now + lasts)
         with self._memory.read() as state:
             other = state.lease
-            if other is not None and other.expires_at > now:
+            if other is not None and now < other.expires_at <= now + 2 * lasts:
                 raise LockedError(
                     f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
                     f"{show(other.expires_at)} unless that run is still alive.",
