@@ -278,10 +278,9 @@ class RunStore(Protocol):
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> AbstractContextManager[None]:
         """Hold the state for writing; raises LockedError naming the holder while another run's lease has not expired.
 
-        One that lasts for more than twice as long as this one counts as expired: it was taken by a wrong clock.
-        The store object that took it checks the lease at every write: one that was taken over raises LockedError, and
-        nothing is saved. Journal and page writes renew it; it is released on exit. A store object that took none
-        writes freely, and anybody may read.
+        One that lasts more than twice as long as this counts as expired: a wrong clock took it. Who took the lease
+        checks the lease at every write: one that was taken over raises LockedError, and nothing is saved. Journal and
+        page writes renew it; it is released on exit. A store object that took none writes freely; anybody may read.
         """
         ...
 
