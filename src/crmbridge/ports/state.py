@@ -268,7 +268,7 @@ class RunStore(Protocol):
         ...
 
     def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
-        """Give the newest runs whose ids begin with a text, newest first."""
+        """Give the newest runs whose ids begin with a text, newest first, whatever the clock said of each."""
         ...
 
     def last(self, command: str, now: datetime) -> Run | None:

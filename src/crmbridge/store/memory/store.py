@@ -317,15 +317,14 @@ class MemoryRuns:
             state.runs[run] = done
 
     def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
-        """Give the newest runs whose ids begin with a text, newest first."""
+        """Give the newest runs whose ids begin with a text, newest first, whatever the clock said of each."""
         with self._memory.read() as state:
-            newest_first = [run for run in reversed(state.runs.values()) if run.id.startswith(begins)]
-        return tuple(sorted(newest_first, key=lambda run: run.started_at, reverse=True)[:limit])
+            return tuple(run for run in reversed(state.runs.values()) if run.id.startswith(begins))[:limit]
 
     def last(self, command: str, now: datetime) -> Run | None:
         """Give the newest finished run of a command; not one that a wrong clock put into the future."""
         with self._memory.read() as state:
-            known = self.runs(len(state.runs))
+            known = sorted(self.runs(len(state.runs)), key=lambda run: run.started_at, reverse=True)
         ended = (run for run in known if run.command == command and run.finished_at is not None)
         return next((run for run in ended if run.started_at <= now), None)
 
