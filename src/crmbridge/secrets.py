@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import SecretStr
 
@@ -46,8 +47,9 @@ def reveal(secret: Secret) -> SecretStr:
 def keep(secret: Secret, text: str) -> None:
     """Put a secret that the vendor has just replaced where the old one was, so that the next process finds it.
 
-    A file is replaced as a whole, with the rights it had. Raises ConfigurationError when it can't be done, and always
-    for an environment variable or a command, which can't be written to; never saying what the secret is.
+    A file is replaced as a whole, with the rights it had; where there is no room for that, it is written over. Raises
+    ConfigurationError when it can't be done, and always for an environment variable or a command, which can't be
+    written to; never saying what the secret is.
     """
     remember(text)
     if secret.file is not None:
@@ -102,21 +104,36 @@ def _real(file: str) -> Path:
 def _into_file(file: str, text: str) -> None:
     try:
         path = _real(file)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-        draft = Path(name)
         try:
-            with open(handle, "w", encoding="utf-8") as opened:  # noqa: PTH123  a handle has no path
-                opened.write(text)
-                opened.flush()
-                os.fsync(handle)  # the old one is of no use any more
-            if path.exists():
-                _give(draft, path.stat())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+            _replace(path, text)
+        except OSError:  # no room, or no right to its folder
+            if not path.is_file():
+                raise
+            with path.open("r+", encoding="utf-8") as opened:  # over the old one, which is of no use any more
+                _write(opened, text)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else _REASONS.get(type(error), "no such path")
         raise ConfigurationError(f"The secret file {file} can't be replaced ({reason})", advice=KEEP_ADVICE) from None
+
+
+def _replace(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    draft = Path(name)
+    try:
+        with open(handle, "w", encoding="utf-8") as opened:  # noqa: PTH123  a handle has no path
+            _write(opened, text)
+        if path.exists():
+            _give(draft, path.stat())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write(opened: TextIO, text: str) -> None:
+    opened.write(text)
+    opened.truncate()
+    opened.flush()
+    os.fsync(opened.fileno())
 
 
 def _give(draft: Path, to: os.stat_result) -> None:

@@ -387,7 +387,7 @@ def test_patience_ends(stores: Stores) -> None:
     """Then it is as without."""
     bench, clock = bench_with_a_missing_deal(), VirtualClock(MONDAY)
     waiting = replace(open_again(bench, stores[1], clock, nothing), patience=timedelta(seconds=90))
-    with stores[0].runs.lease("cycle r1", MONDAY, HOUR), pytest.raises(LockedError, match="cycle r1"):
+    with stores[0].runs.lease("cycle r1", MONDAY, LEASE), pytest.raises(LockedError, match="cycle r1"):
         run(waiting)
 
     assert MONDAY + timedelta(seconds=90) == clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
@@ -11,6 +12,7 @@ import traceback
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -289,6 +291,20 @@ class TestKeeping:
 
         assert NEW not in f"{caught.value.message} {caught.value.advice}"
         assert ["token"] == [path.name for path in tmp_path.iterdir()]
+
+    def test_a_full_disk_takes_what_replaces_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The new one is written over the old one, which is of no use any more, where there is no room for a draft."""
+
+        def no_room(**_: object) -> NoReturn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        (tmp_path / "token").write_text(f"{HELD}, and longer\n", "utf-8")
+        monkeypatch.setattr("tempfile.mkstemp", no_room)
+        keep(Secret(file=str(tmp_path / "token")), NEW)
+
+        assert NEW == (tmp_path / "token").read_text("utf-8")
+        with pytest.raises(ConfigurationError, match="No space left"):
+            keep(Secret(file=str(tmp_path / "another")), NEW)
 
     def test_the_keyring_takes_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Under the service and name it came from."""

@@ -268,7 +268,7 @@ class RunStore(Protocol):
         ...
 
     def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
-        """Give the newest runs whose ids begin with a text, newest first."""
+        """Give the newest runs whose ids begin with a text, newest first, whatever the clock said of each."""
         ...
 
     def last(self, command: str, now: datetime) -> Run | None:
@@ -278,9 +278,9 @@ class RunStore(Protocol):
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> AbstractContextManager[None]:
         """Hold the state for writing; raises LockedError naming the holder while another run's lease has not expired.
 
-        The store object that took it checks the lease at every write: one that was taken over raises LockedError, and
-        nothing is saved. Journal and page writes renew it; it is released on exit. A store object that took none
-        writes freely, and anybody may read.
+        One that lasts more than twice as long as this counts as expired: a wrong clock took it. Who took the lease
+        checks the lease at every write: one that was taken over raises LockedError, and nothing is saved. Journal and
+        page writes renew it; it is released on exit. A store object that took none writes freely; anybody may read.
         """
         ...
 

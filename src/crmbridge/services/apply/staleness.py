@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
+from crmbridge.errors import RefusedError
 from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
@@ -182,6 +184,21 @@ def _creates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
     return found
 
 
+def _hanging(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt]:
+    """Find the tasks and notes that are there by now: a state that was put back, or made anew, doesn't know of them.
+
+    Where nothing can be looked for, as what they hang on is gone, the write says so of that one alone.
+    """
+    adapter = workspace.adapter(batch[0].connection)
+    found: dict[str, Receipt] = {}
+    for change in batch:
+        with suppress(RefusedError):
+            there = adapter.find(change.kind, change.key, change.target) if change.key and change.target else None
+            if there is not None:
+                found[change.id] = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=there, message=FOUND)
+    return found
+
+
 def _receipt(change: Change, message: str) -> Receipt:
     return Receipt(change=change.id, outcome=Outcome.STALE, ref=change.target, message=message)
 
@@ -191,4 +208,6 @@ _LOOKS = {
     Action.CREATE: _creates,
     Action.FIELD: _fields,
     Action.ARCHIVE: _archives,
+    Action.TASK: _hanging,
+    Action.NOTE: _hanging,
 }

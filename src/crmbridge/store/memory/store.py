@@ -317,15 +317,14 @@ class MemoryRuns:
             state.runs[run] = done
 
     def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
-        """Give the newest runs whose ids begin with a text, newest first."""
+        """Give the newest runs whose ids begin with a text, newest first, whatever the clock said of each."""
         with self._memory.read() as state:
-            newest_first = [run for run in reversed(state.runs.values()) if run.id.startswith(begins)]
-        return tuple(sorted(newest_first, key=lambda run: run.started_at, reverse=True)[:limit])
+            return tuple(run for run in reversed(state.runs.values()) if run.id.startswith(begins))[:limit]
 
     def last(self, command: str, now: datetime) -> Run | None:
         """Give the newest finished run of a command; not one that a wrong clock put into the future."""
         with self._memory.read() as state:
-            known = self.runs(len(state.runs))
+            known = sorted(self.runs(len(state.runs)), key=lambda run: run.started_at, reverse=True)
         ended = (run for run in known if run.command == command and run.finished_at is not None)
         return next((run for run in ended if run.started_at <= now), None)
 
@@ -335,7 +334,7 @@ class MemoryRuns:
         mine = Lease(holder=holder, since=now, lasts=lasts, expires_at=now + lasts)
         with self._memory.read() as state:
             other = state.lease
-            if other is not None and other.expires_at > now:
+            if other is not None and now < other.expires_at <= now + 2 * lasts:
                 raise LockedError(
                     f"The run {other.holder} holds the state since {show(other.since)}. Its lease expires at "
                     f"{show(other.expires_at)} unless that run is still alive.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from crmbridge.errors import CrmbridgeError, StateError
 from crmbridge.ports import Run
@@ -50,8 +50,8 @@ class SqlRuns:
                 raise StateError(f"The run {run} was never started.", advice="Start a run before it is finished.")
 
     def runs(self, limit: int, begins: str = "") -> tuple[Run, ...]:
-        """Give the newest runs whose ids begin with a text, newest first."""
-        query = select(_runs).order_by(_runs.c.started_at.desc(), _runs.c.seq.desc()).limit(limit)
+        """Give the newest runs whose ids begin with a text, newest first, whatever the clock said of each."""
+        query = select(_runs).order_by(_runs.c.seq.desc()).limit(limit)
         if begins:
             query = query.where(_runs.c.id >= begins, _runs.c.id <= f"{begins}\U0010ffff")
         with self._database.read() as open_:
@@ -70,7 +70,8 @@ class SqlRuns:
     def lease(self, holder: str, now: datetime, lasts: timedelta) -> Iterator[None]:
         """Hold the state for writing; raises LockedError while another run's lease has not expired.
 
-        The lease of a process of this machine that is gone counts as expired.
+        The lease of a process of this machine that is gone counts as expired, and so does one that lasts for more than
+        twice as long as this one would: a wrong clock took it.
         """
         held = new_lease(lasts)
         with self._database.write_freely() as open_:
@@ -115,7 +116,10 @@ class SqlRuns:
 def _take(open_: Connection, held: HeldLease, holder: str, now: datetime) -> None:
     """Take the lease if it is free, in one statement: of two processes that try, one succeeds."""
     row = {"one": 1, "token": held.token, "holder": holder, "since": now, "expires_at": now + held.lasts}
-    upsert(open_, _lease, [row], only=_lease.c.expires_at <= now)
+    # One that lasts so long was taken by a clock in another year; where it is ours that is wrong, its run finds out
+    # before it writes anything more.
+    ends = _lease.c.expires_at
+    upsert(open_, _lease, [row], only=or_(ends <= now, ends > now + 2 * held.lasts))
     other = open_.execute(select(_lease)).one()
     if other.token != held.token and is_left_behind(other.token):
         upsert(open_, _lease, [row], only=_lease.c.token == other.token)

@@ -124,6 +124,15 @@ class LeaseSuite:
         taken.__exit__(None, None, None)
         take(store, "r3", START + HOUR)
 
+    def test_a_lease_that_a_wrong_clock_took_is_taken_over(self, store: StateStore, again: StateStore) -> None:
+        """Its machine was in another year: nobody waits until then. One of a clock that is a little ahead holds."""
+        with store.runs.lease("r1", START + HOUR, HOUR), pytest.raises(LockedError, match="r1"):
+            take(again, "r2", START)
+        with store.runs.lease("r1", START + 9000 * HOUR, HOUR):
+            take(again, "r2", START)
+            with pytest.raises(LockedError, match="took it over"):
+                store.links.save({"L1": [make_ref()]})
+
     def test_a_late_one_may_take_the_lease_again(self, store: StateStore, again: StateStore) -> None:
         """Once it is free: what it lost is no hindrance."""
         with store.runs.lease("r1", START, HOUR):

@@ -229,6 +229,13 @@ class RunSuite:
 
         assert ["r9", "r2", "r1"] == [run.id for run in store.runs.runs(3)]
 
+    def test_a_run_by_a_wrong_clock_does_not_stay_the_newest(self, store: StateStore) -> None:
+        """They come as they were begun: one that a clock put into another year would hide the others until then."""
+        for id_, started in (("r1", START), ("r2", START + 9000 * HOUR), ("r3", START + HOUR)):
+            store.runs.start(Run(id=id_, command="run", started_at=started))
+
+        assert ["r3", "r2", "r1"] == [run.id for run in store.runs.runs(3)]
+
     def test_a_finished_run_says_how_it_ended(self, store: StateStore) -> None:
         """Its summary is plain JSON."""
         store.runs.start(Run(id="r1", command="pull", started_at=START))
