@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.indicators.walks import walked
+
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period, compute
 from crmbridge.indicators.currency import Rate, Rates
@@ -276,3 +278,22 @@ def test_a_reopened_deal_teaches_what_came_first(save_state: SaveState) -> None:
     found = measure(computed(save_state, [*reopened, stayed(1, 3, None, QUALIFICATION)]), "forecast")
 
     assert 0.5 == found.rows[0].figures["wins"].value
+
+
+def test_stages_that_were_passed_at_the_moment_of_the_end_teach_it_too(save_state: SaveState) -> None:
+    """Some CRMs move a deal through several stages and win it within one second; it was in each of them.
+
+    Of 61 visits, one of them by the deal that is still there, 20 were won.
+    """
+    at_once = [
+        walked(number, ("qualification", "2026-05-01"), ("proposal", "2026-05-01"), ("won", "2026-05-01"))
+        for number in range(100, 120)
+    ]
+    reopened = [
+        walked(number, *(("qualification", "2026-05-01"), ("lost", "2026-05-01")) * 2, ("proposal", "2026-05-20"))
+        for number in range(120, 140)
+    ]
+
+    found = measure(computed(save_state, [*at_once, *reopened, stayed(1, 0, None, QUALIFICATION)]), "forecast")
+
+    assert [20 / 61] == [row.figures["wins"].value for row in found.rows if row.stage == "qualification"]
