@@ -21,7 +21,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     `rows_are` is what a row is about beside its segment and period, a key of the words in definitions.toml. Rows by the
     periods of a trend come from the measure's own SQL, cut by them (`cut`); from SQL that is apart, in NAME_trend.sql
     (`apart`); or they are there already, as its rows are by the ends of periods (`ends`). `made` are the tables that
-    its SQL, or that of its trend, is over: they are made for it, and only one connection sees them.
+    its SQL, or that of its trend, is over: they are made for it, and only one connection sees them. `left_out` is what
+    a reader must know that it does not count, or counts all the same: columns of left_out.sql.
     """
 
     columns: Mapping[str, Make]
@@ -33,6 +34,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     is_money: bool = False  # whether it makes no sense over several currencies
     trend: Literal["cut", "apart", "ends"] | None = None  # None: it has no trend
     made: tuple[Literal["spells", "stood"], ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def _share(numerator: str, denominator: str) -> Make:
@@ -65,6 +67,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.FUNNEL,
         charted=("entered", "forward"),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
     ),
     "cohort_conversion": Spec(
         columns={
@@ -77,6 +80,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("reached_or_beyond", "strict", "direct"),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
     ),
     "win_rate": Spec(
         columns={"win_rate": _share("won", "closed"), **_counts("won", "lost")},
@@ -85,6 +89,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("win_rate",),
         trend="cut",
+        left_out=("no_close_date", "never_sold"),
     ),
     "win_rate_by_cohort": Spec(
         columns={"win_rate": _share("won", "deals"), **_counts("won", "lost", "open")},
@@ -92,6 +97,7 @@ _MEASURES: dict[str, Spec] = {
         rows_are="deals",
         chart=ChartKind.STACKED,
         charted=("won", "lost", "open"),
+        left_out=("no_history",),
     ),
     "time_in_stage": Spec(
         columns={
@@ -105,6 +111,7 @@ _MEASURES: dict[str, Spec] = {
         charted=("median", "p90"),
         trend="apart",
         made=("spells",),
+        left_out=("unknown_stages", "no_history"),
     ),
     "cycle_time": Spec(
         columns={
@@ -118,6 +125,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("median", "p90"),
         made=("spells",),
+        left_out=("no_close_date", "no_history"),
     ),
     "aging": Spec(
         columns={
@@ -131,6 +139,7 @@ _MEASURES: dict[str, Spec] = {
         by_period=False,
         trend="apart",
         made=("spells", "stood"),
+        left_out=("unknown_stages", "no_stage"),
     ),
     "sla_attainment": Spec(
         columns={"attainment": _share("within_goal", "closed"), **_counts("running", "at_risk", "breached")},
@@ -155,6 +164,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
         by_period=False,
+        left_out=("unknown_stages",),
     ),
     "rework": Spec(
         columns={"rework": _share("found", "cases"), "back": _count("found"), **_counts("again")},
@@ -162,6 +172,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("rework",),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
     ),
     "skips": Spec(
         columns={"skipped": _share("found", "cases"), "passed_over": _count("found")},
@@ -169,6 +180,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("skipped",),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
     ),
     "conforming": Spec(
         columns={
@@ -180,6 +192,7 @@ _MEASURES: dict[str, Spec] = {
         rows_are="deals",
         chart=ChartKind.BARS,
         charted=("conforming",),
+        left_out=("no_history",),
     ),
     "pipeline_coverage": Spec(
         columns={"amount": _money("amount", "priced"), **_counts("deals", "priced")},
@@ -190,6 +203,7 @@ _MEASURES: dict[str, Spec] = {
         is_money=True,
         trend="apart",
         made=("stood",),
+        left_out=("no_stage",),
     ),
     "sales_velocity": Spec(
         columns={
@@ -205,6 +219,7 @@ _MEASURES: dict[str, Spec] = {
         is_money=True,
         trend="apart",
         made=("stood",),
+        left_out=("no_close_date", "no_stage", "never_sold"),
     ),
     "activities": Spec(
         columns=_counts("activities", "done", "to_do", "deals"),

@@ -41,8 +41,12 @@ class Shown(Struct, frozen=True, kw_only=True):
             chart=ChartKind.LINES if only_periods else spec.chart,
             charted=spec.charted,
             headline=spec.main(total) if total else None,
-            cautions=tuple(about(value, key, self.words.words).format(value) for key, value in cautions.items()),
+            cautions=self.said(cautions),
         )
+
+    def said(self, cautions: Mapping[str, str | int]) -> tuple[str, ...]:
+        """Say what a reader must know: by the keys of the words, what goes into each sentence."""
+        return tuple(about(value, key, self.words.words).format(value) for key, value in cautions.items())
 
     def stage(self, stage_id: str) -> str:
         """Give a stage's name."""

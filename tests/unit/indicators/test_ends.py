@@ -139,3 +139,29 @@ def test_forecast_learns_from_deals_that_were_won_from_beside_the_process(save_s
     (watched,) = compute(url, watching(measure="forecast"), NOON).indicators
 
     assert 50.0 == watched.figure.value
+
+
+def test_what_stands_or_was_closed_beside_the_process_is_said_where_it_is_left_out_or_counts(
+    save_state: SaveState,
+) -> None:
+    """The report counts these deals at its top, so each figure that has fewer, or as many, says why."""
+    url = save_state(
+        walked(1, ("proposal", "2026-05-01"), ("won", "2026-05-11")),
+        walked(2, ("proposal", "2026-05-01"), ("beside", "2026-05-02")),
+        walked(3, ("lost", "2026-05-01")),
+    )
+
+    card = compute(url, make_process(), NOON)
+
+    def said(*beginnings: str) -> list[str]:
+        return [
+            each.id
+            for each in card.measures
+            if all(any(caution.startswith(one) for caution in each.cautions) for one in beginnings)
+        ]
+
+    assert (1, 1, 1) == (card.coverage.open, card.coverage.won, card.coverage.lost)
+    assert ["aging", "pipeline_coverage", "sales_velocity", "forecast"] == said("1 open deal stands where")
+    assert ["win_rate", "sales_velocity"] == said("1 closed deal never was in a stage")
+    assert ["cycle_time", "time_to_close"] == said("Of 1 closed deal", "1 deal has no history")
+    assert "win_rate" not in said("1 deal has no history")
