@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from tests.unit.indicators.walks import walked
 
 from crmbridge.errors import ConfigurationError

@@ -305,6 +305,31 @@ def _monthly(*owners: str) -> Measured:
     return make_measured("win_rate", *rows)
 
 
+@pytest.mark.parametrize(
+    ("periods", "places"),
+    [
+        (("2025-11", "2025-12", "2026-02"), (6, 37, 99)),
+        (("2025-Q3", "2025-Q4", "2026-Q2"), (6, 37, 99)),
+        (("2023", "2024", "2026"), (6, 37, 99)),
+        (("2026-01", "2026-02", "2026-03"), (6, 52.5, 99)),
+        (("early", "late", "never"), (6, 52.5, 99)),
+    ],
+)
+def test_equal_widths_are_equal_times(periods: tuple[str, ...], places: tuple[float, ...]) -> None:
+    """A period in which nothing happened keeps its place in a line, which breaks there, as does its band."""
+    rows = [
+        Row(label=each, figures={"won": make_share(6, 9)}, period=each if each[0] == "2" else None) for each in periods
+    ]
+
+    drawing = drawn(make_measured("win_rate", *rows, chart=ChartKind.LINES))
+
+    page = Page(str(drawing.body))
+    assert list(places) == [float((at["cx"] or "").rstrip("%")) for at in page.all("circle", class_="spot")]
+    count = 2 if 37 in places else 3
+    shapes = [len((at["points"] or "").split()) for kind in ("polygon", "polyline") for at in page.all(kind)]
+    assert [2 * count, count] == shapes
+
+
 def test_few_series_over_periods_are_lines() -> None:
     """Each owner is a line, and the periods stand in their order."""
     body = str(drawn(_monthly("Ana", "Bo")).body)
