@@ -219,6 +219,8 @@ class _Counted(Struct, frozen=True):
         found: dict[str, str | int] = {}
         if MEASURES[name].is_money and len(self.currencies) > 1:
             found["several_currencies"] = ", ".join(self.currencies)
+        if untold := self.total(name).get("untold"):
+            found["untold"] = untold
         found |= {each: self.left_out[each] for each in MEASURES[name].left_out if self.left_out[each]}
         return found
 

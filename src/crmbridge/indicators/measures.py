@@ -130,10 +130,10 @@ _MEASURES: dict[str, Spec] = {
     "aging": Spec(
         columns={
             **_counts("open", "usual", "slow", "old"),
-            "old_share": _share("old", "open"),
+            "old_share": _share("old", "told"),
             "median_age": _days("median_age_days", "open"),
         },
-        main=_share("old", "open"),
+        main=_share("old", "told"),
         chart=ChartKind.STACKED,
         charted=("usual", "slow", "old"),
         by_period=False,
@@ -164,7 +164,6 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
         by_period=False,
-        left_out=("unknown_stages",),
     ),
     "rework": Spec(
         columns={"rework": _share("found", "cases"), "back": _count("found"), **_counts("again")},

@@ -58,9 +58,10 @@ class Shown(Struct, frozen=True, kw_only=True):
         period = None if raw["period"] is None or self.options.period is None else raw["period"]
         segment = raw["who"] if "who" in raw else self.segments.get(raw["seg"])
         shown_period = None if period is None else written(period, self.options.period or Period.MONTH)
+        outside = self.words.words["outside"] if MEASURES[name].rows_are == "stage" else None
         return Row(
             label=self.label(
-                self.stage(stage) if stage else None,
+                self.stage(stage) if stage else outside,
                 self._sla(raw["sla"]) if raw.get("sla") else self._type(raw.get("type")),
                 (segment or self._nobody()) if raw.get("seg") is not None or "who" in raw else None,
                 shown_period,

@@ -10,8 +10,9 @@ from tests.unit.indicators.cards import measured
 from tests.unit.indicators.walks import shares, walked, watching
 
 from crmbridge.indicators import Options, Period, compute
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
-from crmbridge.testing.factories import NOON, make_deal, make_process
+from crmbridge.testing.factories import NOON, make_deal, make_finding, make_process, make_ref
 
 SaveState = Callable[..., str]
 
@@ -108,6 +109,33 @@ def test_a_deal_that_was_brought_in_as_won_and_opened_later_was_won_in_no_period
 
     assert {"2026-04": (0, 1), "2026-05": (0, 1)} == trend_of(url)
     assert [None, None] == [point.figure.value for point in watched.trend]
+
+
+def test_deals_of_a_stage_in_which_all_are_stuck_do_not_look_as_if_none_were(save_state: SaveState) -> None:
+    """Eight deals came through, and two never did: nobody knows how long nine in ten take, so nothing is met."""
+    url = save_state(
+        *(walked(n, ("proposal", "2026-05-01"), ("closing", "2026-05-05")) for n in range(8)),
+        *(walked(n, ("proposal", "2025-05-01")) for n in (8, 9)),
+    )
+
+    card = compute(url, watching(measure="aging", stage="proposal", target="15%"), NOON)
+
+    (watched,) = card.indicators
+    assert (None, None, 0) == (watched.met, watched.figure.value, watched.figure.denominator)
+    assert any(each.startswith("10 open deals are in stages in which") for each in measured(card, "aging").cautions)
+
+
+def test_findings_about_no_stage_are_in_the_sum(save_state: SaveState) -> None:
+    """By stage they come to as many as by owner; those of deals that stand in none have a row of their own."""
+    found = [make_finding(id=str(n), deal=make_ref(1), stage=stage) for n, stage in enumerate(("proposal", None))]
+    url = save_state(replace(walked(1, ("proposal", "2026-05-01"), ("beside", "2026-05-02")), findings=tuple(found)))
+
+    by_stage, by_owner = (
+        measured(compute(url, make_process(), NOON), name) for name in ("findings_by_stage", "open_findings")
+    )
+
+    assert ["Proposal", "No stage"] == [row.label for row in by_stage.rows]
+    assert by_stage.headline == by_owner.headline
 
 
 def test_velocity_counts_the_open_deals_that_are_in_the_pipeline(save_state: SaveState) -> None:
