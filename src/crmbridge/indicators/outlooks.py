@@ -214,7 +214,11 @@ class _Told(Struct, frozen=True):
             chart=ChartKind.BARS if rows else ChartKind.NONE,
             charted=("expected", "crm") if beside else ("expected",),
             headline=self.expected(found.total) if found.total.deals else None,
-            cautions=(*self._cautions(found), *measured.cautions),
+            cautions=(
+                *((self.shown.words.cautions["not_whole"],) if periods else ()),
+                *self._cautions(found),
+                *measured.cautions,
+            ),
         )
 
     def _at_stage(self, at: int, found: Outlook) -> Row:

@@ -30,7 +30,7 @@ class Shown(Struct, frozen=True, kw_only=True):
         spec = MEASURES[name]
         made = tuple(self._row(name, raw) for raw in rows)
         is_cut = any(row.period for row in made)
-        only_periods = is_cut and len({(row.stage, row.segment) for row in made}) == 1
+        only_periods = is_cut and len({row.label.removesuffix(row.period or "") for row in made}) == 1
         return Measured(
             id=name,
             name=self.words.names[name],

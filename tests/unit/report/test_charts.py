@@ -181,6 +181,22 @@ def test_curves_are_steps_and_say_when_half_is_over() -> None:
     assert "half by 10.0 days" in Page(str(drawing.body)).text
 
 
+@pytest.mark.parametrize(
+    ("shares", "anchor", "is_below"),
+    [
+        ((0.5, 0.4, 0.3, 0.2, 0.1), "start", False),
+        ((0.9, 0.8, 0.7, 0.5, 0.1), "end", True),
+    ],
+)
+def test_when_half_is_over_is_said_within_the_plot(shares: tuple[float, ...], anchor: str, *, is_below: bool) -> None:
+    """Above a falling curve there is room to its right; to the left of a late half, below it."""
+    drawing = drawn(make_measured("survival", chart=ChartKind.CURVES, curves=(make_curve("Proposal", *shares),)))
+
+    (note,) = Page(str(drawing.body)).all("text", class_="note")
+    (line,) = Page(str(drawing.body)).all("line", class_="middle")
+    assert (anchor, is_below) == (note["text-anchor"], float(note["y"] or 0) > float(line["y1"] or 0))
+
+
 @pytest.mark.parametrize(("shares", "expected"), [((0.9, 0.6), None), ((0.5,), 5), ((0.9, 0.2), 10)])
 def test_half_is_where_the_curve_comes_to_it(shares: tuple[float, ...], expected: float | None) -> None:
     """A curve that never comes to a half says nothing about it."""
