@@ -346,6 +346,18 @@ def test_equal_widths_are_equal_times(periods: tuple[str, ...], places: tuple[fl
     assert [2 * count, count] == shapes
 
 
+def test_lines_are_told_apart_without_colours() -> None:
+    """Each has strokes of its own, which its legend shows, and a point says whose it is."""
+    rows = [make_row(f"2026-0{month}", won=make_count(month), lost=make_count(9 - month)) for month in (1, 2)]
+
+    drawing = drawn(make_measured("cohorts", *rows, chart=ChartKind.LINES))
+
+    assert ["l-good", "l-late"] == [key.look for key in drawing.keys]
+    assert ["Won, 2026-01: 1", "Won, 2026-02: 2", "Lost, 2026-01: 8", "Lost, 2026-02: 7"] == re.findall(
+        "(?:Won|Lost), 2026-0[12]: [0-9]", str(drawing.body)
+    )
+
+
 def test_few_series_over_periods_are_lines() -> None:
     """Each owner is a line, and the periods stand in their order."""
     body = str(drawn(_monthly("Ana", "Bo")).body)

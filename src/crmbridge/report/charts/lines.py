@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from markupsafe import Markup
 
-from crmbridge.model.figures import Figure, Interval, Measured, Unit
+from crmbridge.model.figures import Figure, Interval, Measured, Row, Unit
 from crmbridge.report.charts.elements import element, percent, points, shape, stretched
 from crmbridge.report.charts.looks import looks
 from crmbridge.report.charts.scale import span, ticks
@@ -48,7 +48,7 @@ def lines(measured: Measured, words: Words) -> Drawing | None:
         sorted(measured.charted, key=lambda c: _place(measured, c)), lambda c: _unit(measured, c)
     ):
         panels.append(_panel(measured, list(group), unit, look_of, words))
-    keys = tuple(Key(look_of[column], names.get(column, column)) for column in measured.charted)
+    keys = tuple(Key(f"l-{look_of[column]}", names.get(column, column)) for column in measured.charted)
     return Drawing(
         body=element("div", *panels, class_="panels wide"),
         says=_says(measured, words),
@@ -122,7 +122,7 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
     for column in columns:
         drawn += _series(figures[column], look_of[column], scale, banded=len(columns) == 1)
     dots = [
-        _hover(f, row.label, _across(index, len(measured.rows)), scale, words)
+        _hover(f, _point(row, column, measured, columns), _across(index, len(measured.rows)), scale, words)
         for column in columns
         for index, (row, f) in enumerate(zip(measured.rows, figures[column], strict=True))
         if f is not None and f.value is not None
@@ -134,6 +134,11 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
         "svg", title, described, *grid(scale), plot, *axis(scale, words), *dots,
         *foot([row.label for row in measured.rows]), class_="graph", role="img", height=TOP + HEIGHT + BOTTOM,
     )  # fmt: skip
+
+
+def _point(row: Row, column: str, measured: Measured, columns: list[str]) -> str:
+    """Name a point: its period, and its line where there are several."""
+    return row.label if len(columns) == 1 else f"{dict(measured.columns).get(column, column)}, {row.label}"
 
 
 def _series(figures: Sequence[Figure | None], look: str, scale: Scale, *, banded: bool) -> list[Markup]:
