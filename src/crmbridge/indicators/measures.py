@@ -30,7 +30,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     rows_are: str = "stage"
     chart: ChartKind = ChartKind.NONE
     charted: tuple[str, ...] = ()
-    by_period: bool = True  # whether its rows can be cut by periods
+    by_period: str | None = None  # the word that says in which period something counts; None: no periods cut its rows
     is_money: bool = False  # whether it makes no sense over several currencies
     trend: Literal["cut", "apart", "ends"] | None = None  # None: it has no trend
     made: tuple[Literal["spells", "stood"], ...] = ()
@@ -68,6 +68,7 @@ _MEASURES: dict[str, Spec] = {
         charted=("entered", "forward"),
         trend="cut",
         left_out=("unknown_stages", "no_history"),
+        by_period="period_of_leaving",
     ),
     "cohort_conversion": Spec(
         columns={
@@ -81,6 +82,7 @@ _MEASURES: dict[str, Spec] = {
         charted=("reached_or_beyond", "strict", "direct"),
         trend="cut",
         left_out=("unknown_stages", "no_history"),
+        by_period="period_of_beginning",
     ),
     "win_rate": Spec(
         columns={"win_rate": _share("won", "closed"), **_counts("won", "lost")},
@@ -90,6 +92,7 @@ _MEASURES: dict[str, Spec] = {
         charted=("win_rate",),
         trend="cut",
         left_out=("no_close_date", "never_sold"),
+        by_period="period_of_closing",
     ),
     "win_rate_by_cohort": Spec(
         columns={"win_rate": _share("won", "deals"), **_counts("won", "lost", "open")},
@@ -98,6 +101,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.STACKED,
         charted=("won", "lost", "open"),
         left_out=("no_history",),
+        by_period="period_of_beginning",
     ),
     "time_in_stage": Spec(
         columns={
@@ -112,6 +116,7 @@ _MEASURES: dict[str, Spec] = {
         trend="apart",
         made=("spells",),
         left_out=("unknown_stages", "no_history"),
+        by_period="period_of_entering",
     ),
     "cycle_time": Spec(
         columns={
@@ -126,6 +131,7 @@ _MEASURES: dict[str, Spec] = {
         charted=("median", "p90"),
         made=("spells",),
         left_out=("no_close_date", "no_history"),
+        by_period="period_of_beginning",
     ),
     "aging": Spec(
         columns={
@@ -136,7 +142,6 @@ _MEASURES: dict[str, Spec] = {
         main=_share("old", "told"),
         chart=ChartKind.STACKED,
         charted=("usual", "slow", "old"),
-        by_period=False,
         trend="apart",
         made=("spells", "stood"),
         left_out=("unknown_stages", "no_stage"),
@@ -148,6 +153,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("attainment",),
         trend="cut",
+        by_period="period_of_stopping",
     ),
     "open_findings": Spec(
         columns={**_counts("errors", "warnings", "infos", "deals"), "oldest": _days("oldest_days", "total")},
@@ -155,7 +161,6 @@ _MEASURES: dict[str, Spec] = {
         rows_are="owner",
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
-        by_period=False,
         trend="ends",
     ),
     "findings_by_stage": Spec(
@@ -163,7 +168,6 @@ _MEASURES: dict[str, Spec] = {
         main=_count("total"),
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
-        by_period=False,
     ),
     "rework": Spec(
         columns={"rework": _share("found", "cases"), "back": _count("found"), **_counts("again")},
@@ -172,6 +176,7 @@ _MEASURES: dict[str, Spec] = {
         charted=("rework",),
         trend="cut",
         left_out=("unknown_stages", "no_history"),
+        by_period="period_of_leaving",
     ),
     "skips": Spec(
         columns={"skipped": _share("found", "cases"), "passed_over": _count("found")},
@@ -180,6 +185,7 @@ _MEASURES: dict[str, Spec] = {
         charted=("skipped",),
         trend="cut",
         left_out=("unknown_stages", "no_history"),
+        by_period="period_of_leaving",
     ),
     "conforming": Spec(
         columns={
@@ -192,13 +198,13 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("conforming",),
         left_out=("no_history",),
+        by_period="period_of_beginning",
     ),
     "pipeline_coverage": Spec(
         columns={"amount": _money("amount", "priced"), **_counts("deals", "priced")},
         main=_money("amount", "priced"),
         chart=ChartKind.BARS,
         charted=("amount",),
-        by_period=False,
         is_money=True,
         trend="apart",
         made=("stood",),
@@ -214,7 +220,6 @@ _MEASURES: dict[str, Spec] = {
         },
         main=_money("velocity", "won", Unit.MONEY_A_DAY),
         rows_are="deals",
-        by_period=False,
         is_money=True,
         trend="apart",
         made=("stood",),
@@ -227,6 +232,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.STACKED,
         charted=("done", "to_do"),
         trend="cut",
+        by_period="period_of_happening",
     ),
 }
 MEASURES: Mapping[str, Spec] = MappingProxyType(_MEASURES)

@@ -62,6 +62,11 @@ _LEFT_OUT: Final = {  # as in measures.py
     "time_to_close": ("no_close_date", "no_history"),
     "forecast": ("no_stage",),
 }
+_BY_PERIOD: Final = {  # as in measures.py
+    "stage_survival": "period_of_entering",
+    "time_to_close": "period_of_beginning",
+    "forecast": "period_to_come",
+}
 OUTLOOKS: Final = tuple(_LEFT_OUT)
 
 
@@ -292,7 +297,7 @@ class _Told(Struct, frozen=True):
         return Measured(
             id=measure,
             name=words.names[measure],
-            definition=words.definitions[measure],
+            definition=self.shown.definition(measure, _BY_PERIOD[measure]),
             columns=tuple(Column(each, words.columns[each]) for each in columns),
             rows=rows,
             rows_are=words.words.get(rows_are, rows_are),

@@ -34,7 +34,7 @@ class Shown(Struct, frozen=True, kw_only=True):
         return Measured(
             id=name,
             name=self.words.names[name],
-            definition=self.words.definitions[name],
+            definition=self.definition(name, spec.by_period),
             columns=tuple(Column(each, self.words.columns[each]) for each in spec.columns),
             rows=made,
             rows_are=self._rows_are(name, only_periods=only_periods),
@@ -43,6 +43,13 @@ class Shown(Struct, frozen=True, kw_only=True):
             headline=spec.main(total) if total else None,
             cautions=self.said(cautions),
         )
+
+    def definition(self, name: str, by_period: str | None) -> str:
+        """Give what a measure counts; where the report is cut by periods, also in which one something counts."""
+        whole = self.words.definitions[name]
+        if self.options.period is None or by_period is None:
+            return whole
+        return f"{whole} {self.words.words[by_period]}"
 
     def said(self, cautions: Mapping[str, str | int]) -> tuple[str, ...]:
         """Say what a reader must know: by the keys of the words, what goes into each sentence."""

@@ -278,3 +278,15 @@ def test_what_was_done_is_named_in_the_reports_language(save_state: SaveState) -
         len(by_month.rows),
         by_month.chart,
     )  # not one line through all types
+
+
+@pytest.mark.parametrize("language", ["en", "pt", "zh"])
+def test_in_which_period_something_counts_is_said_where_it_is_shown(three_deals: str, language: str) -> None:
+    """Measures that periods cut say so in their definitions, and the others stay as they are."""
+    whole = compute(three_deals, make_process(), NOON, Options(language=language))
+    by_month = compute(three_deals, make_process(), NOON, Options(language=language, period=Period.MONTH))
+
+    uncut = [
+        one.id for one, cut in zip(whole.measures, by_month.measures, strict=True) if one.definition == cut.definition
+    ]
+    assert ["aging", "open_findings", "findings_by_stage", "pipeline_coverage", "sales_velocity"] == uncut
