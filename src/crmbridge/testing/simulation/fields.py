@@ -87,7 +87,11 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value], ente
     known: set[Ref | None] = {*together, *seen.in_step.get((link, name), Agreed(0, NOTHING, ())).refs}
     known |= {edit.ref for edit in edits if edit.decided}
     sent = seen.values_sent(link, name)
-    said = [edit for edit in last.values() if edit.value is not None or _was_known(edit, known, sent)]
+    said = [
+        edit
+        for edit in last.values()
+        if edit.value is not None or _was_known(edit, known, sent) or _was_made_with(seen, link, edit)
+    ]
     net = [edit for edit in said if not seen.taken_back(link, edit, agreed)]
     allowed: list[object] = [edit.value for edit in said]
     if len(net) < len(last) or not net or any(edit.ref not in values for edit in net):
@@ -105,6 +109,15 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value], ente
 def _was_known(edit: Edit, known: Collection[Ref | None], sent: Sequence[Sent]) -> bool:
     """Tell whether crmbridge knew of another value before a field was emptied; else nobody can see the emptying."""
     return not edit.fresh and (edit.ref in known or any(one.ref == edit.ref and one.at < edit.number for one in sent))
+
+
+def _was_made_with(seen: Witness, link: str, edit: Edit) -> bool:
+    """Tell whether we made a deal with a value in a field, and had read that deal before the field was emptied."""
+    if edit.fresh or edit.number <= seen.known_at.get(edit.ref, edit.number):
+        return False
+    rows = (row for row in seen.journal.entries() if row.ref == edit.ref and row.outcome is Outcome.APPLIED)
+    made = (row.change for row in rows if row.change.link == link and row.change.action is Action.CREATE)
+    return any(sent.name == edit.name and sent.after is not None for change in made for sent in change.edits)
 
 
 def _judge_by_policy(case: _Case) -> None:
