@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crmbridge.cli.output import GAP, Line, Part, Tinted, Tone, cut, dim, screen_width, strong, table, width
 from crmbridge.report.attention import cards
 from crmbridge.report.sections import anchor, indicator_table, sections, where
+from crmbridge.report.tiles import course
 from crmbridge.report.wording import against_target, counted_from, small, target, value
 from crmbridge.report.words import Words, words_of
 from crmbridge.words import NOTHING
@@ -81,7 +82,7 @@ def _indicator(each: IndicatorFigure, words: Words, *, is_wide: bool) -> list[Pa
         name,
         strong(value(each.figure, words)),
         *aimed,
-        spark([*(point.figure.value for point in each.trend), each.figure.value]),
+        spark([point.figure.value for point in course(each, words)]),
         dim(", ".join(note for note in notes if note and note != NOTHING)),
     ]
 

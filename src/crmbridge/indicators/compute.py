@@ -219,12 +219,9 @@ class _Counted(Struct, frozen=True):
         found: dict[str, str | int] = {}
         if MEASURES[name].is_money and len(self.currencies) > 1:
             found["several_currencies"] = ", ".join(self.currencies)
-        if MEASURES[name].rows_are == "stage" and self.left_out["visits"]:
-            found["unknown_stages"] = self.left_out["visits"]
-        if name in {"win_rate", "cycle_time"} and self.left_out["closed"]:
-            found["no_close_date"] = self.left_out["closed"]
-        if MEASURES[name].rows_are in {"stage", "deals"} and self.left_out["deals"]:
-            found["no_history"] = self.left_out["deals"]
+        if untold := self.total(name).get("untold"):
+            found["untold"] = untold
+        found |= {each: self.left_out[each] for each in MEASURES[name].left_out if self.left_out[each]}
         return found
 
     def _priced(self, name: str, row: Raw) -> Raw:

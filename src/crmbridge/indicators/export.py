@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from crmbridge.engine.text import cell, plain
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators.asking import Answer, to_disk
-from crmbridge.model.figures import Figure, Scorecard
+from crmbridge.model.figures import Column, Figure, Row, Scorecard, Unit
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # it has no stubs
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".csv", ".parquet", ".xlsx")
 SHEET_ROWS: Final = 1_048_576  # of a sheet, its header among them: Excel specifications and limits
 _CELL: Final = 32_767  # characters: the same page
+_PLAIN: Final = {Unit.COUNT, Unit.SHARE, Unit.RATIO}  # numbers of nothing
 _EXACT: Final = 10**15  # a cell's number has 15 digits; larger whole numbers would be rounded, so they go as text
 _NAME: Final = re.compile(r"[\[\]:*?/\\']")  # not in the name of a sheet
 
@@ -217,7 +218,13 @@ def _sheet_name(name: str, taken: set[str]) -> str:
 
 def _long(scorecard: Scorecard) -> Iterator[dict[str, Any]]:
     for each in scorecard.indicators:
-        about = {"measure": "indicator", "name": each.name, "row": each.id, "stage": each.stage, "column": each.measure}
+        about = {
+            "measure": "indicator",
+            "name": each.name,
+            "row": each.id,
+            "stage": each.stage_id,
+            "column": each.measure,
+        }
         yield {**about, **_parts(each.figure), "target": each.target, "met": each.met}
     for measured in scorecard.measures:
         names = dict(measured.columns)
@@ -245,7 +252,7 @@ def _parts(figure: Figure) -> dict[str, Any]:
 
 
 def _sheets(scorecard: Scorecard) -> dict[str, Answer]:
-    heads = ("name", "stage", "value", "unit", "n", "low", "high", "target", "met", "definition")
+    heads = ("name", "stage", "value", "unit", "currency", "n", "low", "high", "target", "met", "definition")
     lines = [
         {**_parts(each.figure), "name": each.name, "stage": each.stage, "target": each.target, "met": each.met}
         | {"definition": each.definition}
@@ -254,10 +261,21 @@ def _sheets(scorecard: Scorecard) -> dict[str, Answer]:
     sheets = {"Indicators": _table(heads, ([line.get(head) for head in heads] for line in lines))}
     for measured in scorecard.measures:
         columns = [column for column in measured.columns if any(column.id in row.figures for row in measured.rows)]
-        titles = (measured.rows_are or "", *(column.name for column in columns))
+        titles = (measured.rows_are or "", *(_title(column, measured.rows) for column in columns))
         rows = ([row.label, *(_value(row.figures.get(column.id)) for column in columns)] for row in measured.rows)
         sheets[measured.name if measured.name not in sheets else measured.id] = _table(titles, rows)
     return sheets
+
+
+def _title(column: Column, rows: Iterable[Row]) -> str:
+    """Name a column with what its numbers are in, which its cells don't say: a currency, or a unit of time."""
+    figures = [row.figures[column.id] for row in rows if column.id in row.figures]
+    units = {
+        figure.currency or figure.unit.value
+        for figure in figures
+        if figure.unit not in _PLAIN and figure.value is not None
+    }
+    return f"{column.name} ({', '.join(sorted(units))})" if units else column.name
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Answer:

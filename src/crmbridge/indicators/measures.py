@@ -21,7 +21,8 @@ class Spec(Struct, frozen=True, kw_only=True):
     `rows_are` is what a row is about beside its segment and period, a key of the words in definitions.toml. Rows by the
     periods of a trend come from the measure's own SQL, cut by them (`cut`); from SQL that is apart, in NAME_trend.sql
     (`apart`); or they are there already, as its rows are by the ends of periods (`ends`). `made` are the tables that
-    its SQL, or that of its trend, is over: they are made for it, and only one connection sees them.
+    its SQL, or that of its trend, is over: they are made for it, and only one connection sees them. `left_out` is what
+    a reader must know that it does not count, or counts all the same: columns of left_out.sql.
     """
 
     columns: Mapping[str, Make]
@@ -29,10 +30,11 @@ class Spec(Struct, frozen=True, kw_only=True):
     rows_are: str = "stage"
     chart: ChartKind = ChartKind.NONE
     charted: tuple[str, ...] = ()
-    by_period: bool = True  # whether its rows can be cut by periods
+    by_period: str | None = None  # the word that says in which period something counts; None: no periods cut its rows
     is_money: bool = False  # whether it makes no sense over several currencies
     trend: Literal["cut", "apart", "ends"] | None = None  # None: it has no trend
     made: tuple[Literal["spells", "stood"], ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def _share(numerator: str, denominator: str) -> Make:
@@ -65,6 +67,8 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.FUNNEL,
         charted=("entered", "forward"),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
+        by_period="period_of_leaving",
     ),
     "cohort_conversion": Spec(
         columns={
@@ -77,6 +81,8 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("reached_or_beyond", "strict", "direct"),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
+        by_period="period_of_beginning",
     ),
     "win_rate": Spec(
         columns={"win_rate": _share("won", "closed"), **_counts("won", "lost")},
@@ -85,6 +91,8 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("win_rate",),
         trend="cut",
+        left_out=("no_close_date", "never_sold"),
+        by_period="period_of_closing",
     ),
     "win_rate_by_cohort": Spec(
         columns={"win_rate": _share("won", "deals"), **_counts("won", "lost", "open")},
@@ -92,6 +100,8 @@ _MEASURES: dict[str, Spec] = {
         rows_are="deals",
         chart=ChartKind.STACKED,
         charted=("won", "lost", "open"),
+        left_out=("no_history",),
+        by_period="period_of_beginning",
     ),
     "time_in_stage": Spec(
         columns={
@@ -105,6 +115,8 @@ _MEASURES: dict[str, Spec] = {
         charted=("median", "p90"),
         trend="apart",
         made=("spells",),
+        left_out=("unknown_stages", "no_history"),
+        by_period="period_of_entering",
     ),
     "cycle_time": Spec(
         columns={
@@ -118,19 +130,21 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("median", "p90"),
         made=("spells",),
+        left_out=("no_close_date", "no_history"),
+        by_period="period_of_beginning",
     ),
     "aging": Spec(
         columns={
             **_counts("open", "usual", "slow", "old"),
-            "old_share": _share("old", "open"),
+            "old_share": _share("old", "told"),
             "median_age": _days("median_age_days", "open"),
         },
-        main=_share("old", "open"),
+        main=_share("old", "told"),
         chart=ChartKind.STACKED,
         charted=("usual", "slow", "old"),
-        by_period=False,
         trend="apart",
         made=("spells", "stood"),
+        left_out=("unknown_stages", "no_stage"),
     ),
     "sla_attainment": Spec(
         columns={"attainment": _share("within_goal", "closed"), **_counts("running", "at_risk", "breached")},
@@ -139,6 +153,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("attainment",),
         trend="cut",
+        by_period="period_of_stopping",
     ),
     "open_findings": Spec(
         columns={**_counts("errors", "warnings", "infos", "deals"), "oldest": _days("oldest_days", "total")},
@@ -146,7 +161,6 @@ _MEASURES: dict[str, Spec] = {
         rows_are="owner",
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
-        by_period=False,
         trend="ends",
     ),
     "findings_by_stage": Spec(
@@ -154,7 +168,6 @@ _MEASURES: dict[str, Spec] = {
         main=_count("total"),
         chart=ChartKind.STACKED,
         charted=("errors", "warnings", "infos"),
-        by_period=False,
     ),
     "rework": Spec(
         columns={"rework": _share("found", "cases"), "back": _count("found"), **_counts("again")},
@@ -162,6 +175,8 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("rework",),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
+        by_period="period_of_leaving",
     ),
     "skips": Spec(
         columns={"skipped": _share("found", "cases"), "passed_over": _count("found")},
@@ -169,6 +184,8 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.BARS,
         charted=("skipped",),
         trend="cut",
+        left_out=("unknown_stages", "no_history"),
+        by_period="period_of_leaving",
     ),
     "conforming": Spec(
         columns={
@@ -180,16 +197,18 @@ _MEASURES: dict[str, Spec] = {
         rows_are="deals",
         chart=ChartKind.BARS,
         charted=("conforming",),
+        left_out=("no_history",),
+        by_period="period_of_beginning",
     ),
     "pipeline_coverage": Spec(
         columns={"amount": _money("amount", "priced"), **_counts("deals", "priced")},
         main=_money("amount", "priced"),
         chart=ChartKind.BARS,
         charted=("amount",),
-        by_period=False,
         is_money=True,
         trend="apart",
         made=("stood",),
+        left_out=("no_stage",),
     ),
     "sales_velocity": Spec(
         columns={
@@ -201,10 +220,10 @@ _MEASURES: dict[str, Spec] = {
         },
         main=_money("velocity", "won", Unit.MONEY_A_DAY),
         rows_are="deals",
-        by_period=False,
         is_money=True,
         trend="apart",
         made=("stood",),
+        left_out=("no_close_date", "no_stage", "never_sold"),
     ),
     "activities": Spec(
         columns=_counts("activities", "done", "to_do", "deals"),
@@ -213,6 +232,7 @@ _MEASURES: dict[str, Spec] = {
         chart=ChartKind.STACKED,
         charted=("done", "to_do"),
         trend="cut",
+        by_period="period_of_happening",
     ),
 }
 MEASURES: Mapping[str, Spec] = MappingProxyType(_MEASURES)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from crmbridge.engine.text import fill
 from crmbridge.indicators.currency import Money
+from crmbridge.indicators.database import run
 from crmbridge.indicators.forecast import Basis, Cut, Forecast, Outlook, Window, forecast
 from crmbridge.indicators.forecast_trend import forecast_trend
 from crmbridge.indicators.options import Options
@@ -56,7 +57,17 @@ _LIVES: Final = """
     CROSS JOIN moment
     WHERE deal.first_at IS NOT NULL AND (deal.status = 'open' OR deal.closed_at IS NOT NULL)
 """
-OUTLOOKS: Final = ("stage_survival", "time_to_close", "forecast")
+_LEFT_OUT: Final = {  # as in measures.py
+    "stage_survival": ("unknown_stages", "no_history"),
+    "time_to_close": ("no_close_date", "no_history"),
+    "forecast": ("no_stage",),
+}
+_BY_PERIOD: Final = {  # as in measures.py
+    "stage_survival": "period_of_entering",
+    "time_to_close": "period_of_beginning",
+    "forecast": "period_to_come",
+}
+OUTLOOKS: Final = tuple(_LEFT_OUT)
 
 
 class Outlooks(NamedTuple):
@@ -77,7 +88,7 @@ def measure_outlooks(database: duckdb.DuckDBPyConnection, shown: Shown, as_of: d
     coming = _coming(as_of, shown.options)
     cut = Cut(by_group=shown.options.segment is not None, windows=tuple(coming.values()))
     found = forecast(database, shown.options.horizon, cut) if is_watched or "forecast" in names else None
-    told = _Told(shown, money)
+    told = _Told(shown, money, run(database, "left_out")[0])
     measured = {"forecast": told.forecast(found, tuple(coming))} if found else {}
     for name in names:
         if name != "forecast":
@@ -111,10 +122,11 @@ def _coming(as_of: datetime, options: Options) -> dict[int, Window]:
 
 
 class _Told(Struct, frozen=True):
-    """How these measures are told: as what was asked, in which currency."""
+    """How these measures are told: as what was asked, in which currency, and what they leave out."""
 
     shown: Shown
     money: Money
+    left_out: Mapping[str, int]
 
     # ── Time ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -135,11 +147,13 @@ class _Told(Struct, frozen=True):
                 (row for row in told if row[0].what in selling), key=lambda row: (int(row[0].what), row[0].place)
             )
         unreached = any(span.median.days is None for _, span in rows)
+        measured = self._measured("stage_survival", ("visits", "open", *_STAYS), tuple(map(self._stay, rows)), "stage")
+        said = (self.shown.words.cautions["not_reached"],) if unreached else ()
         return replace(
-            self._measured("stage_survival", ("visits", "open", *_STAYS), tuple(map(self._stay, rows)), "stage"),
+            measured,
             chart=ChartKind.CURVES if stays else ChartKind.NONE,
             curves=tuple(_of_stage(found.staying, process.stages[int(at)].id) for at, found in stays.items()),
-            cautions=(self.shown.words.cautions["not_reached"],) if unreached else (),
+            cautions=(*said, *measured.cautions),
         )
 
     def _stay(self, row: tuple[Part, Span]) -> Row:
@@ -205,7 +219,11 @@ class _Told(Struct, frozen=True):
             chart=ChartKind.BARS if rows else ChartKind.NONE,
             charted=("expected", "crm") if beside else ("expected",),
             headline=self.expected(found.total) if found.total.deals else None,
-            cautions=tuple(self._cautions(found)),
+            cautions=(
+                *((self.shown.words.cautions["not_whole"],) if periods else ()),
+                *self._cautions(found),
+                *measured.cautions,
+            ),
         )
 
     def _at_stage(self, at: int, found: Outlook) -> Row:
@@ -279,10 +297,11 @@ class _Told(Struct, frozen=True):
         return Measured(
             id=measure,
             name=words.names[measure],
-            definition=words.definitions[measure],
+            definition=self.shown.definition(measure, _BY_PERIOD[measure]),
             columns=tuple(Column(each, words.columns[each]) for each in columns),
             rows=rows,
             rows_are=words.words.get(rows_are, rows_are),
+            cautions=self.shown.said({each: self.left_out[each] for each in _LEFT_OUT[measure] if self.left_out[each]}),
         )
 
 

@@ -30,19 +30,30 @@ class Shown(Struct, frozen=True, kw_only=True):
         spec = MEASURES[name]
         made = tuple(self._row(name, raw) for raw in rows)
         is_cut = any(row.period for row in made)
-        only_periods = is_cut and len({(row.stage, row.segment) for row in made}) == 1
+        only_periods = is_cut and len({row.label.removesuffix(row.period or "") for row in made}) == 1
         return Measured(
             id=name,
             name=self.words.names[name],
-            definition=self.words.definitions[name],
+            definition=self.definition(name, spec.by_period),
             columns=tuple(Column(each, self.words.columns[each]) for each in spec.columns),
             rows=made,
             rows_are=self._rows_are(name, only_periods=only_periods),
             chart=ChartKind.LINES if only_periods else spec.chart,
             charted=spec.charted,
             headline=spec.main(total) if total else None,
-            cautions=tuple(about(value, key, self.words.words).format(value) for key, value in cautions.items()),
+            cautions=self.said(cautions),
         )
+
+    def definition(self, name: str, by_period: str | None) -> str:
+        """Give what a measure counts; where the report is cut by periods, also in which one something counts."""
+        whole = self.words.definitions[name]
+        if self.options.period is None or by_period is None:
+            return whole
+        return f"{whole} {self.words.words[by_period]}"
+
+    def said(self, cautions: Mapping[str, str | int]) -> tuple[str, ...]:
+        """Say what a reader must know: by the keys of the words, what goes into each sentence."""
+        return tuple(about(value, key, self.words.words).format(value) for key, value in cautions.items())
 
     def stage(self, stage_id: str) -> str:
         """Give a stage's name."""
@@ -54,9 +65,10 @@ class Shown(Struct, frozen=True, kw_only=True):
         period = None if raw["period"] is None or self.options.period is None else raw["period"]
         segment = raw["who"] if "who" in raw else self.segments.get(raw["seg"])
         shown_period = None if period is None else written(period, self.options.period or Period.MONTH)
+        outside = self.words.words["outside"] if MEASURES[name].rows_are == "stage" else None
         return Row(
             label=self.label(
-                self.stage(stage) if stage else None,
+                self.stage(stage) if stage else outside,
                 self._sla(raw["sla"]) if raw.get("sla") else self._type(raw.get("type")),
                 (segment or self._nobody()) if raw.get("seg") is not None or "who" in raw else None,
                 shown_period,

@@ -66,6 +66,7 @@ def held_against(
         name=indicator.name.in_language(language),
         measure=indicator.measure,
         stage=stage,
+        stage_id=indicator.stage,
         why=indicator.why.in_language(language) if indicator.why else None,
         figure=figure,
         definition=definition,

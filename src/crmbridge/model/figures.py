@@ -141,6 +141,7 @@ class IndicatorFigure(Struct, frozen=True, kw_only=True):
     figure: Figure
     definition: str
     stage: str | None = None  # the stage's name
+    stage_id: str | None = None
     why: str | None = None
     target: str | None = None
     met: bool | None = None

@@ -39,7 +39,13 @@ def _lines(card: Scorecard) -> Iterator[_Line]:
 
 
 def _indicator(each: IndicatorFigure) -> Iterator[_Line]:
-    named = {"part": "indicator", "id": each.id, "name": each.name, "stage": each.stage or "", "column": each.measure}
+    named = {
+        "part": "indicator",
+        "id": each.id,
+        "name": each.name,
+        "stage": each.stage_id or "",
+        "column": each.measure,
+    }
     met = "" if each.met is None else str(each.met).lower()
     for point in each.trend:
         yield {**named, "period": point.period, **_figure(point.figure)}

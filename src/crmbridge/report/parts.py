@@ -85,12 +85,12 @@ class Tile(Struct, frozen=True, kw_only=True):
     definition: str
     why: str
     line: Markup | None  # how it went
-    history: tuple[tuple[str, str], ...]  # the same in words: periods with their figures, the last of them now
+    history: tuple[tuple[str, str], ...]  # the same in words: periods with their figures
 
     @property
     def said(self) -> str:
-        """Say how it went until now."""
-        return "; ".join(f"{period}: {was}" for period, was in self.history[:-1])
+        """Say how it went."""
+        return "; ".join(f"{period}: {was}" for period, was in self.history)
 
 
 class Section(Struct, frozen=True, kw_only=True):

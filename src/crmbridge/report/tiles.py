@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from crmbridge.model.figures import IndicatorFigure, Scorecard
+from crmbridge.model.aims import is_of_now
+from crmbridge.model.figures import IndicatorFigure, Scorecard, TrendPoint
 from crmbridge.report.charts import spark
 from crmbridge.report.parts import Tile
 from crmbridge.report.sections import where
@@ -20,11 +21,17 @@ def tiles(scorecard: Scorecard, words: Words) -> tuple[Tile, ...]:
     return tuple(_tile(each, words) for each in scorecard.indicators)
 
 
+def course(each: IndicatorFigure, words: Words) -> tuple[TrendPoint, ...]:
+    """Give how an indicator went: by periods, and now where that can be compared; nothing where it has no past."""
+    now = (TrendPoint(words("now"), each.figure),) if each.trend and is_of_now(each.measure) else ()
+    return (*each.trend, *now)
+
+
 def _tile(each: IndicatorFigure, words: Words) -> Tile:
     figure = each.figure
     notes = [counted_from(figure, words), interval(figure, words)]
-    now = value(figure, words)
-    number, unit = _parted(now)
+    number, unit = _parted(value(figure, words))
+    went = course(each, words)
     return Tile(
         name=each.name,
         where=where(each),
@@ -36,8 +43,8 @@ def _tile(each: IndicatorFigure, words: Words) -> Tile:
         caution=small(figure, words),
         definition=each.definition,
         why=each.why or "",
-        line=spark([*(point.figure.value for point in each.trend), figure.value]),
-        history=(*((point.period, value(point.figure, words)) for point in each.trend), (words("now"), now)),
+        line=spark([point.figure.value for point in went]),
+        history=tuple((point.period, value(point.figure, words)) for point in went),
     )
 
 

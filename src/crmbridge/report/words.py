@@ -61,7 +61,7 @@ class Words(words.Words, frozen=True):
 
     def _signed(self, value: float, size: str, currency: str | None) -> str:
         """Put sign and currency before a number, where this language has them."""
-        sign = MINUS if value < 0 else ""
+        sign = MINUS if value < 0 and size.strip("0.,") else ""  # what is written as nothing has none
         if currency is None:
             return sign + size
         mark = _AT_HOME.get((self.language, currency)) or _SIGNS.get(currency, f"{currency}\u00a0")

@@ -132,7 +132,7 @@ EXPECTED = {
     },
     # Closed after 20 (of four that lasted so long), 30 (of three) and 48 days (of one): 3/4, 1/2, nothing is left.
     "cycle_time": {"All deals": {"median": 30, "p90": 48, "won_median": 39, "closed": 3, "open": 2}},
-    "aging": {"Qualification": {"slow": 1, "old_share": (0, 1)}, "Closing": {"usual": 1, "old_share": (0, 1)}},
+    "aging": {"Qualification": {"slow": 1, "old_share": (0, 0)}, "Closing": {"usual": 1, "old_share": (0, 1)}},
     "rework": {"Qualification": {"rework": (0, 4), "again": 2}, "Proposal": {"rework": (1, 3)}},
     "skips": {"Qualification": {"skipped": (1, 3)}, "Proposal": {"skipped": (0, 1)}, "Closing": {"skipped": (0, 2)}},
     "conforming": {"All deals": {"conforming": (3, 5), "reworked": 2, "skipped_deals": 1}},

@@ -12,7 +12,7 @@ from tests.unit.indicators.walks import LOST, shares, walked, watching
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period, compute
 from crmbridge.indicators.currency import Rates
-from crmbridge.model.figures import Unit
+from crmbridge.model.figures import ChartKind, Unit
 from crmbridge.model.findings import Place
 from crmbridge.model.records import Kind
 from crmbridge.model.values import Money
@@ -273,3 +273,20 @@ def test_what_was_done_is_named_in_the_reports_language(save_state: SaveState) -
     said = {name: compute(url, make_process(), NOON, Options(language=name)) for name in ("en", "pt")}
     labels = {name: [row.label for row in measured(card, "activities").rows] for name, card in said.items()}
     assert {"en": ["Calls", "Tasks", "visit"], "pt": ["Ligações", "Tarefas", "visit"]} == labels
+    by_month = measured(compute(url, make_process(), NOON, Options(period=Period.MONTH)), "activities")
+    assert (3, ChartKind.STACKED) == (
+        len(by_month.rows),
+        by_month.chart,
+    )  # not one line through all types
+
+
+@pytest.mark.parametrize("language", ["en", "pt", "zh"])
+def test_in_which_period_something_counts_is_said_where_it_is_shown(three_deals: str, language: str) -> None:
+    """Measures that periods cut say so in their definitions, and the others stay as they are."""
+    whole = compute(three_deals, make_process(), NOON, Options(language=language))
+    by_month = compute(three_deals, make_process(), NOON, Options(language=language, period=Period.MONTH))
+
+    uncut = [
+        one.id for one, cut in zip(whole.measures, by_month.measures, strict=True) if one.definition == cut.definition
+    ]
+    assert ["aging", "open_findings", "findings_by_stage", "pipeline_coverage", "sales_velocity"] == uncut

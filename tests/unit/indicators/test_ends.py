@@ -10,8 +10,9 @@ from tests.unit.indicators.cards import measured
 from tests.unit.indicators.walks import shares, walked, watching
 
 from crmbridge.indicators import Options, Period, compute
+from crmbridge.model.replacing import replace
 from crmbridge.model.values import Money
-from crmbridge.testing.factories import NOON, make_deal, make_process
+from crmbridge.testing.factories import NOON, make_deal, make_finding, make_process, make_ref
 
 SaveState = Callable[..., str]
 
@@ -110,6 +111,33 @@ def test_a_deal_that_was_brought_in_as_won_and_opened_later_was_won_in_no_period
     assert [None, None] == [point.figure.value for point in watched.trend]
 
 
+def test_deals_of_a_stage_in_which_all_are_stuck_do_not_look_as_if_none_were(save_state: SaveState) -> None:
+    """Eight deals came through, and two never did: nobody knows how long nine in ten take, so nothing is met."""
+    url = save_state(
+        *(walked(n, ("proposal", "2026-05-01"), ("closing", "2026-05-05")) for n in range(8)),
+        *(walked(n, ("proposal", "2025-05-01")) for n in (8, 9)),
+    )
+
+    card = compute(url, watching(measure="aging", stage="proposal", target="15%"), NOON)
+
+    (watched,) = card.indicators
+    assert (None, None, 0) == (watched.met, watched.figure.value, watched.figure.denominator)
+    assert any(each.startswith("10 open deals are in stages in which") for each in measured(card, "aging").cautions)
+
+
+def test_findings_about_no_stage_are_in_the_sum(save_state: SaveState) -> None:
+    """By stage they come to as many as by owner; those of deals that stand in none have a row of their own."""
+    found = [make_finding(id=str(n), deal=make_ref(1), stage=stage) for n, stage in enumerate(("proposal", None))]
+    url = save_state(replace(walked(1, ("proposal", "2026-05-01"), ("beside", "2026-05-02")), findings=tuple(found)))
+
+    by_stage, by_owner = (
+        measured(compute(url, make_process(), NOON), name) for name in ("findings_by_stage", "open_findings")
+    )
+
+    assert ["Proposal", "No stage"] == [row.label for row in by_stage.rows]
+    assert by_stage.headline == by_owner.headline
+
+
 def test_velocity_counts_the_open_deals_that_are_in_the_pipeline(save_state: SaveState) -> None:
     """Open deals beside the process are none of it: the velocity is of those whose worth is shown, as in its trend."""
     url = save_state(
@@ -139,3 +167,29 @@ def test_forecast_learns_from_deals_that_were_won_from_beside_the_process(save_s
     (watched,) = compute(url, watching(measure="forecast"), NOON).indicators
 
     assert 50.0 == watched.figure.value
+
+
+def test_what_stands_or_was_closed_beside_the_process_is_said_where_it_is_left_out_or_counts(
+    save_state: SaveState,
+) -> None:
+    """The report counts these deals at its top, so each figure that has fewer, or as many, says why."""
+    url = save_state(
+        walked(1, ("proposal", "2026-05-01"), ("won", "2026-05-11")),
+        walked(2, ("proposal", "2026-05-01"), ("beside", "2026-05-02")),
+        walked(3, ("lost", "2026-05-01")),
+    )
+
+    card = compute(url, make_process(), NOON)
+
+    def said(*beginnings: str) -> list[str]:
+        return [
+            each.id
+            for each in card.measures
+            if all(any(caution.startswith(one) for caution in each.cautions) for one in beginnings)
+        ]
+
+    assert (1, 1, 1) == (card.coverage.open, card.coverage.won, card.coverage.lost)
+    assert ["aging", "pipeline_coverage", "sales_velocity", "forecast"] == said("1 open deal stands where")
+    assert ["win_rate", "sales_velocity"] == said("1 closed deal never was in a stage")
+    assert ["cycle_time", "time_to_close"] == said("Of 1 closed deal", "1 deal has no history")
+    assert "win_rate" not in said("1 deal has no history")

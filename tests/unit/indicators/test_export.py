@@ -122,12 +122,13 @@ def test_a_sheet_has_numbers_dates_and_flags(tmp_path: Path) -> None:
 
 
 def test_a_scorecard_is_a_workbook(tmp_path: Path) -> None:
-    """A sheet for the indicators and one per measure; columns that have nothing to say are left out."""
+    """A sheet for the indicators and one per measure; columns say what they are in, and empty ones are left out."""
     export_scorecard(card("=1+1"), tmp_path / "card.xlsx")
 
     book = openpyxl.load_workbook(tmp_path / "card.xlsx")
     assert ["Indicators", "Forecast   all"] == [name[:14].rstrip() for name in book.sheetnames]
     assert ("Win rate", None, 0.25) == tuple(cell.value for cell in book["Indicators"][2][:3])
+    assert ["Expected (EUR)"] == [cell.value for cell in book.worksheets[1][1][1:]]
     assert [("=1+1", -5.5)] == list(book.worksheets[1].iter_rows(min_row=2, values_only=True))
     assert "s" == book.worksheets[1]["A2"].data_type
 

@@ -268,6 +268,10 @@ def _assert_aging(card: Scorecard, found: list[Evaluation]) -> None:
         within = sum(half is not None and age <= half for age in here)
         known = len(here) if half is not None else 0
         assert (len(here), within, max(known - within - old, 0), old) == values(row, "open", "usual", "slow", "old")
+        assert (old, 0 if most is None else len(here)) == (
+            row.figures["old_share"].numerator,
+            row.figures["old_share"].denominator,
+        )
     assert not ages
 
 

@@ -234,8 +234,8 @@ def _old(card: Scorecard, found: list[Evaluation], stages: Sequence[str], month:
     assert times is not None
     most = {row.stage: row.figures["p90"].value for row in times.rows}
     ages = [(visit.stage, (_end_of(month) - visit.entered_at) / DAY) for _, visit in _stood(found, month, stages)]
-    old = sum(age > limit for stage, age in ages if (limit := most[stage]) is not None)
-    return old / len(ages) if ages else None
+    old = [age > limit for stage, age in ages if (limit := most[stage]) is not None]
+    return sum(old) / len(old) if old else None
 
 
 def _closings(found: list[Evaluation], month: str) -> Iterator[tuple[int, bool, float]]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.unit.indicators.walks import walked
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.indicators import Options, Period, compute
@@ -109,15 +110,19 @@ def test_the_forecast_follows_groups_and_the_periods_to_come(save_state: SaveSta
 
 
 def test_periods_to_come_are_not_said_to_be_of_the_whole_horizon(save_state: SaveState) -> None:
-    """Each row has days of its own, so its column says no number of days; over all, it does."""
+    """Each row has days of its own, so its column says no number of days; over all, it does.
+
+    The first row and the last are not of a whole month, which is said.
+    """
     state = [*history(12, 18), stayed(1, 3, None, QUALIFICATION)]
     deals = [worth(1, "1000", "EUR")]
 
-    def named(**options: Any) -> list[str]:
-        return [column.name for column in measure(computed(save_state, state, deals, **options), "forecast").columns]
+    def told(**options: Any) -> tuple[list[str], bool]:
+        found = measure(computed(save_state, state, deals, **options), "forecast")
+        return [column.name for column in found.columns], any("90 days from now" in each for each in found.cautions)
 
-    assert ["Wins expected", "Expected"] == named(period=Period.MONTH)
-    assert "Expected in 90 days" in named()
+    assert (["Wins expected", "Expected"], True) == told(period=Period.MONTH)
+    assert (["Deals", "Amount", "Wins expected", "Expected in 90 days", "By the CRM's probability"], False) == told()
 
 
 def test_a_forecast_from_one_lost_deal_says_how_little_it_knows(save_state: SaveState) -> None:
@@ -276,3 +281,22 @@ def test_a_reopened_deal_teaches_what_came_first(save_state: SaveState) -> None:
     found = measure(computed(save_state, [*reopened, stayed(1, 3, None, QUALIFICATION)]), "forecast")
 
     assert 0.5 == found.rows[0].figures["wins"].value
+
+
+def test_stages_that_were_passed_at_the_moment_of_the_end_teach_it_too(save_state: SaveState) -> None:
+    """Some CRMs move a deal through several stages and win it within one second; it was in each of them.
+
+    Of 61 visits, one of them by the deal that is still there, 20 were won.
+    """
+    at_once = [
+        walked(number, ("qualification", "2026-05-01"), ("proposal", "2026-05-01"), ("won", "2026-05-01"))
+        for number in range(100, 120)
+    ]
+    reopened = [
+        walked(number, *(("qualification", "2026-05-01"), ("lost", "2026-05-01")) * 2, ("proposal", "2026-05-20"))
+        for number in range(120, 140)
+    ]
+
+    found = measure(computed(save_state, [*at_once, *reopened, stayed(1, 0, None, QUALIFICATION)]), "forecast")
+
+    assert [20 / 61] == [row.figures["wins"].value for row in found.rows if row.stage == "qualification"]

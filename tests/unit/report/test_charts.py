@@ -181,6 +181,22 @@ def test_curves_are_steps_and_say_when_half_is_over() -> None:
     assert "half by 10.0 days" in Page(str(drawing.body)).text
 
 
+@pytest.mark.parametrize(
+    ("shares", "anchor", "is_below"),
+    [
+        ((0.5, 0.4, 0.3, 0.2, 0.1), "start", False),
+        ((0.9, 0.8, 0.7, 0.5, 0.1), "end", True),
+    ],
+)
+def test_when_half_is_over_is_said_within_the_plot(shares: tuple[float, ...], anchor: str, *, is_below: bool) -> None:
+    """Above a falling curve there is room to its right; to the left of a late half, below it."""
+    drawing = drawn(make_measured("survival", chart=ChartKind.CURVES, curves=(make_curve("Proposal", *shares),)))
+
+    (note,) = Page(str(drawing.body)).all("text", class_="note")
+    (line,) = Page(str(drawing.body)).all("line", class_="middle")
+    assert (anchor, is_below) == (note["text-anchor"], float(note["y"] or 0) > float(line["y1"] or 0))
+
+
 @pytest.mark.parametrize(("shares", "expected"), [((0.9, 0.6), None), ((0.5,), 5), ((0.9, 0.2), 10)])
 def test_half_is_where_the_curve_comes_to_it(shares: tuple[float, ...], expected: float | None) -> None:
     """A curve that never comes to a half says nothing about it."""
@@ -303,6 +319,43 @@ def _monthly(*owners: str) -> Measured:
         for number, month in enumerate(("2026-05", "2026-04"), 3)
     ]
     return make_measured("win_rate", *rows)
+
+
+@pytest.mark.parametrize(
+    ("periods", "places"),
+    [
+        (("2025-11", "2025-12", "2026-02"), (6, 37, 99)),
+        (("2025-Q3", "2025-Q4", "2026-Q2"), (6, 37, 99)),
+        (("2023", "2024", "2026"), (6, 37, 99)),
+        (("2026-01", "2026-02", "2026-03"), (6, 52.5, 99)),
+        (("early", "late", "never"), (6, 52.5, 99)),
+    ],
+)
+def test_equal_widths_are_equal_times(periods: tuple[str, ...], places: tuple[float, ...]) -> None:
+    """A period in which nothing happened keeps its place in a line, which breaks there, as does its band."""
+    rows = [
+        Row(label=each, figures={"won": make_share(6, 9)}, period=each if each[0] == "2" else None) for each in periods
+    ]
+
+    drawing = drawn(make_measured("win_rate", *rows, chart=ChartKind.LINES))
+
+    page = Page(str(drawing.body))
+    assert list(places) == [float((at["cx"] or "").rstrip("%")) for at in page.all("circle", class_="spot")]
+    count = 2 if 37 in places else 3
+    shapes = [len((at["points"] or "").split()) for kind in ("polygon", "polyline") for at in page.all(kind)]
+    assert [2 * count, count] == shapes
+
+
+def test_lines_are_told_apart_without_colours() -> None:
+    """Each has strokes of its own, which its legend shows, and a point says whose it is."""
+    rows = [make_row(f"2026-0{month}", won=make_count(month), lost=make_count(9 - month)) for month in (1, 2)]
+
+    drawing = drawn(make_measured("cohorts", *rows, chart=ChartKind.LINES))
+
+    assert ["l-good", "l-late"] == [key.look for key in drawing.keys]
+    assert ["Won, 2026-01: 1", "Won, 2026-02: 2", "Lost, 2026-01: 8", "Lost, 2026-02: 7"] == re.findall(
+        "(?:Won|Lost), 2026-0[12]: [0-9]", str(drawing.body)
+    )
 
 
 def test_few_series_over_periods_are_lines() -> None:

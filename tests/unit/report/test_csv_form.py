@@ -6,6 +6,7 @@ import csv
 import io
 
 from crmbridge.model.figures import ChartKind
+from crmbridge.model.replacing import replace
 from crmbridge.report import csv_text
 from crmbridge.testing.figures import (
     make_curve,
@@ -43,6 +44,16 @@ def test_indicators_have_their_target_and_their_past() -> None:
 
     assert ["2026-03", "2026-04", "2026-05"] == [line["period"] for line in earlier]
     assert ["25%", "false", "0.225"] == [now[key] for key in ("target", "met", "value")]
+
+
+def test_stages_are_told_by_their_ids_throughout() -> None:
+    """Lines of indicators and of measures are joined by them, in whatever language the report is."""
+    watched = make_indicator_figure(stage="Proposta", stage_id="proposal", trend=())
+    row = replace(make_row("Proposta", won=make_share(10, 40)), stage="proposal")
+
+    found = lines(csv_text(make_scorecard(make_measured("win_rate", row), indicators=(watched,))))
+
+    assert ["proposal", "proposal"] == [line["stage"] for line in found]
 
 
 def test_curves_are_there_step_by_step() -> None:

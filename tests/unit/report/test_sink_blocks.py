@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crmbridge.model.replacing import replace
 from crmbridge.ports import Document
 from crmbridge.report import render
 from crmbridge.report.sinks.blocks import MAX_BLOCKS, MAX_FIELD, MAX_FIELDS, MAX_HEADER, MAX_TEXT, message
@@ -70,6 +71,13 @@ def test_emphasis_of_a_name_does_not_leak() -> None:
     field = message(document(indicators=(make_indicator_figure(name="a*b_c`d"),)))["blocks"][2]["fields"][0]["text"]
 
     assert "*a b c d*" == field.splitlines()[0]
+
+
+def test_a_report_of_one_deal_says_so() -> None:
+    """One deal is no deals."""
+    coverage = replace(make_scorecard().coverage, deals=1, open=1, won=0, lost=0, with_history=1)
+
+    assert "1 deal: 1 open, 0 won, 0 lost" in texts(message(document(coverage=coverage)))[2]
 
 
 def test_a_report_without_data_says_so() -> None:

@@ -23,6 +23,7 @@ def test_what_is_not_all_does_not_read_all(share: float | None, expected: str) -
         ("en", -5, Unit.COUNT, None, "−5"),  # noqa: RUF001  the sign
         ("en", -0.04, Unit.DAYS, None, "0.0 days"),
         ("en", 1234.5, Unit.MONEY, "USD", "$1,234"),
+        ("en", -0.4, Unit.MONEY, "USD", "$0"),
         ("pt", 1234.5, Unit.MONEY, "BRL", "R$\u00a01.234"),
         ("zh", 1234.5, Unit.MONEY, "CNY", "¥1,234"),
         ("zh", 1234.5, Unit.MONEY, "USD", "US$1,234"),

@@ -1,4 +1,4 @@
--- Open findings by the stage that they are about.
+-- Open findings by the stage that they are about; those of a deal that stands in none are about none.
 SELECT
     CASE WHEN GROUPING(here.ordinal) = 0 THEN 'row' ELSE 'all' END AS part,
     here.ordinal AS stage,
@@ -10,6 +10,6 @@ SELECT
     count(DISTINCT finding.no) AS deals,
     count(*) AS total
 FROM findings AS finding
-JOIN stages AS here ON here.id = finding.stage
+LEFT JOIN stages AS here ON here.id = finding.stage
 WHERE finding.cleared_at IS NULL AND finding.waived_by IS NULL
 GROUP BY GROUPING SETS ((here.ordinal), ());

@@ -8,21 +8,20 @@
 -- `past` has the same as times, whenever they were: when a visit began and ended, and when the deal did.
 CREATE OR REPLACE TEMP VIEW past AS
 WITH ends AS (
-    -- What a won deal goes through after it was won ends nothing.
-    SELECT no, ended_at, min(status) AS status
+    -- By the last visit before them, as several moves may be of the same moment. What a won deal goes through after it
+    -- was won ends nothing; one that was lost before it was won ended then.
+    SELECT no, ordinal, min(ended_at) AS ended_at, max(status) AS status
     FROM (
-        SELECT no, left_at AS ended_at, to_status AS status
+        SELECT no, ordinal, left_at AS ended_at, to_status AS status
         FROM state.visits
         WHERE left_at IS NOT NULL AND (to_status = 2 OR (to_status = 1 AND CASE WHEN stage < 0 THEN TRUE ELSE sells(stage) END))
         UNION ALL  -- it may have come there from where the process has no stage
-        SELECT no, entered_at, 1 FROM state.visits WHERE stage >= 0 AND NOT sells(stage)
+        SELECT no, ordinal - 1, entered_at, 1 FROM state.visits WHERE stage >= 0 AND NOT sells(stage)
     )
-    GROUP BY ALL
+    GROUP BY no, ordinal
 ),
 closings AS (
-    SELECT
-        *,
-        coalesce(lag(ended_at) OVER (PARTITION BY no ORDER BY ended_at), '-infinity'::TIMESTAMP) AS ended_before
+    SELECT *, coalesce(lag(ordinal) OVER (PARTITION BY no ORDER BY ordinal), -1) AS ordinal_before
     FROM ends
 )
 SELECT
@@ -35,10 +34,8 @@ SELECT
 FROM state.visits AS visit
 LEFT JOIN closings AS closing
     ON closing.no = visit.no
-    AND CASE
-        WHEN visit.to_status IN (1, 2) THEN closing.ended_at = visit.left_at
-        ELSE visit.entered_at >= closing.ended_before AND visit.entered_at < closing.ended_at
-    END
+    AND visit.ordinal > closing.ordinal_before
+    AND visit.ordinal <= closing.ordinal
 WHERE visit.stage >= 0 AND sells(visit.stage) AND (closing.status IS NOT NULL OR visit.is_open);
 
 CREATE OR REPLACE TEMP VIEW history AS

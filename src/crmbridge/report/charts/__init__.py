@@ -11,7 +11,7 @@ from crmbridge.report.charts.bars import bars, funnel, stacked
 from crmbridge.report.charts.curves import curves
 from crmbridge.report.charts.heat import heat
 from crmbridge.report.charts.lines import lines, spark
-from crmbridge.report.charts.pivot import pivoted
+from crmbridge.report.charts.pivot import evenly, pivoted
 from crmbridge.report.parts import Drawing
 from crmbridge.report.words import Words
 
@@ -36,6 +36,6 @@ def draw(measured: Measured, words: Words) -> Drawing | None:
     maker = _MAKERS.get(shown.chart)
     if maker is None or (not shown.charted and shown.chart not in _WITHOUT_COLUMNS):
         return None
-    drawing = maker(shown, words)
+    drawing = maker(evenly(shown) if shown.chart is ChartKind.LINES else shown, words)
     # The table of a chart that was turned around is another one: it has the other figures, too.
     return replace(drawing, is_table=False) if drawing is not None and shown is not measured else drawing

@@ -109,13 +109,17 @@ def _days(marks: list[float], words: Words) -> list[Markup]:
 
 
 def _middle(curve: Curve, full: float, words: Words) -> list[Markup]:
-    """Mark when half is over, and say it where the curve is not: right above one that falls, below one that rises."""
+    """Mark when half is over, and say it where there is room and the curve is not.
+
+    To the right, that is above a curve that falls and below one that rises; to the left, the other way round.
+    """
     days = half(curve)
     if days is None or days == 0:
         return []
     x, y = _across(days, full), TOP + HEIGHT / 2
-    below = not _falls(curve) and x <= 65
-    side, shift = ("end", -6) if x > 65 else ("start", 6)
+    right = x <= 55
+    below = right != _falls(curve)
+    side, shift = ("start", 6) if right else ("end", -6)
     text = words("half_by", n=words.amount(days, Unit.DAYS))
     return [
         shape("line", class_="middle", x1=percent(x), x2=percent(x), y1=y, y2=TOP + HEIGHT),

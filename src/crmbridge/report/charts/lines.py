@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from markupsafe import Markup
 
-from crmbridge.model.figures import Figure, Measured, Unit
+from crmbridge.model.figures import Figure, Interval, Measured, Row, Unit
 from crmbridge.report.charts.elements import element, percent, points, shape, stretched
 from crmbridge.report.charts.looks import looks
 from crmbridge.report.charts.scale import span, ticks
@@ -21,6 +21,7 @@ TOP, BOTTOM = 18, 24  # of them for the word of the highest tick; below it for t
 MOST_LABELS = 4  # fit beside each other on a telephone
 LEFT = 6  # percent of the width that is left to the numbers of the scale
 _Pair = tuple[float, float]
+_Point = TypeVar("_Point")
 
 
 class Scale(NamedTuple):
@@ -47,7 +48,7 @@ def lines(measured: Measured, words: Words) -> Drawing | None:
         sorted(measured.charted, key=lambda c: _place(measured, c)), lambda c: _unit(measured, c)
     ):
         panels.append(_panel(measured, list(group), unit, look_of, words))
-    keys = tuple(Key(look_of[column], names.get(column, column)) for column in measured.charted)
+    keys = tuple(Key(f"l-{look_of[column]}", names.get(column, column)) for column in measured.charted)
     return Drawing(
         body=element("div", *panels, class_="panels wide"),
         says=_says(measured, words),
@@ -121,7 +122,7 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
     for column in columns:
         drawn += _series(figures[column], look_of[column], scale, banded=len(columns) == 1)
     dots = [
-        _hover(f, row.label, _across(index, len(measured.rows)), scale, words)
+        _hover(f, _point(row, column, measured, columns), _across(index, len(measured.rows)), scale, words)
         for column in columns
         for index, (row, f) in enumerate(zip(measured.rows, figures[column], strict=True))
         if f is not None and f.value is not None
@@ -135,6 +136,11 @@ def _panel(measured: Measured, columns: list[str], unit: str, look_of: dict[str,
     )  # fmt: skip
 
 
+def _point(row: Row, column: str, measured: Measured, columns: list[str]) -> str:
+    """Name a point: its period, and its line where there are several."""
+    return row.label if len(columns) == 1 else f"{dict(measured.columns).get(column, column)}, {row.label}"
+
+
 def _series(figures: Sequence[Figure | None], look: str, scale: Scale, *, banded: bool) -> list[Markup]:
     """Draw one line, broken where there is nothing to show, over the band of its interval."""
     count = len(figures)
@@ -142,17 +148,20 @@ def _series(figures: Sequence[Figure | None], look: str, scale: Scale, *, banded
         None if f is None or f.value is None else (_across(index, count), scale.height(f.value) - TOP)
         for index, f in enumerate(figures)
     ]
-    drawn = [_band(figures, look, scale)] if banded and all(f and f.interval for f in figures) else []
+    drawn = _bands(figures, look, scale) if banded else []
     drawn += [shape("polyline", class_=f"l-{look}", points=points(part)) for part in _unbroken(at)]
     return [*drawn, _dots([pair for pair in at if pair], look)]
 
 
-def _band(figures: Sequence[Figure | None], look: str, scale: Scale) -> Markup:
+def _bands(figures: Sequence[Figure | None], look: str, scale: Scale) -> list[Markup]:
     ends = [
-        (_across(i, len(figures)), f.interval)
-        for i, f in enumerate(figures)
-        if f is not None and f.interval is not None
+        None if f is None or f.interval is None else (_across(index, len(figures)), f.interval)
+        for index, f in enumerate(figures)
     ]
+    return [_band(part, look, scale) for part in _unbroken(ends)]
+
+
+def _band(ends: Sequence[tuple[float, Interval]], look: str, scale: Scale) -> Markup:
     upper = [(x, scale.height(min(each.high, scale.high)) - TOP) for x, each in ends]
     lower = [(x, scale.height(max(each.low, scale.low)) - TOP) for x, each in reversed(ends)]
     return shape("polygon", class_=f"b-{look}", points=points([*upper, *lower]))
@@ -169,9 +178,9 @@ def _dots(pairs: Sequence[_Pair], look: str) -> Markup:
     return shape("path", class_=f"d-{look}", d="".join(f"M{points([pair])}h0" for pair in pairs))
 
 
-def _unbroken(pairs: Sequence[_Pair | None]) -> list[list[_Pair]]:
+def _unbroken(pairs: Sequence[_Point | None]) -> list[list[_Point]]:
     """Cut a line where a point is missing; a single point is left to its dot."""
-    parts: list[list[_Pair]] = [[]]
+    parts: list[list[_Point]] = [[]]
     for pair in pairs:
         if pair is None:
             parts.append([])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from typing import Final
 
 from crmbridge.model.figures import ChartKind, Column, Figure, Measured, Row, Unit
 from crmbridge.model.replacing import replace
@@ -10,6 +13,8 @@ from crmbridge.model.replacing import replace
 MOST_LINES = 5  # beside each other in one plot
 MOST_ACROSS = 8  # segments beside each other, before they go down
 _OWN_FORM = {ChartKind.NONE, ChartKind.LINES, ChartKind.CURVES, ChartKind.HEAT}
+_PERIOD: Final = re.compile(r"(\d{4})(?:-(Q?)(\d{1,2}))?")  # 2026, 2026-Q4 or 2026-11
+_MOST_PERIODS: Final = 1200
 _Key = Callable[[Row], str]
 
 
@@ -28,6 +33,36 @@ def pivoted(measured: Measured) -> Measured:
     if all(row.segment and row.stage for row in measured.rows):
         return _by_segment(measured)
     return measured
+
+
+def evenly(measured: Measured) -> Measured:
+    """Give rows by periods with those between them that nothing happened in, so that equal widths are equal times."""
+    if not measured.rows:
+        return measured
+    by_period = {_period(row): row for row in measured.rows}
+    first, last = measured.rows[0], measured.rows[-1]
+    whole = list(takewhile(lambda period: period < _period(last), _from(_period(first))))
+    if len(by_period) != len(measured.rows) or not set(by_period) <= {*whole, _period(last)}:
+        return measured  # of a team's own SQL, whose periods may be written in any way
+    head = _without_period(first)
+    empty = {period: Row(label=f"{head} · {period}" if head else period, figures={}) for period in whole}
+    return replace(measured, rows=(*({**empty, **by_period}[period] for period in whole), last))
+
+
+def _period(row: Row) -> str:
+    return row.period or row.label
+
+
+def _from(period: str) -> Iterator[str]:
+    """Give a period and those that follow it; nothing of what is none."""
+    found = _PERIOD.fullmatch(period)
+    if found is None:
+        return
+    year, quarter, part = int(found[1]), found[2], int(found[3] or 1)
+    in_year = 1 if quarter is None else 4 if quarter else 12
+    for number in range(year * in_year + part - 1, year * in_year + part - 1 + _MOST_PERIODS):
+        at, rest = divmod(number, in_year)
+        yield f"{at:04}" if quarter is None else f"{at:04}-Q{rest + 1}" if quarter else f"{at:04}-{rest + 1:02}"
 
 
 def _by_segment(measured: Measured) -> Measured:

@@ -60,7 +60,8 @@ def _of_scorecard(card: Scorecard) -> Iterator[Block]:
 def _about(card: Scorecard, words: Words) -> str:
     counts = card.coverage
     numbers = {name: words.number(getattr(counts, name)) for name in ("deals", "open", "won", "lost")}
-    return f"{_said(card.process)} · {words('as_of', when=words.minute(card.as_of))} · {words('coverage', **numbers)}"
+    said = words.counted("coverage", counts.deals, **numbers)
+    return f"{_said(card.process)} · {words('as_of', when=words.minute(card.as_of))} · {said}"
 
 
 def _field(each: IndicatorFigure, words: Words) -> str:

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from crmbridge.model.aims import is_of_now
 from crmbridge.model.figures import IndicatorFigure, Scorecard
 from crmbridge.model.records import Status
 from crmbridge.model.values import Money
 from crmbridge.ports import Run
 from crmbridge.report.parts import Tile
-from crmbridge.report.tiles import tiles
+from crmbridge.report.tiles import course, tiles
 from crmbridge.report.wording import value
 from crmbridge.report.words import Words as ReportWords
 from crmbridge.report.words import words_of
@@ -205,15 +206,19 @@ def _share(part: int, whole: int) -> float:
 
 
 def _tiles(card: Scorecard, t: Words) -> list[tuple[Tile, str]]:
-    """Give the tiles of the report, each with how its figure moved since the newest earlier period that has one."""
+    """Give the tiles of the report, each with how its figure moved."""
     told = words_of(t.language)
-    return [(tile, _change(one, t, told)) for tile, one in zip(tiles(card, told), card.indicators, strict=True)]
+    return [(tile, moved(one, t, told)) for tile, one in zip(tiles(card, told), card.indicators, strict=True)]
 
 
-def _change(one: IndicatorFigure, t: Words, told: ReportWords) -> str:
-    before = next((point for point in reversed(one.trend) if point.figure.value is not None), None)
-    if before is None or before.figure.value is None or one.figure.value is None:
+def moved(one: IndicatorFigure, t: Words, told: ReportWords) -> str:
+    """Say how an indicator moved until now, or in its newest period where now can't be compared with one."""
+    points = [point for point in course(one, told) if point.figure.value is not None]
+    if len(points) < 2 or one.figure.value is None:
         return ""
-    moved = one.figure.value - before.figure.value
-    way = t("flat") if abs(moved) < 1e-9 else t("up") if moved > 0 else t("down")
-    return f"{way} · {t('against', before=value(before.figure, told), period=before.period)}"
+    before, last = points[-2:]
+    was, became = (value(point.figure, told) for point in (before, last))
+    rise = (last.figure.value or 0.0) - (before.figure.value or 0.0)
+    way = t("flat") if was == became else t("up") if rise > 0 else t("down")
+    newest = "" if is_of_now(one.measure) else f"{last.period}: {became} · "
+    return f"{newest}{way} · {t('against', before=was, period=before.period)}"
