@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,13 @@ WRITTEN = (Action.TASK, Action.NOTE)
 
 
 class Refusing(FakeAdapter):
-    """Refuses to look for anything on a record that it refuses to write to as well."""
+    """Refuses to look for anything on a record that it refuses to write to as well; notes what is looked for."""
 
     refused: str = ""
+    looked: list[Kind]
 
     def find(self, kind: Kind, key: str, near: Ref | None) -> Ref | None:
+        self.looked.append(kind)
         if near is not None and near.id == self.refused:
             raise RefusedError("gone")
         return super().find(kind, key, near)
@@ -48,12 +51,15 @@ def shop() -> Bench:
     )
 
 
-def on(bench: Bench, state: Path, refused: str = "") -> Bench:
-    """Open the same project on a state; the CRMs refuse what is written on one deal, where it is named."""
+def on(bench: Bench, state: Path, refused: str = "", looked: list[Kind] | None = None) -> Bench:
+    """Open the same project on a state; the CRMs refuse what is written on one deal, where it is named.
+
+    What kinds of records they are asked to look for is added to `looked`.
+    """
 
     def refusing(_: FakeAdapter, connection: str) -> FakeAdapter:
         made = Refusing(bench.crms[connection])
-        made.refused = refused
+        made.refused, made.looked = refused, [] if looked is None else looked
         return made
 
     bench.workspace.store.close()
@@ -96,6 +102,7 @@ def test_tasks_and_notes_are_not_written_once_more(tmp_path: Path, state: str) -
     bench = on(bench, tmp_path / "state.db")
     run(bench)
     before = written(bench)
+    bench.clock.advance(timedelta(hours=1))
     bench = on(bench, tmp_path / state)
     cycles = [run(bench), run(bench)]
 
@@ -105,10 +112,27 @@ def test_tasks_and_notes_are_not_written_once_more(tmp_path: Path, state: str) -
     assert [] == said(cycles[1])
 
 
+def test_nothing_is_looked_for_where_a_cycle_has_just_come_to_its_end(tmp_path: Path) -> None:
+    """That state is neither new nor an older copy, and looking costs requests. After hours without a cycle it may be."""
+    looked: list[Kind] = []
+    bench = on(shop(), tmp_path / "state.db", looked=looked)
+    found = []
+    for hours in (0, 2):
+        broken_deals(bench, f"Rollout {hours}")
+        bench.clock.advance(timedelta(hours=hours))
+        looked.clear()
+        run(bench)
+        found.append(set(looked))
+
+    assert [set(), {Kind.TASK, Kind.NOTE}] == found
+    assert len(written(bench)) == 4
+
+
 def test_a_deal_that_nothing_can_be_looked_for_on_keeps_no_other_from_its_task(tmp_path: Path) -> None:
     """It was deleted a moment ago, for one: writing on it is refused, and that is said of it alone."""
     bench = on(shop(), tmp_path / "state.db")
     gone, _ = broken_deals(bench, "Rollout", "Renewal")
+    bench.clock.advance(timedelta(hours=1))
     bench = on(bench, tmp_path / "state.db", refused=gone)
     cycle = run(bench)
 

@@ -32,9 +32,9 @@ def entry(*names: str, **more: Any) -> dict[str, Any]:
 
 def run(bench: Bench) -> Cycle:
     """Run one cycle, as the command does, and let ten minutes pass."""
-    with writing(bench.workspace, "run") as name:
+    with writing(bench.workspace, "cycle") as name:
         cycle = run_cycle(bench.workspace, name)
-        finish(bench.workspace, name, "run", cycle.exit_code(), cycle.summary())
+        finish(bench.workspace, name, "cycle", cycle.exit_code(), cycle.summary())
     bench.clock.advance(TEN)
     return cycle
 

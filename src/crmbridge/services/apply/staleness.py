@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 from crmbridge.engine.sync.sameness import same
 from crmbridge.engine.views import STAGE
@@ -12,8 +13,11 @@ from crmbridge.model.changes import FOUND, Action, Change, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import show
 from crmbridge.ports import Capabilities
+from crmbridge.services.exit_codes import FINDINGS, NEEDS_PERSON
 from crmbridge.services.workspace import Workspace
 
+LATELY = timedelta(hours=1)
+_WHOLE = {0, NEEDS_PERSON, FINDINGS}  # the exit codes of cycles that did all they could
 _BOUND = {Action.TASK, Action.NOTE, Action.AMEND}  # what a binding asks for
 _ASSOCIATED = {"company": "companies", "contacts": "contacts"}  # what hangs on a deal, and the setting that says so
 
@@ -189,14 +193,26 @@ def _hanging(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
 
     Where nothing can be looked for, as what they hang on is gone, the write says so of that one alone.
     """
-    adapter = workspace.adapter(batch[0].connection)
     found: dict[str, Receipt] = {}
+    if _has_just_run(workspace):
+        return found
+    adapter = workspace.adapter(batch[0].connection)
     for change in batch:
         with suppress(RefusedError):
             there = adapter.find(change.kind, change.key, change.target) if change.key and change.target else None
             if there is not None:
                 found[change.id] = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=there, message=FOUND)
     return found
+
+
+def _has_just_run(workspace: Workspace) -> bool:
+    """Tell whether a cycle came to its end on this state lately: then it is neither new nor an older copy.
+
+    Looking costs a request or two for each task or note, where a hundred of them are written by one.
+    """
+    now = workspace.clock.now()
+    last = workspace.store.runs.last("cycle", now)
+    return last is not None and last.exit_code in _WHOLE and now - last.started_at <= LATELY
 
 
 def _receipt(change: Change, message: str) -> Receipt:
