@@ -113,7 +113,7 @@ def test_tasks_and_notes_are_not_written_once_more(tmp_path: Path, state: str) -
 
 
 def test_nothing_is_looked_for_where_a_cycle_has_just_come_to_its_end(tmp_path: Path) -> None:
-    """That state is neither new nor an older copy, and looking costs requests. After hours without a cycle it may be."""
+    """That state is neither new nor an older copy, and looking costs requests. After hours without one it may be."""
     looked: list[Kind] = []
     bench = on(shop(), tmp_path / "state.db", looked=looked)
     found = []

@@ -9,9 +9,9 @@ import pytest
 from crmbridge.model.figures import Figure, TrendPoint
 from crmbridge.model.findings import Place
 from crmbridge.model.records import Status
+from crmbridge.report.words import words_of as report_words_of
 from crmbridge.services.answers.held_deals import HeldDeal, Hold
 from crmbridge.services.answers.overview import Overview
-from crmbridge.report.words import words_of as report_words_of
 from crmbridge.testing.factories import NOON, make_finding, make_ref
 from crmbridge.testing.figures import make_count, make_days, make_indicator_figure, make_share
 from crmbridge.web.views.start import moved, totals
