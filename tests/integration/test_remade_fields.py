@@ -304,10 +304,14 @@ def test_a_webhook_does_not_slip_past_it() -> None:
     assert [["agreed"] * 2] * 2 == world.held()
 
 
-def test_a_deal_that_reads_otherwise_and_did_not_change_is_read_again() -> None:
-    """An option was renamed, say: no pull tells of it, and a change that does not fit would be skipped for ever."""
+@pytest.mark.parametrize("print_", ["", "-another print"])
+def test_a_deal_that_reads_otherwise_and_did_not_change_is_read_again(print_: str) -> None:
+    """An option was renamed, say: no pull tells of it, and a change that does not fit would be skipped for ever.
+
+    A version may be made of what a deal holds, and be another one without an edit.
+    """
     world = World("ask")
-    world.set_up(lambda deal: with_field(deal, "called otherwise"))
+    world.set_up(lambda deal: replace(with_field(deal, "called otherwise"), version=f"{deal.version}{print_}"))
     world.edit("south", 0, "meanwhile")
     first, second, third = world.run(), world.run(), world.run()
 

@@ -170,7 +170,10 @@ class Writer(Struct, frozen=True, kw_only=True):
             sent |= steps.body
         receipt = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target)
         if sent or edit is None:
-            receipt = self._receipt(change, sent, self.api.write("deals.update", sent, id_=deal))
+            send = partial(self.api.write, "deals.update", id_=deal)
+            receipt = self._receipt(
+                change, *self._sent(sent, lambda: self._bodies.deal_body(change) | steps.body, send)
+            )
         return _with_contacts(self.api, receipt, deal, steps, begun=bool(sent))
 
     def _create(self, change: Change) -> Receipt:
@@ -189,9 +192,27 @@ class Writer(Struct, frozen=True, kw_only=True):
         key, but it is not what the change says.
         """
         steps = ContactSteps(add=tuple(contacts_of(change.after.get("contacts"))[1:]))
-        sent = _with_what_is_there(self.account, lambda: self._bodies.create_body(change))
-        answered = self.api.write("deals.create", sent)
+
+        def make() -> Row:
+            return self._bodies.create_body(change)
+
+        sent = _with_what_is_there(self.account, make)
+        sent, answered = self._sent(sent, make, partial(self.api.write, "deals.create"))
         return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
+
+    def _sent(self, body: Row, make: Callable[[], Row], send: Callable[[Row], Row]) -> tuple[Row, Row]:
+        """Send a body and give it with the answer; where its values are refused, what the account has now makes of it.
+
+        An option that was made again has another id than the one that is remembered.
+        """
+        try:
+            return body, send(body)
+        except WrongValuesError:
+            self.account.renew()  # unless another change has just done so
+            anew = make()
+            if anew == body:
+                raise
+            return anew, send(anew)
 
     def _make_field(self, change: Change) -> Receipt:
         """Make a deal field, unless one of its name is there; Pipedrive itself would make a second one."""
