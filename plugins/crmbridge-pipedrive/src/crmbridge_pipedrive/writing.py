@@ -172,7 +172,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         if sent or edit is None:
             send = partial(self.api.write, "deals.update", id_=deal)
             receipt = self._receipt(
-                change, *self._sent(sent, lambda: self._bodies.deal_body(change) | steps.body, send)
+                change, *_sent(self.account, sent, lambda: self._bodies.deal_body(change) | steps.body, send)
             )
         return _with_contacts(self.api, receipt, deal, steps, begun=bool(sent))
 
@@ -197,22 +197,8 @@ class Writer(Struct, frozen=True, kw_only=True):
             return self._bodies.create_body(change)
 
         sent = _with_what_is_there(self.account, make)
-        sent, answered = self._sent(sent, make, partial(self.api.write, "deals.create"))
+        sent, answered = _sent(self.account, sent, make, partial(self.api.write, "deals.create"))
         return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
-
-    def _sent(self, body: Row, make: Callable[[], Row], send: Callable[[Row], Row]) -> tuple[Row, Row]:
-        """Send a body and give it with the answer; where its values are refused, what the account has now makes of it.
-
-        An option that was made again has another id than the one that is remembered.
-        """
-        try:
-            return body, send(body)
-        except WrongValuesError:
-            self.account.renew()  # unless another change has just done so
-            anew = make()
-            if anew == body:
-                raise
-            return anew, send(anew)
 
     def _make_field(self, change: Change) -> Receipt:
         """Make a deal field, unless one of its name is there; Pipedrive itself would make a second one."""
@@ -295,6 +281,21 @@ def _with_what_is_there(account: Account, make: Callable[[], Row]) -> Row:
     except RefusedError:
         account.renew()  # unless another change has just done so
         return make()
+
+
+def _sent(account: Account, body: Row, make: Callable[[], Row], send: Callable[[Row], Row]) -> tuple[Row, Row]:
+    """Send a body and give it with the answer; where its values are refused, what the account has now makes of it.
+
+    An option that was made again has another id than the one that is remembered.
+    """
+    try:
+        return body, send(body)
+    except WrongValuesError:
+        account.renew()  # unless another change has just done so
+        anew = make()
+        if anew == body:
+            raise
+        return anew, send(anew)
 
 
 def _row_of(change: Change) -> str:
