@@ -69,14 +69,22 @@ class World:
     def crm(self, name: str) -> Any:
         return self.bench.crms[name]
 
-    def run(self) -> Cycle:
-        """Run one cycle as a new process would."""
-        workspace = Workspace(
+    def open(self) -> Workspace:
+        """Open the project as a new process would."""
+        return Workspace(
             project=self.bench.workspace.project,
             store=self.bench.workspace.store,
             clock=self.bench.clock,
             plugins=fake_plugins(self.bench.crms, wrap=self._wrap),
         )
+
+    def cut(self) -> None:
+        """Let the CRM be out of reach."""
+        raise RetryLaterError("north: the line is down")
+
+    def run(self) -> Cycle:
+        """Run one cycle as a new process would."""
+        workspace = self.open()
         with writing(workspace, "run") as name:
             cycle = run_cycle(workspace, name)
             finish(workspace, name, "run", cycle.exit_code(), cycle.summary())
@@ -156,6 +164,42 @@ def test_a_field_that_came_back_empty_clears_nothing() -> None:
     assert [["meanwhile", "agreed"]] * 2 == world.held()
 
 
+@pytest.mark.parametrize("policy", ["newest", "ask", "prefer: north"])
+@pytest.mark.parametrize("usual", [False, True])
+def test_a_checkbox_that_came_back_says_nothing_where_it_was_not_ticked(policy: str, *, usual: bool) -> None:
+    """It can't be empty: one that was made again has its default in all deals, but for those that somebody ticked."""
+    world = World(policy, deals=4)
+    for number in range(3):
+        world.edit("north", number, not usual)
+    world.edit("north", 3, usual)
+    world.run()
+    world.hide()
+    world.run()
+    world.bring_back(usual)
+    world.edit("north", 0, not usual)
+    world.edit("north", 1, "Renamed", "name")
+    first, second = world.run(), world.run()
+
+    assert [[not usual] * 3 + [usual]] * 2 == world.held()
+    assert [0, 0] == [first.exit_code(), second.exit_code()]
+    assert {} == dict(second.applied.counts)
+
+
+def test_a_checkbox_that_was_hidden_for_a_while_is_compared_with_what_was_agreed_on() -> None:
+    """Most deals say what they said, so it was not made again, and what people ticked meanwhile travels."""
+    world = World(deals=3)
+    for number in range(3):
+        world.edit("north", number, value=True)
+    world.run()
+    world.hide()
+    world.run()
+    world.bring_back(value=True)
+    world.edit("north", 0, value=False)
+    world.run()
+
+    assert [[False, True, True]] * 2 == world.held()
+
+
 def test_several_fields_that_came_back_empty_clear_nothing() -> None:
     """Each of them is looked for in all deals."""
     world, more = World(), "bant.need"
@@ -229,18 +273,29 @@ def test_nothing_is_kept_of_a_pull_during_which_a_field_is_made_again() -> None:
     assert [["agreed"] * 2] * 2 == world.held()
 
 
+@pytest.mark.parametrize("policy", ["newest", "ask"])
+def test_a_webhook_during_a_reading_in_another_zone_edits_nothing(policy: str) -> None:
+    """The reading was cut before it came to the deal that the webhook names: it reads otherwise, too."""
+    world = World(policy)
+    world.bound[FIELD] = BoundTo("first", "another zone")
+    world.set_up(lambda deal: with_field(deal, "a day earlier"))
+    world.before_page.append(world.cut)
+    first = world.run()
+    telling = world.open()
+    telling.store.hints.add([world.refs["north"][0]], world.bench.clock.now())
+    reread_hints(telling, "north")
+    second, third = world.run(), world.run()
+
+    assert [5, 0, 0] == [cycle.exit_code() for cycle in (first, second, third)]
+    assert [["agreed"] * 2] * 2 == world.held()
+
+
 def test_a_webhook_does_not_slip_past_it() -> None:
     """What it names is not read from another field than all else."""
     world = World()
-    workspace, (ref, _) = world.bench.workspace, world.refs["north"]
     world.remake()
-    workspace.store.hints.add([ref], world.bench.clock.now())
-    telling = Workspace(
-        project=workspace.project,
-        store=workspace.store,
-        clock=world.bench.clock,
-        plugins=fake_plugins(world.bench.crms, wrap=world._wrap),
-    )
+    telling = world.open()
+    telling.store.hints.add([world.refs["north"][0]], world.bench.clock.now())
 
     with pytest.raises(RetryLaterError):
         reread_hints(telling, "north")
@@ -249,10 +304,14 @@ def test_a_webhook_does_not_slip_past_it() -> None:
     assert [["agreed"] * 2] * 2 == world.held()
 
 
-def test_a_deal_that_reads_otherwise_and_did_not_change_is_read_again() -> None:
-    """An option was renamed, say: no pull tells of it, and a change that does not fit would be skipped for ever."""
+@pytest.mark.parametrize("print_", ["", "-another print"])
+def test_a_deal_that_reads_otherwise_and_did_not_change_is_read_again(print_: str) -> None:
+    """An option was renamed, say: no pull tells of it, and a change that does not fit would be skipped for ever.
+
+    A version may be made of what a deal holds, and be another one without an edit.
+    """
     world = World("ask")
-    world.set_up(lambda deal: with_field(deal, "called otherwise"))
+    world.set_up(lambda deal: replace(with_field(deal, "called otherwise"), version=f"{deal.version}{print_}"))
     world.edit("south", 0, "meanwhile")
     first, second, third = world.run(), world.run(), world.run()
 

@@ -181,8 +181,52 @@ def test_a_deal_that_was_joined_while_a_creation_was_unclear_keeps_one_counterpa
 
     assert {north, theirs} == {ref.id for ref in link}
     assert ["Rollout"] * len(made) == [bench.crms["south"].deal(each).fields["name"] for each in made]
-    why = "it was created for a deal that has another counterpart by now"
+    why = "it has the key of a deal that has another counterpart by now, as a copy of that one would"
     assert [[(f"south:{each}", why) for each in made]] * 3 == list(map(asked, cycles))
+
+
+def copied() -> tuple[Bench, Ref]:
+    """Make a linked deal, whose counterpart in the south somebody copies there, with its key; gives the copy."""
+    bench, _, south = linked()
+    was, copy = bench.crms["south"].deal(south), Ref("south", Kind.DEAL, "copy")
+    crm(bench, "south").store(
+        copy, {**was.fields, "name": "Second phase"}, was.position, created=bench.clock.now(), key=was.key
+    )
+    return bench, copy
+
+
+def test_a_copy_of_a_deal_becomes_a_deal_of_its_own_once_a_person_says_so() -> None:
+    """It gets a counterpart of its own, and the one that it was copied from keeps its."""
+    bench, copy = copied()
+    first = run(bench)
+    (unclear,) = linking.list_unclear(bench.workspace)
+    linking.split(bench.workspace, str(copy))
+    cycles = [run(bench), run(bench)]
+    links = [refs for refs in bench.workspace.store.links.links().values() if len(refs) > 1]
+    names = sorted(str(bench.crms["north"].deal(each).fields["name"]) for each in bench.crms["north"].deal_ids())
+
+    assert [str(copy)] == [deal for deal, _ in asked(first)]
+    assert {"north", "south"} == {each.ref.connection for each in unclear.candidates}
+    assert ["Rollout", "Second phase"] == names
+    assert [{"create": 1}, {}] == [
+        dict.fromkeys((change.action.value for change in cycle.plan.changes), 1) if cycle.plan else {}
+        for cycle in cycles
+    ]
+    assert [0, 0] == [cycle.exit_code() for cycle in cycles]
+    assert 2 == len(links)
+
+
+def test_an_edit_of_a_copy_is_none_of_the_deal_that_it_was_copied_from() -> None:
+    """Each of the two travels to its own counterpart."""
+    bench, copy = copied()
+    run(bench)
+    linking.split(bench.workspace, str(copy))
+    run(bench)
+    bench.crms["south"].edit_deal(copy.id, name="Third phase")
+    run(bench)
+    names = sorted(str(bench.crms["north"].deal(each).fields["name"]) for each in bench.crms["north"].deal_ids())
+
+    assert ["Rollout", "Third phase"] == names
 
 
 # ── What was said between a plan and its writing ────────────────────────────────────────────────────────

@@ -467,6 +467,19 @@ def test_without_a_key_property_nothing_is_created(hubspot: respx.MockRouter, op
     assert None is adapter.find(Kind.DEAL, "k1", None)
 
 
+@pytest.mark.parametrize("code", ["PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"])
+def test_a_creation_can_be_made_once_the_key_property_is_there_again(
+    hubspot: respx.MockRouter, open_adapter: Opener, code: str
+) -> None:
+    """It went, or is locked, since the account was looked at: its people mend it once, and not for each deal."""
+    error = {"message": "it is not", "code": code, "context": {"propertyName": ["crmbridge_key"]}}
+    said = {"category": "VALIDATION_ERROR", "message": "Property values were not valid", "errors": [error]}
+    hubspot.post(path=f"{DEALS}/batch/create").respond(400, json=said)
+    (receipt,) = open_adapter().write([make_creation("k1")])
+
+    assert Outcome.FAILED == receipt.outcome
+
+
 def test_a_task_is_due_and_linked(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """`hs_timestamp` is the due time; type 216 hangs a task on a deal ("Tasks" guide)."""
     route = hubspot.post(path="/crm/objects/2026-03/tasks/batch/create").respond(201, json=done(4))

@@ -114,6 +114,33 @@ class TestWhatTheAccountHas:
 
         assert [Outcome.APPLIED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
 
+    def test_an_option_that_was_made_again_is_chosen_by_its_new_id(self, opened: Open, state: Any) -> None:
+        """Pipedrive refuses the id that was kept, and a change that is refused would wait for a person."""
+        memory: dict[str, str] = {}
+        opened(memory=memory).read([Ref("pd", Kind.DEAL, "1")])
+        field = next(row for row in state.tables.fields.values() if row["field_name"] == "Region")
+        label = field["options"][0]["label"]
+        field["options"][0]["id"] = 99
+        receipts = opened(memory=memory).write([choose(deal, region=label) for deal in "12"])
+
+        assert [Outcome.APPLIED, Outcome.APPLIED] == [receipt.outcome for receipt in receipts]
+        assert [99, 99] == [state.tables.deals[deal]["custom_fields"][field["field_code"]] for deal in (1, 2)]
+
+    def test_a_deal_is_made_with_an_option_that_was_made_again(self, opened: Open, state: Any) -> None:
+        """It need not wait for a person, either."""
+        memory: dict[str, str] = {}
+        opened(memory=memory).read([Ref("pd", Kind.DEAL, "1")])
+        field = next(row for row in state.tables.fields.values() if row["field_name"] == "Region")
+        field["options"][0]["id"] = 99
+        label = field["options"][0]["label"]
+        edits = tuple(FieldEdit(name, None, value) for name, value in {"name": "Chosen anew", "region": label}.items())
+        change = make_change(connection="pd", action=Action.CREATE, target=None, edits=edits, key="k1")
+        (receipt,) = opened(memory=memory).write([change])
+        made = state.tables.deals[max(state.tables.deals)]
+
+        assert Outcome.APPLIED is receipt.outcome
+        assert ("Chosen anew", 99) == (made["title"], made["custom_fields"][field["field_code"]])
+
     def test_what_it_does_not_have_is_looked_for_once(self, opened: Open, served: Served) -> None:
         """However many changes ask for it."""
         memory: dict[str, str] = {}

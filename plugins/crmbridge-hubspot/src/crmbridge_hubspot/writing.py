@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -109,9 +109,9 @@ class Writer(Struct, frozen=True, kw_only=True):
         except RefusedError as error:
             if len(changes) > 1:  # nothing was done: one bad item can fail all of them
                 return self._one_by_one(changes, inputs)
-            taken = self._made_before(changes[0], error.message) if isinstance(error, TakenError) else None
-            named = error.properties if isinstance(error, WrongValuesError) else frozenset()
-            return {changes[0].id: taken or _refused(self.terms.words, changes[0], error.message, named)}
+            if isinstance(error, TakenError) and (made := self._made_before(changes[0], error.message)):
+                return {changes[0].id: made}
+            return {changes[0].id: self._refused(changes[0], error)}
         return self._read_answer(changes, answer)
 
     def _one_by_one(self, changes: Sequence[Change], inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Receipt]:
@@ -166,12 +166,26 @@ class Writer(Struct, frozen=True, kw_only=True):
         error = next((each for each in errors if _speaks_of(each, change, alone=alone)), None)
         if error is not None:
             said = worded(str(error.get("message") or error.get("category") or "refused"))
-            taken = self._made_before(change, said) if is_taken(error) else None
-            return taken or _refused(self.terms.words, change, f"HubSpot refused it: {said}", wrong_properties(error))
+            made = self._made_before(change, said) if is_taken(error) else None
+            kind = TakenError if is_taken(error) else WrongValuesError
+            return made or self._refused(change, kind(f"HubSpot refused it: {said}", wrong_properties(error)))
         result = next((each for each in results if self._is_of(each, change, alone=alone)), None)
         if result is None:
             return None
         return _receipt(change, Outcome.APPLIED, ref=self.terms.words.ref(change.kind, result["id"]))
+
+    def _refused(self, change: Change, error: RefusedError) -> Receipt:
+        """Give the receipt of what HubSpot refused, with the fields that stand for the properties that it named.
+
+        A deal is made later where its key can't be written, as the property went or was locked: that is mended once.
+        """
+        words = self.terms.words
+        named = error.properties if isinstance(error, WrongValuesError) else frozenset()
+        natives = {edit.name: {words.native(edit.name), *MORE.get(edit.name, ())} for edit in change.edits}
+        blamed = tuple(name for name, held in natives.items() if not held.isdisjoint(named))
+        later = change.action is Action.CREATE and words.key_field in named and not isinstance(error, TakenError)
+        outcome = Outcome.FAILED if later else Outcome.REFUSED
+        return replace(_receipt(change, outcome, error.message), blamed=blamed)
 
     def _is_of(self, result: Mapping[str, Any], change: Change, *, alone: bool) -> bool:
         """Tell whether a result is that of a change; results come in no order."""
@@ -234,13 +248,6 @@ def _seen(change: Change, wanted: Mapping[str, str], found: Mapping[str, Any] | 
     if all((found.get(name) or "") == text for name, text in wanted.items()):
         return _receipt(change, Outcome.APPLIED, "read back", ref=change.target)
     return _receipt(change, Outcome.FAILED, "HubSpot left it out of the batch without a word")
-
-
-def _refused(words: Words, change: Change, said: str, properties: Collection[str]) -> Receipt:
-    """Give the receipt of what HubSpot refused, with the fields that stand for the properties that it named."""
-    natives = {edit.name: {words.native(edit.name), *MORE.get(edit.name, ())} for edit in change.edits}
-    blamed = tuple(name for name, held in natives.items() if not held.isdisjoint(properties))
-    return replace(_receipt(change, Outcome.REFUSED, said), blamed=blamed)
 
 
 def _receipt(change: Change, outcome: Outcome, message: str = "", ref: Ref | None = None) -> Receipt:

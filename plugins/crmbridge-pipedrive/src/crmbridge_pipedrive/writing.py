@@ -170,7 +170,10 @@ class Writer(Struct, frozen=True, kw_only=True):
             sent |= steps.body
         receipt = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target)
         if sent or edit is None:
-            receipt = self._receipt(change, sent, self.api.write("deals.update", sent, id_=deal))
+            send = partial(self.api.write, "deals.update", id_=deal)
+            receipt = self._receipt(
+                change, *_sent(self.account, sent, lambda: self._bodies.deal_body(change) | steps.body, send)
+            )
         return _with_contacts(self.api, receipt, deal, steps, begun=bool(sent))
 
     def _create(self, change: Change) -> Receipt:
@@ -189,8 +192,12 @@ class Writer(Struct, frozen=True, kw_only=True):
         key, but it is not what the change says.
         """
         steps = ContactSteps(add=tuple(contacts_of(change.after.get("contacts"))[1:]))
-        sent = _with_what_is_there(self.account, lambda: self._bodies.create_body(change))
-        answered = self.api.write("deals.create", sent)
+
+        def make() -> Row:
+            return self._bodies.create_body(change)
+
+        sent = _with_what_is_there(self.account, make)
+        sent, answered = _sent(self.account, sent, make, partial(self.api.write, "deals.create"))
         return _with_contacts(self.api, self._receipt(change, sent, answered), answered["id"], steps, begun=True)
 
     def _make_field(self, change: Change) -> Receipt:
@@ -274,6 +281,21 @@ def _with_what_is_there(account: Account, make: Callable[[], Row]) -> Row:
     except RefusedError:
         account.renew()  # unless another change has just done so
         return make()
+
+
+def _sent(account: Account, body: Row, make: Callable[[], Row], send: Callable[[Row], Row]) -> tuple[Row, Row]:
+    """Send a body and give it with the answer; where its values are refused, what the account has now makes of it.
+
+    An option that was made again has another id than the one that is remembered.
+    """
+    try:
+        return body, send(body)
+    except WrongValuesError:
+        account.renew()  # unless another change has just done so
+        anew = make()
+        if anew == body:
+            raise
+        return anew, send(anew)
 
 
 def _row_of(change: Change) -> str:

@@ -89,7 +89,8 @@ def judge(reply: Reply) -> CrmbridgeError | None:
     if reply.status == 410 or any(error.code in {"UNSUPPORTED_API_VERSION", "InvalidVersion"} for error in errors):
         return ConfigurationError(
             f"this API version is no longer served ({reply.status})",
-            advice=f'Set api_version: "{DEFAULT_VERSION}" in the connection, or another that GET /services/data lists.',
+            advice=f'Set api_version: "{DEFAULT_VERSION}" in the connection; where that went, the next newer one'
+            " that GET /services/data lists.",
         )
     if reply.status in _TRANSIENT or (reply.status == 404 and not errors):
         advice = ASK_WHERE if reply.status == 404 else ""

@@ -373,7 +373,9 @@ def _orphan(ref: Ref, around: Around) -> Blocked | None:
         link=link_id(ref),
         deal=ref,
         name="link",
-        reason="it was created for a deal that has another counterpart by now" if known else _UNKNOWN_DEAL,
+        reason="it has the key of a deal that has another counterpart by now, as a copy of that one would"
+        if known
+        else _UNKNOWN_DEAL,
         values={ref.connection: keys[0]},
         cause=Cause.LINK,
     )

@@ -90,14 +90,14 @@ def _updates(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
 
 
 def _read_again(workspace: Workspace, stale: Sequence[Change], now: Mapping[Ref, Record]) -> None:
-    """Let the next pull read those of the records that their CRM counts as unchanged: by itself it never would.
+    """Let the next pull read these records again: by itself it may never do so.
 
-    They are read otherwise since the account was set up otherwise, as where an option was renamed or taken away.
+    Their CRM counts those as unchanged that are read otherwise since the account was set up otherwise, as where an
+    option was renamed or taken away.
     """
-    looked = ((change, now.get(change.target)) for change in stale if change.target is not None)
-    alike = {record.ref for change, record in looked if record is not None and record.version == change.expects}
-    if alike:
-        workspace.store.hints.add(sorted(alike), workspace.clock.now())
+    there = now.keys() & {change.target for change in stale}
+    if there:
+        workspace.store.hints.add(sorted(there), workspace.clock.now())
 
 
 def _is_compared_there(can: Capabilities, change: Change) -> bool:

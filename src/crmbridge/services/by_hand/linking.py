@@ -8,7 +8,7 @@ from itertools import islice
 from msgspec import Struct
 
 from crmbridge.engine.sync.deleting import ENDED, HAD, with_lost
-from crmbridge.engine.sync.matching import link_id
+from crmbridge.engine.sync.matching import link_id, link_of_key
 from crmbridge.engine.sync.merge import decided_ref
 from crmbridge.errors import ConfigurationError
 from crmbridge.model.changes import Blocked, Cause
@@ -89,7 +89,7 @@ def show_link(workspace: Workspace, text: str) -> Linked:
 def list_unclear(workspace: Workspace) -> list[Unclear]:
     """Give the records of which nobody knows what they belong to, each with what it may belong to."""
     items = [one.item for one in workspace.store.waiting.all() if one.item.cause is Cause.LINK]
-    candidates = {item.id: _candidates(item) for item in items}
+    candidates = {item.id: _candidates(workspace, item) for item in items}
     refs = {ref for found in candidates.values() for ref in found} | {item.deal for item in items}
     records = workspace.store.records.get(sorted(refs))
     return [
@@ -154,9 +154,13 @@ def _tell_apart(workspace: Workspace, ref: Ref) -> None:
     """Say that a record is none of those that it may be."""
     items = [each.item for each in workspace.store.waiting.all() if each.item.deal == ref]
     asked = [item for item in items if item.cause is Cause.LINK]
-    others = sorted({other for item in asked for other in _candidates(item) if other.connection != ref.connection})
+    others = sorted(
+        {other for item in asked for other in _candidates(workspace, item) if other.connection != ref.connection}
+    )
     if not others:
-        raise ConfigurationError(f"{ref} is in no link with others", advice="`crmbridge links list` lists them.")
+        emptied = f"Empty the field for crmbridge's key in it, in {ref.connection}: it is a deal of its own then."
+        advice = emptied if asked else "`crmbridge links list` lists them."
+        raise ConfigurationError(f"{ref} is in no link with others", advice=advice)
     put_back(workspace, [ref, *others])
     workspace.store.links.save_bases(as_apart(workspace, ref, others))
     _ask_no_longer(workspace, [ref], {item.link for item in asked})
@@ -174,15 +178,16 @@ def _fits(linked: Linked, text: str) -> bool:
     return any(text in one.casefold() for one in said)
 
 
-def _candidates(item: Blocked) -> list[Ref]:
-    """Read the refs that a question about a link names, by connection."""
-    ids = ((connection, str(value)) for connection, value in item.values.items() if value is not None)
-    return [
-        Ref(connection, item.deal.kind, native.strip())
-        for connection, said in ids
-        for native in said.split(",")
-        if native.strip()
-    ]
+def _candidates(workspace: Workspace, item: Blocked) -> list[Ref]:
+    """Give the refs that a question about a link names, by connection; for the key of a link, those that are in it."""
+    found: list[Ref] = []
+    for connection, said in item.values.items():
+        for native in (each.strip() for each in str(said or "").split(",")):
+            if link := link_of_key(native):
+                found += workspace.store.links.get([link]).get(link, ())
+            elif native:
+                found.append(Ref(connection, item.deal.kind, native))
+    return found
 
 
 def _known(workspace: Workspace, texts: Sequence[str]) -> list[Ref]:

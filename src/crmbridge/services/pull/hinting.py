@@ -20,7 +20,7 @@ from crmbridge.ports import Adapter, WebhookRequest, WebhookSpec
 from crmbridge.revealed import strike
 from crmbridge.secrets import reveal
 from crmbridge.services.pull.kinds import pulled_kinds, wanted_kinds
-from crmbridge.services.pull.rebound_fields import must_be_bound_alike
+from crmbridge.services.pull.rebound_fields import follow_other_reading, must_be_bound_alike
 from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Secret
 
@@ -137,6 +137,7 @@ def _reread(workspace: Workspace, connection: str, hints: Sequence[tuple[Ref, da
         part = hints[start : start + BATCH]
         records = _read(workspace.adapter(connection), [ref for ref, _ in part])
         must_be_bound_alike(workspace, connection)
+        follow_other_reading(workspace, connection, [each for each in records.values() if each.ref.kind is Kind.DEAL])
         workspace.store.records.put(list(records.values()))
         workspace.store.hints.done(part)
         found += len(records)

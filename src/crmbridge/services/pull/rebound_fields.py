@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from crmbridge.engine.sync.forms import missed, overwritten
 from crmbridge.engine.sync.sameness import same
@@ -130,17 +131,33 @@ def part_with_emptied(workspace: Workspace, connection: str) -> None:
     """Let what was agreed on no longer count where a field that was away for a while is empty since it is back.
 
     All deals are read anew by now. A field that was hidden holds what it held; one that was made again under its old
-    name is empty, and nobody emptied it.
+    name is empty, and nobody emptied it. A checkbox can't be empty: it says the same in all deals then.
     """
     for name in _noted(workspace, connection, CAME_BACK):
+        blank = {None, (), *_defaults(workspace, connection, name)}
         deals = workspace.store.records.records(connection, Kind.DEAL)
-        _forget_in(workspace, [deal.ref for deal in deals if _is_empty(deal, name)], [name])
+        empty = [(deal.ref, {name: deal.fields.get(name)}) for deal in deals if _is_empty(deal, name, blank)]
+        _forget_in(workspace, empty)
     for what in (CAME_BACK, READ_OTHERWISE):
         _remember(workspace, connection, what, {})
 
 
-def _is_empty(deal: Record, name: str) -> bool:
-    return deal.fields.get(name) in {None, ()} and name not in deal.unreadable
+def _is_empty(deal: Record, name: str, blank: Collection[Value]) -> bool:
+    return deal.fields.get(name) in blank and name not in deal.unreadable
+
+
+def _defaults(workspace: Workspace, connection: str, name: str) -> Iterator[bool]:
+    """Give what a checkbox says where nobody ticked it since it is back: what most deals say that said the other."""
+    from crmbridge.services.chunks import chunks  # noqa: PLC0415  what a pull does without
+
+    said: Counter[tuple[Value, Value]] = Counter()
+    for deals in chunks(workspace.store.records.records(connection, Kind.DEAL)):
+        bases = workspace.store.links.bases([deal.ref for deal in deals])
+        pairs = ((bases.get(deal.ref, {}).get(name), deal.fields.get(name)) for deal in deals)
+        said.update(pair for pair in pairs if {bool} == {*map(type, pair)})
+    for value in (False, True):
+        if said[not value, value] > said[not value, not value]:
+            yield value
 
 
 def _gone(source: BoundTo) -> BoundTo:
@@ -190,16 +207,16 @@ def _anew(workspace: Workspace, connection: str, mark: Bookmark | None) -> Bookm
 def _forget(workspace: Workspace, connection: str, names: Sequence[str]) -> None:
     links = workspace.store.links.links().values()
     deals = (ref for refs in links for ref in refs if ref.connection == connection and ref.kind is Kind.DEAL)
-    _forget_in(workspace, deals, names)
+    _forget_in(workspace, ((ref, dict.fromkeys(names)) for ref in deals))
 
 
-def _forget_in(workspace: Workspace, deals: Iterable[Ref], names: Sequence[str]) -> None:
+def _forget_in(workspace: Workspace, deals: Iterable[tuple[Ref, Mapping[str, Value]]]) -> None:
+    """Let deals say nothing by these values, so that what the others agreed on counts."""
     from crmbridge.services.chunks import chunks  # noqa: PLC0415  what a pull does without
 
-    unknown = _unsaid(dict.fromkeys(names))
     for part in chunks(deals):
-        workspace.store.links.save_bases(dict.fromkeys(part, unknown))
-        workspace.store.backlog.touch(part)
+        workspace.store.links.save_bases({ref: _unsaid(values) for ref, values in part})
+        workspace.store.backlog.touch([ref for ref, _ in part])
 
 
 def _unsaid(values: Mapping[str, Value]) -> dict[str, Value]:

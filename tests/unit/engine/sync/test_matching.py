@@ -212,7 +212,7 @@ def test_a_copy_of_a_deal_that_we_made_is_asked_about() -> None:
     assert ({NORTH_LINK: refs}, ()) == (matched.links, matched.single)
     (asked,) = matched.ambiguous
     assert (copy.ref, {"south": external_key(NORTH_LINK)}) == (asked.deal, asked.values)
-    assert "it was created for a deal that has another counterpart by now" == asked.reason
+    assert "it has the key of a deal that has another counterpart by now, as a copy of that one would" == asked.reason
 
 
 def test_which_of_two_copies_was_made_for_a_deal_is_not_guessed() -> None:
