@@ -67,6 +67,23 @@ def test_a_value_that_is_several_is_a_problem_of_its_field(
     assert "One" == found[-1].fields["name"]
 
 
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "9" * 61, "0." + "1" * 61])
+def test_a_number_of_endless_digits_is_a_problem_of_its_field(
+    hubspot: respx.MockRouter, open_adapter: Opener, text: str, count: int
+) -> None:
+    """A few characters would fill the memory of whoever shows it, and no other CRM could be sent it."""
+    own = (*OWN, FieldBinding(name="seats", native="seats", type=FieldType.NUMBER))
+    raws = [make_raw(number, amount="12.5", seats="3") for number in range(1, count)]
+    odd = make_raw(count, amount=text, seats=text)
+    found: list[Record] = read(hubspot, open_adapter, *raws, odd, fields=own)
+
+    assert [(Money(Decimal("12.5"), "EUR"), Decimal(3))] * (count - 1) == [
+        (record.fields["amount"], record.fields["seats"]) for record in found[:-1]
+    ]
+    assert {"amount", "seats"} == found[-1].unreadable
+
+
 def test_a_time_of_making_that_is_none_is_a_problem(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
     """The deal is kept."""
     (found,) = read(hubspot, open_adapter, make_raw(1, hs_createdate="long ago"))
