@@ -57,7 +57,7 @@ def participants(api: Api, deal: int) -> list[tuple[int, int]]:
     return [
         (row["id"], person)
         for row in api.rows_v1("participants", id_=deal)
-        if is_id(row.get("id")) and (person := person_in(row.get("person_id"))) is not None
+        if (person := person_in(row.get("person_id"))) is not None
     ]
 
 
