@@ -41,6 +41,7 @@ ROW: dict[str, Any] = {
     "pipeline_id": 1,
     "status": "open",
     "lost_reason": None,
+    "expected_close_date": None,
     "update_time": "2026-06-01T10:00:00Z",
     "custom_fields": {CODE: "here"},
 }
@@ -106,6 +107,29 @@ def test_what_can_not_be_read_is_left_out_and_not_empty(native: str, name: str, 
     assert [USUAL] * (count - 1) == [told(record) for record in found[:-1]]
     assert {key: value for key, value in USUAL.items() if key != name} == told(found[-1])
     assert {name} == found[-1].unreadable
+
+
+@pytest.mark.parametrize("count", [1, 2 * FEWEST])
+@pytest.mark.parametrize(
+    ("native", "name"),
+    [
+        ("title", "name"),
+        ("owner_id", "owner"),
+        ("org_id", "company"),
+        ("value", "amount"),
+        ("expected_close_date", "close_date"),
+        ("lost_reason", "lost_reason"),
+        ("person_id", "contacts"),
+        ("participants_count", "contacts"),
+    ],
+)
+def test_what_a_deal_comes_without_is_not_empty(native: str, name: str, count: int) -> None:
+    """What is empty comes as null ("Get all deals"); without the count, one contact would pass for all of them."""
+    odd = {key: value for key, value in ROW.items() if key != native}
+    found = read(*[{**ROW, "id": n} for n in range(1, count)], {**odd, "id": count})
+
+    assert [frozenset()] * (count - 1) + [frozenset({name})] == [record.unreadable for record in found]
+    assert [True] * (count - 1) + [False] == [name in record.fields for record in found]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +213,27 @@ def test_null_instead_of_an_answer_is_not_taken_for_the_end_of_a_list(vendor: re
     with pytest.raises(RetryLaterError, match="another shape"):
         [*adapter.pull(kind, None), *adapter.pull(kind, None)]
     adapter.close()
+
+
+@pytest.mark.parametrize(
+    ("person", "contacts"),
+    [({"value": "8"}, ("8", "9")), ("8", ("8", "9")), (8, ("8", "9")), ({"name": "Ann"}, None), ("Ann", None)],
+    ids=str,
+)
+def test_a_participant_in_another_form_is_not_taken_off_the_deal(
+    vendor: respx.MockRouter, person: Any, contacts: tuple[str, ...] | None
+) -> None:
+    """Left out, it would be taken off the deal's counterparts; where nobody can tell who it is, nothing is said."""
+    people = [{"id": 1, "person_id": {"value": 9}}, {"id": 2, "person_id": person}]
+    vendor.get(path__regex="/deals/1/participants$").respond(json={"success": True, "data": people})
+    vendor.get("/api/v2/deals").respond(json={"success": True, "data": [{**ROW, "participants_count": 2}]})
+    vendor.route().respond(json={"success": True, "data": []})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    (found,) = adapter.read([Ref("pd", Kind.DEAL, "1")]).values()
+    adapter.close()
+
+    assert (contacts, contacts is None) == (found.fields.get("contacts"), "contacts" in found.unreadable)
 
 
 def test_null_instead_of_a_flow_costs_a_deal_only_its_moves(vendor: respx.MockRouter) -> None:
