@@ -33,6 +33,11 @@ def cut(ids: list[str]) -> Any:
     return shown(ids[:1], paging={"next": {"after": "2"}})
 
 
+def unsaid(_ids: list[str]) -> Any:
+    """Show links in a form that says nothing of them."""
+    return {"results": None}
+
+
 @pytest.fixture
 def serve(hubspot: respx.MockRouter) -> Callable[[Callable[[list[str]], Any]], None]:
     """Give a way to let the router answer for the deals, with their links shown in one way."""
@@ -65,7 +70,7 @@ def serve(hubspot: respx.MockRouter) -> Callable[[Callable[[list[str]], Any]], N
     return start
 
 
-@pytest.mark.parametrize("show", [whole, shown, cut])
+@pytest.mark.parametrize("show", [whole, shown, cut, unsaid])
 def test_a_list_says_of_links_what_asking_for_them_says(
     serve: Callable[[Callable[[list[str]], Any]], None],
     open_adapter: Callable[..., Adapter],

@@ -8,9 +8,11 @@ import pytest
 import respx
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterError
-from crmbridge.model.records import Kind, Record, Ref
+from crmbridge.model.records import Kind, Record, Ref, Status
 from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import Adapter, FieldBinding
+from crmbridge_hubspot.account import native_stage
+from crmbridge_hubspot.shapes import ShapeError
 
 Opener = Callable[..., Adapter]
 Answer = Callable[..., None]
@@ -65,6 +67,56 @@ def test_a_value_that_is_several_is_a_problem_of_its_field(
     assert ["fine"] * (count - 1) == [record.fields["memo"] for record in found[:-1]]
     assert {"memo", "amount"} == found[-1].unreadable
     assert "One" == found[-1].fields["name"]
+
+
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "9" * 61, "0." + "1" * 61])
+def test_a_number_of_endless_digits_is_a_problem_of_its_field(
+    hubspot: respx.MockRouter, open_adapter: Opener, text: str, count: int
+) -> None:
+    """A few characters would fill the memory of whoever shows it, and no other CRM could be sent it."""
+    own = (*OWN, FieldBinding(name="seats", native="seats", type=FieldType.NUMBER))
+    raws = [make_raw(number, amount="12.5", seats="3") for number in range(1, count)]
+    odd = make_raw(count, amount=text, seats=text)
+    found: list[Record] = read(hubspot, open_adapter, *raws, odd, fields=own)
+
+    assert [(Money(Decimal("12.5"), "EUR"), Decimal(3))] * (count - 1) == [
+        (record.fields["amount"], record.fields["seats"]) for record in found[:-1]
+    ]
+    assert {"amount", "seats"} == found[-1].unreadable
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {},
+        {"isClosed": "true"},
+        {"isClosed": "true", "probability": None},
+        {"isClosed": "true", "probability": "certain"},
+        {"probability": {"value": "1.0"}},
+    ],
+    ids=str,
+)
+def test_a_stage_that_may_be_won_or_lost_is_not_taken_for_either(metadata: Any) -> None:
+    """Every deal in it would be lost, or open again, elsewhere too."""
+    with pytest.raises(ShapeError, match="closedwon"):
+        native_stage({"id": "closedwon", "label": "Won", "metadata": metadata})
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status"),
+    [
+        ({"isClosed": "false"}, Status.OPEN),
+        ({"probability": "1.0"}, Status.WON),
+        ({"isClosed": True, "probability": 0}, Status.LOST),
+        ({"probability": "0.5"}, Status.OPEN),
+    ],
+    ids=str,
+)
+def test_a_stage_whose_metadata_are_enough_is_read(metadata: Any, status: Status) -> None:
+    """Texts as documented, or the values that they stand for."""
+    assert status is native_stage({"id": "a", "label": "A", "metadata": metadata}).status
 
 
 def test_a_time_of_making_that_is_none_is_a_problem(hubspot: respx.MockRouter, open_adapter: Opener) -> None:
@@ -142,7 +194,7 @@ def test_a_standard_property_that_is_hidden_from_us_is_not_empty(
     assert {"amount", "close_date", "owner"} == found.unreadable
 
 
-STAGES = [{"id": "first", "label": None, "displayOrder": "soon", "metadata": None}]
+STAGES = [{"id": "first", "label": None, "displayOrder": "soon", "metadata": {"isClosed": "false"}}]
 
 
 def test_stages_without_a_name_or_place_are_told_apart_by_their_ids(
@@ -154,6 +206,22 @@ def test_stages_without_a_name_or_place_are_told_apart_by_their_ids(
     (pipeline,) = open_adapter().describe().pipelines
 
     assert (("7", "7"), ["first"]) == ((pipeline.id, pipeline.label), [stage.label for stage in pipeline.stages])
+
+
+def test_a_set_up_that_could_not_be_read_is_asked_for_again(
+    router: respx.MockRouter, answer_account: Answer, open_adapter: Opener
+) -> None:
+    """It is not kept for an hour as a good one is."""
+    adapter = open_adapter()
+    router.post(path=READ).respond(json={"results": [make_raw(1)]})
+    answer_account(router, pipelines={"results": [{"id": "7", "stages": [{"id": "first"}]}]})
+    with pytest.raises(RetryLaterError, match="won or lost"):
+        adapter.read([Ref("hs", Kind.DEAL, "1")], fields=["name"])
+    answer_account(router)
+
+    assert ["One"] == [
+        each.fields["name"] for each in adapter.read([Ref("hs", Kind.DEAL, "1")], fields=["name"]).values()
+    ]
 
 
 @pytest.mark.parametrize("part", ["errors", "context"])

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from crmbridge.errors import RetryLaterError
+from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.model.changes import Action, Change, FieldEdit, Outcome, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.ports import Adapter
 from crmbridge.sandbox import Served, VirtualClock
 from crmbridge.testing.factories import make_change
-from crmbridge_pipedrive.contacts import ContactSteps, steps_of
+from crmbridge_pipedrive.contacts import ContactSteps, main_of, steps_of
 
 Open = Callable[..., Adapter]
 PEOPLE = "participants"
@@ -336,6 +336,21 @@ def test_the_main_contact_is_not_added_again() -> None:
 
     assert ContactSteps(sets_main=True, main=3, add=(4,)) == steps_of(edit, None)
     assert ContactSteps(add=(4,)) == steps_of(edit, 3)
+
+
+@pytest.mark.parametrize(
+    ("person", "main"), [(None, None), (7, 7), ("7", 7), ({"value": 7}, 7), ({"id": "7", "name": "Ann"}, 7)]
+)
+def test_the_main_contact_is_known_in_each_form(person: Any, main: int | None) -> None:
+    """Taken for none, another one would be put in its place."""
+    assert main == main_of({"id": 1, "person_id": person})
+
+
+@pytest.mark.parametrize("row", [None, {"id": 1}, {"id": 1, "person_id": "Ann"}, {"id": 1, "person_id": []}])
+def test_nothing_is_written_where_the_main_contact_can_not_be_told(row: Any) -> None:
+    """The deal stays as it is, and a person hears of it."""
+    with pytest.raises(RefusedError, match="main contact"):
+        main_of(row)
 
 
 @pytest.mark.parametrize("main", [None, 3, 4, 9])

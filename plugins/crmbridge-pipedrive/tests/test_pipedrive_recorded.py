@@ -24,6 +24,7 @@ BESIDE = Path(__file__).parents[4] / "shared" / "recorded"
 FOLDER = Path(os.environ.get("CRMBRIDGE_RECORDED") or BESIDE) / "pipedrive"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recorded replies are not here (CRMBRIDGE_RECORDED)")
 
+TRIMMED = {"owner_id", "lost_reason", "expected_close_date", "participants", "update_time"}  # by who recorded them
 READER = DealReader(
     connection="pd",
     currency="EUR",
@@ -49,7 +50,7 @@ def test_deals(name: str) -> None:
     for row, record in zip(rows, records, strict=True):
         assert Money(Decimal(row["value"]), row["currency"]) == record.fields["amount"]
         assert Position(str(row["pipeline_id"]), str(row["stage_id"]), Status.OPEN) == record.position
-        assert ["update_time"] == [problem.path for problem in record.problems]
+        assert TRIMMED == {problem.path for problem in record.problems}
     assert None is next_cursor(answer)
 
 

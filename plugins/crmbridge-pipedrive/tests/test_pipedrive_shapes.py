@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 import respx
 
 from crmbridge.adapting.written import FEWEST
 from crmbridge.errors import RetryLaterError
 from crmbridge.model.records import Kind, Record, Ref
-from crmbridge.model.values import FieldType
+from crmbridge.model.values import FieldType, Money
 from crmbridge.ports import AdapterContext, FieldBinding
 from crmbridge.sandbox import VirtualClock
 from crmbridge_pipedrive.account import BoundField, DealFields
@@ -39,10 +41,19 @@ ROW: dict[str, Any] = {
     "pipeline_id": 1,
     "status": "open",
     "lost_reason": None,
+    "expected_close_date": None,
     "update_time": "2026-06-01T10:00:00Z",
     "custom_fields": {CODE: "here"},
 }
-USUAL = {"name": "A deal", "owner": "7", "company": "8", "contacts": ("9",), "site": "here", "lost_reason": None}
+USUAL = {
+    "name": "A deal",
+    "amount": Money(Decimal(10), "EUR"),
+    "owner": "7",
+    "company": "8",
+    "contacts": ("9",),
+    "site": "here",
+    "lost_reason": None,
+}
 
 
 def read(*rows: dict[str, Any]) -> list[Record]:
@@ -77,6 +88,7 @@ UNREADABLE = {
     "title": ("name", [[], {"a": 1}, True]),
     "owner_id": ("owner", ["Ann", [], {}, True, {"id": None}, "0", -1.5]),
     "org_id": ("company", ["Acme", [8], False]),
+    "value": ("amount", ["1e999999999", "1e-999999999", "9" * 61]),
     "lost_reason": ("lost_reason", [["price"], {"label": "price"}]),
     "person_id": ("contacts", ["Ann", [9], True]),
     "participants_count": ("contacts", [None, "1", [], True]),
@@ -95,6 +107,29 @@ def test_what_can_not_be_read_is_left_out_and_not_empty(native: str, name: str, 
     assert [USUAL] * (count - 1) == [told(record) for record in found[:-1]]
     assert {key: value for key, value in USUAL.items() if key != name} == told(found[-1])
     assert {name} == found[-1].unreadable
+
+
+@pytest.mark.parametrize("count", [1, 2 * FEWEST])
+@pytest.mark.parametrize(
+    ("native", "name"),
+    [
+        ("title", "name"),
+        ("owner_id", "owner"),
+        ("org_id", "company"),
+        ("value", "amount"),
+        ("expected_close_date", "close_date"),
+        ("lost_reason", "lost_reason"),
+        ("person_id", "contacts"),
+        ("participants_count", "contacts"),
+    ],
+)
+def test_what_a_deal_comes_without_is_not_empty(native: str, name: str, count: int) -> None:
+    """What is empty comes as null ("Get all deals"); without the count, one contact would pass for all of them."""
+    odd = {key: value for key, value in ROW.items() if key != native}
+    found = read(*[{**ROW, "id": n} for n in range(1, count)], {**odd, "id": count})
+
+    assert [frozenset()] * (count - 1) + [frozenset({name})] == [record.unreadable for record in found]
+    assert [True] * (count - 1) + [False] == [name in record.fields for record in found]
 
 
 @pytest.mark.parametrize(
@@ -143,9 +178,13 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[respx.MockRouter]:
         {"data": "none"},
         {"data": 0},
         {"data": [ROW, None]},
+        {"data": [ROW, {**ROW, "id": "2"}]},
+        {"data": [ROW, {**ROW, "id": None}]},
+        {"data": [{"name": "Acme"}]},
         {"data": [ROW], "additional_data": {"next_cursor": 7}},
         {"data": [ROW], "additional_data": {"next_cursor": {"id": 7}}},
         {"data": [ROW], "additional_data": ["next"]},
+        {},
     ],
     ids=str,
 )
@@ -163,7 +202,67 @@ def test_a_list_that_can_not_be_read_is_not_taken_for_a_short_one(
     assert "report this" in caught.value.advice
 
 
-@pytest.mark.parametrize("data", [{"1": {"id": 1}}, "none", 0, [{"id": 1}, None]], ids=str)
+@pytest.mark.parametrize("kind", [Kind.COMPANY, Kind.DEAL, Kind.NOTE, Kind.FILE, Kind.USER])
+def test_null_instead_of_an_answer_is_not_taken_for_the_end_of_a_list(vendor: respx.MockRouter, kind: Kind) -> None:
+    """A 200 whose whole body is `null` has been seen (tap-pipedrive PR 131); the rest of the list would never come."""
+    more = {"success": True, "data": [ROW], "additional_data": {"next_cursor": "abc", "more_items_in_collection": True}}
+    vendor.get(path__regex="/(dealFields|pipelines|stages)$").respond(json={"success": True, "data": []})
+    vendor.route().mock(side_effect=[httpx.Response(200, json=more), *[httpx.Response(200, content=b"null")] * 99])
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    with pytest.raises(RetryLaterError, match="another shape"):
+        [*adapter.pull(kind, None), *adapter.pull(kind, None)]
+    adapter.close()
+
+
+@pytest.mark.parametrize(
+    ("person", "contacts"),
+    [({"value": "8"}, ("8", "9")), ("8", ("8", "9")), (8, ("8", "9")), ({"name": "Ann"}, None), ("Ann", None)],
+    ids=str,
+)
+def test_a_participant_in_another_form_is_not_taken_off_the_deal(
+    vendor: respx.MockRouter, person: Any, contacts: tuple[str, ...] | None
+) -> None:
+    """Left out, it would be taken off the deal's counterparts; where nobody can tell who it is, nothing is said."""
+    people = [{"id": 1, "person_id": {"value": 9}}, {"id": 2, "person_id": person}]
+    vendor.get(path__regex="/deals/1/participants$").respond(json={"success": True, "data": people})
+    vendor.get("/api/v2/deals").respond(json={"success": True, "data": [{**ROW, "participants_count": 2}]})
+    vendor.route().respond(json={"success": True, "data": []})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    (found,) = adapter.read([Ref("pd", Kind.DEAL, "1")]).values()
+    adapter.close()
+
+    assert (contacts, contacts is None) == (found.fields.get("contacts"), "contacts" in found.unreadable)
+
+
+def test_null_instead_of_a_flow_costs_a_deal_only_its_moves(vendor: respx.MockRouter) -> None:
+    """Flow alone was seen to answer so (tap-pipedrive 1.1.8, PR 131); what the deal itself tells stays."""
+    deal = {**ROW, "add_time": "2026-05-01T10:00:00Z", "stage_change_time": "2026-06-01T10:00:00Z"}
+    flow = vendor.get(path__regex="/deals/1/flow$").respond(content=b"null")
+    vendor.get("/api/v2/deals").respond(json={"success": True, "data": [deal]})
+    vendor.route().respond(json={"success": True, "data": []})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    moves = [move.at for page in adapter.pull(Kind.DEAL, None) for move in page.moves]
+    adapter.close()
+
+    assert (1, [datetime(2026, 6, 1, 10, tzinfo=UTC)]) == (flow.call_count, moves)
+
+
+@pytest.mark.parametrize("kind", [Kind.NOTE, Kind.FILE])
+@pytest.mark.parametrize("data", [{"id": "1"}, {"content": "Hello"}], ids=str)
+def test_a_row_without_its_id_is_not_gone(vendor: respx.MockRouter, kind: Kind, data: Any) -> None:
+    """It is there, only in another form."""
+    vendor.get(path__regex=r"/(notes|files)/1$").respond(json={"success": True, "data": data})
+    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
+    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
+    with pytest.raises(RetryLaterError, match="can't be read"):
+        adapter.read([Ref("pd", kind, "1")])
+    adapter.close()
+
+
+@pytest.mark.parametrize("data", [{"1": {"id": 1}}, "none", 0, [{"id": 1}, None], [{"id": "1"}]], ids=str)
 def test_users_that_can_not_be_read_are_not_taken_for_none(vendor: respx.MockRouter, data: Any) -> None:
     """A user who is not there counts as gone, and nobody would own the deals of a first pull."""
     vendor.get("/api/v1/users").respond(json={"success": True, "data": data})

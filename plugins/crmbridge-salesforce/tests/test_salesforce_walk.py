@@ -305,9 +305,12 @@ def test_a_walk_begins_when_the_first_of_its_answers_was_given(
     assert "2026-06-10T11:59:50Z" == json.loads(pages[-1].cursor)["at"]
 
 
-def test_small_pages_end_nothing(open_adapter: Opener, accounts: respx.MockRouter) -> None:
+@pytest.mark.parametrize("said", [{"done": False}, {}, {"done": None}])
+def test_small_pages_end_nothing(
+    open_adapter: Opener, accounts: respx.MockRouter, said: dict[str, bool | None]
+) -> None:
     """Wide rows come in pages of 200 although more are there, and the rest is fetched (jsforce issue 1162, 1385)."""
-    first = {"totalSize": 3, "done": False, "nextRecordsUrl": "/services/data/v67.0/query/01g-200"}
+    first = {"totalSize": 3, "nextRecordsUrl": "/services/data/v67.0/query/01g-200", **said}
     accounts.get(f"{BASE}/query").side_effect = answering(
         reply(), httpx.Response(200, json={**first, "records": [row(1, "2026-06-01T00:00:00")]})
     )

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
+from crmbridge.model.numbers import MOST_DIGITS, plain_number
 from crmbridge.model.values import FieldType, Value, WrittenFields, fields_to_utf8
 
 Pieces = Sequence[str]  # of each record the field's name and value with a comma behind; "" where it has no such field
@@ -28,7 +29,7 @@ BETWEEN = "\0"  # stands between texts that are written together
 BETWEEN_WRITTEN = "\\u0000"  # as it is written
 
 # Numbers, one a line, without an exponent: Decimal writes one where there are more places than these.
-_PLAIN = re.compile(r"(?:-?(?:0|[1-9][0-9]*+)(?:\.[0-9]{1,6})?+\n)*+")
+_PLAIN = re.compile(rf"(?:-?(?:0|[1-9][0-9]{{0,{MOST_DIGITS - 1}}}+)(?:\.[0-9]{{1,6}})?+\n)*+")
 
 R = TypeVar("R")
 Row = TypeVar("Row")
@@ -136,12 +137,12 @@ def write_any(name: str, values: Sequence[Value]) -> Pieces:
 def numbers_in(texts: Sequence[str]) -> Sequence[str | Decimal]:
     """Read numbers for the writers; where all stand there just as Decimal writes them, they need not be read for that.
 
-    Raises ValueError or ArithmeticError for what is no number.
+    Raises ValueError or ArithmeticError for what is no number, or has too many digits.
     """
     lines = "\n".join((*texts, ""))
     if _PLAIN.fullmatch(lines) and lines.count("\n") == len(texts):
         return texts
-    numbers = [*map(Decimal, texts)]
+    numbers = [*map(plain_number, texts)]
     if not all(map(Decimal.is_finite, numbers)):
         raise ValueError("not a number")
     return numbers

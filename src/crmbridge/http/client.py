@@ -201,7 +201,7 @@ class HttpClient:
             raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}", advice=ELSEWHERE)
         if not isinstance(reply.body, request.expect):
             message = f"answered {reply.status} with JSON of another shape than it should have"
-            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}")
+            raise RetryLaterError(f"{where(self.connection, request.path, reply)} {message}", advice=UNREADABLE)
         return reply
 
     def _write_once(self, request: _Request) -> Reply:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Rounded
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
-MOST_DIGITS = 60  # on either side of the point; `1e30000000` is short to send, and fills the memory when it is shown
+from crmbridge.model.numbers import MOST_DIGITS, TOO_LONG, bounded, plain_number
 
 
 def load_json(text: str | bytes) -> Any:
@@ -40,7 +40,7 @@ def dump_json(data: Any) -> bytes:
     def encode(value: Any) -> str:
         if not isinstance(value, Decimal):
             raise TypeError(f"{type(value).__name__} has no JSON form")
-        numbers.append(f"{_bounded(value):f}")
+        numbers.append(f"{bounded(value):f}")
         return f"{_MARK}{len(numbers) - 1}."
 
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=encode)
@@ -58,18 +58,14 @@ def _decimal(text: str) -> Decimal:
     if len(text) < MOST_DIGITS and "e" not in text and "E" not in text:  # the usual case needs no look at its digits
         return Decimal(text)
     try:
-        return _bounded(Decimal(text))
+        return bounded(Decimal(text))
     except InvalidOperation:  # the exponent is beyond what Decimal holds
         raise ValueError(TOO_LONG) from None
 
 
 # msgspec reads the same in less than half the time, but knows no limit for whole numbers: what has that many digits in
 # a row, in a text even, is read by the careful way behind it.
-# The context makes numbers without a line of Python for each, and raises for those that it can't hold as they are: more
-# than MOST_DIGITS digits, or any behind the last of as many places. Those may be too long, or only unusual.
-_TRAPS = (Clamped, Inexact, InvalidOperation, Overflow, Rounded)
-_EXACT = Context(prec=MOST_DIGITS, Emin=-1, Emax=MOST_DIGITS - 1, clamp=0, traps=list(_TRAPS))
-_quick = msgspec.json.Decoder(float_hook=_EXACT.create_decimal).decode
+_quick = msgspec.json.Decoder(float_hook=plain_number).decode
 _MANY = b"0" * (MOST_DIGITS + 1)
 STEP = 8  # so many that few texts have as many digits in a row as `_SOME` spans, and all that have too many do
 _SOME = b"0" * ((MOST_DIGITS + 1) // STEP)
@@ -85,19 +81,6 @@ def _whole(text: str) -> int:
     if len(text.removeprefix("-")) > MOST_DIGITS:
         raise ValueError(TOO_LONG)
     return int(text)
-
-
-def _bounded(value: Decimal) -> Decimal:
-    """Give the number back, unless it has no end or too many digits; zeros count as they would be written."""
-    _, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise ValueError(f"{value} is not JSON")  # noqa: TRY004  the type is right, the value is NaN or infinity
-    if len(digits) + exponent > MOST_DIGITS or -exponent > MOST_DIGITS:
-        raise ValueError(TOO_LONG)
-    return value
-
-
-TOO_LONG = f"a number of more than {MOST_DIGITS} digits before or after the point"
 
 
 def _refuse(name: str) -> Any:

@@ -52,7 +52,7 @@ def test_what_is_not_json_is_refused(text: str) -> None:
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("-Infinity"), float("nan"), object()])
 def test_what_has_no_json_form_is_refused(value: object) -> None:
     """Nothing is written in its place."""
-    with pytest.raises((TypeError, ValueError), match=r"JSON"):
+    with pytest.raises((TypeError, ValueError), match=r"JSON|no number"):
         dump_json([value])
 
 

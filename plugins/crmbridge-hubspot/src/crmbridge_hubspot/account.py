@@ -178,10 +178,16 @@ def _label(each: Mapping[str, Any]) -> str:
 
 
 def native_stage(stage: Mapping[str, Any]) -> NativeStage:
-    """Read a stage. Its metadata tells whether it is won or lost; the label may lie ("Pipelines" guide)."""
+    """Read a stage. Its metadata tells whether it is won or lost; the label may lie ("Pipelines" guide).
+
+    Raises ShapeError where it does not tell: all deals in it would count as lost, or as open again.
+    """
     metadata = object_in(stage.get("metadata") or {}, "metadata")
     probability = _number(metadata.get("probability"))
-    closed = str(metadata.get("isClosed")).lower() == "true"
+    said = str(metadata.get("isClosed")).lower()
+    if probability is None and said != "false":
+        raise ShapeError(f"of the stage {tidy(id_in(stage), 60)} it does not say whether it is won or lost")
+    closed = said == "true"
     status = Status.WON if probability == 1 else Status.LOST if closed else Status.OPEN
     return NativeStage(id=id_in(stage), label=_label(stage), status=status, probability=_float(probability))
 

@@ -78,11 +78,10 @@ def _in_line(raw: Raw, other: str) -> list[str] | None:
     part = object_in(raw["associations"] or {}, "associations").get(other)
     if not part:
         return []
-    if "paging" in object_in(part, other) and next_of(part):
+    found = object_in(part, other).get("results")
+    if found is None or ("paging" in part and next_of(part)):
         return None
-    return list(
-        {id_in(each) for each in objects_in(part.get("results"), other)}
-    )  # one comes once for each of its types
+    return list({id_in(each) for each in objects_in(found, other)})  # one comes once for each of its types
 
 
 def _ids(links: Iterable[Raw]) -> list[str]:

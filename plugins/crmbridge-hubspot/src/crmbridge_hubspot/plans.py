@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from crmbridge.model.numbers import plain_number
 from crmbridge.model.records import Problem
 from crmbridge.model.values import FieldType, Value
 from crmbridge_hubspot.account import CURRENCY_PROPERTY
@@ -69,7 +69,7 @@ class Plan(Struct, frozen=True):
         fields: dict[str, Value] = {name: text for name, native in self.plain if (text := get(native))}
         for name, native in self.numbers:
             if text := get(native):
-                fields[name] = number = Decimal(text)
+                fields[name] = number = plain_number(text)
                 if not number.is_finite():
                     raise ValueError(text)
         for name, native, decode in self.others:

@@ -80,8 +80,9 @@ class SetUp:
 
     def _read(self) -> Terms:
         at, parts = self._context.clock.now(), read_parts(self._api)
+        terms = self._take(parts, at)
         self._context.memory[MEMORY] = dump_json({"of": self._whose(), "at": at.isoformat(), **parts}).decode()
-        return self._take(parts, at)
+        return terms
 
     def _remembered(self, now: datetime) -> Terms | None:
         """Give what a run before this one read, unless it is too old or can't be used."""

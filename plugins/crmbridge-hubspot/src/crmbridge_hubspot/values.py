@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from crmbridge.errors import RefusedError
 from crmbridge.http.client import tidy
+from crmbridge.model.numbers import read_number
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import NativeField
 from crmbridge_hubspot.shapes import ShapeError
@@ -45,7 +46,7 @@ class Codec(Struct, frozen=True):
         currency = currency or self.currency
         if currency is None:
             raise ValueError(f"neither the deal nor the account says its currency; {SAY_CURRENCY}")
-        return Money(_number(text), currency)
+        return Money(read_number(text), currency)
 
     def _day(self, text: str) -> date:
         if len(text) == len("2026-01-31"):
@@ -115,16 +116,6 @@ def milliseconds(text: str) -> int:
     return int(found.timestamp()) * 1000 + found.microsecond // 1000
 
 
-def _number(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text[:60]!r} is no number") from None
-    if not number.is_finite():
-        raise ValueError(f"{text[:60]!r} is no number")
-    return number
-
-
 def _flag(text: str) -> bool:
     flag = _FLAGS.get(text)
     if flag is None:
@@ -155,7 +146,7 @@ def _choices(text: str) -> Value:
 
 
 _DECODERS: dict[FieldType, Decoder] = {
-    FieldType.NUMBER: _number,
+    FieldType.NUMBER: read_number,
     FieldType.BOOL: _flag,
     FieldType.DATETIME: moment,
     FieldType.CHOICES: _choices,

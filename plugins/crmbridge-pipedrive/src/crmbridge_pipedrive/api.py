@@ -20,7 +20,10 @@ Params = Mapping[str, str | int]
 
 LIMIT = 500  # the most rows of a page; one costs the same whatever its length
 IDS = 100  # how many ids fit in the `ids` of a list
-ENVELOPE = (dict, type(None))  # a 200 whose whole body is `null` has been seen (tap-pipedrive 1.1.8)
+# A 200 whose whole body is `null` has been seen (tap-pipedrive 1.1.8): of a deal's flow, where nothing is lost by it.
+# Of any list it would pass for the end, and the rest would never come.
+MAY_BE_NULL = frozenset({"flow"})
+NAMELESS = frozenset({"changelog", "fields", "flow", "organizationFields"})  # lists of what has no id of its own
 
 
 class Heard(NamedTuple):
@@ -64,25 +67,25 @@ class Api:
         """Read one row of a list by its id; None where the answer names none."""
         reply = self._read(call, None, id_)
         data = data_of(reply)
-        if data is not None and not isinstance(data, dict):
-            raise _unreadable(reply, "its data is no object")  # taken for none, the row would seem to be gone
+        if data is not None and not (isinstance(data, dict) and is_id(data.get("id"))):
+            raise _unreadable(reply, "its data is no row with an id")  # taken for none, the row would seem to be gone
         return data
 
     def all_rows(self, call: str) -> list[Row]:
         """Read a list that has no pages."""
-        return rows_of(self._read(call, None, ""))
+        return _rows_of(call, self._read(call, None, ""))
 
     def page(self, call: str, params: Params) -> tuple[list[Row], bool]:
         """Read one page of a list, and tell whether there are more."""
         reply = self._read(call, params, "")
-        return rows_of(reply), next_cursor(reply) is not None
+        return _rows_of(call, reply), next_cursor(reply) is not None
 
     def walk(self, call: str, params: Params, start: str | None = None) -> Iterator[tuple[list[Row], str | None]]:
         """Walk a list that pages by cursor, with the cursor of the page after each one."""
 
         def fetch(cursor: str | None) -> tuple[list[Row], str | None]:
             reply = self._read(call, params if cursor is None else {**params, "cursor": cursor}, "")
-            return rows_of(reply), next_cursor(reply)
+            return _rows_of(call, reply), next_cursor(reply)
 
         return pages(fetch, start=start)
 
@@ -92,7 +95,7 @@ class Api:
         def fetch(cursor: str | None) -> tuple[list[Row], str | None]:
             asked = {"limit": LIMIT, **(params or {}), **({} if cursor is None else {"cursor": cursor})}
             reply = self._read(call, asked, id_)
-            return rows_of(reply), next_cursor(reply)
+            return _rows_of(call, reply), next_cursor(reply)
 
         for rows, _ in pages(fetch):
             yield from rows
@@ -111,7 +114,7 @@ class Api:
         """Read the page of a v1 list that begins at a position, with where the next one begins."""
         asked = {"start": start, "limit": LIMIT, **params}
         reply = self._read(call, asked, id_)
-        return rows_of(reply), _next_start(reply, start + int(asked["limit"]))
+        return _rows_of(call, reply), _next_start(reply, start + int(asked["limit"]))
 
     def write(self, call: str, body: Row, *, id_: int | str = "") -> Row:
         """Send a change and give what it made; raises UnclearError when the reply does not say."""
@@ -140,9 +143,9 @@ class Api:
 
     def _read(self, call: str, params: Params | None, id_: int | str) -> Reply:
         asked = self._calls[call]
-        path = self._path(asked, id_)
+        path, expect = self._path(asked, id_), (dict, type(None)) if call in MAY_BE_NULL else dict
         reply = self._guarded(
-            lambda: self._http.read("GET", path, params=params or {}, cost=asked.tokens, expect=ENVELOPE)
+            lambda: self._http.read("GET", path, params=params or {}, cost=asked.tokens, expect=expect)
         )
         if said := said_at(reply.headers):
             self.heard = Heard(said, apart(self._clock.now(), said))
@@ -183,9 +186,19 @@ def data_of(reply: Reply) -> Any:
 def rows_of(reply: Reply) -> list[Row]:
     """Give the rows of a list; v1 sends null for an empty one. Raises RetryLaterError for what is no list of rows."""
     data = data_of(reply)
-    if data is not None and not (isinstance(data, list) and all(isinstance(row, dict) for row in data)):
+    if data is None and (reply.body is None or "data" in reply.body):
+        return []
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise _unreadable(reply, "its data is no list of objects")  # taken for an empty one, all would seem to be gone
-    return data or []
+    return data
+
+
+def _rows_of(call: str, reply: Reply) -> list[Row]:
+    """Give the rows of a list; one that its id can't be read of must not be left out, or it would seem to be gone."""
+    rows = rows_of(reply)
+    if call not in NAMELESS and not all(is_id(row.get("id")) for row in rows):
+        raise _unreadable(reply, "one of its rows has no id that is a number")
+    return rows
 
 
 def next_cursor(reply: Reply) -> str | None:

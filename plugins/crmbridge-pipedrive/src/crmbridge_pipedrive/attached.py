@@ -52,7 +52,7 @@ def pull_files(api: Api, connection: str, since: str | None) -> Iterator[Page]:
             lists = in_order(api, CALL, {"limit": A_PAGE}, cursor.parts[0].after or 0)
         met = Met(cursor)
         for rows in lists:
-            fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
+            fresh = [row for row in rows if met.is_fresh(row, digest)]
             met.take(ids_of(fresh))
             if cursor.parts:
                 last = max((row["id"] for row in fresh), default=cursor.parts[0].after)
@@ -96,8 +96,7 @@ def granted(connection: str) -> Iterator[None]:
 
 def _hangs(row: Row) -> bool:
     """Tell whether a file hangs on a deal; pictures within e-mails are none of ours."""
-    known = is_id(row.get("id")) and is_id(row.get("deal_id"))
-    return known and not is_gone(row) and row.get("inline_flag") is not True
+    return is_id(row.get("deal_id")) and not is_gone(row) and row.get("inline_flag") is not True
 
 
 def _page(rows: Sequence[Row], connection: str, cursor: str) -> Page | None:
@@ -127,7 +126,6 @@ def _changed(api: Api, since: datetime | None) -> list[Row]:
     def fetch(token: str | None) -> tuple[list[Row], str | None]:
         start, edge, turn = map(int, token.split(":")) if token else (0, 0, 0)
         rows, following = api.page_at(CALL, {"sort": "update_time DESC", "limit": A_PAGE}, start)
-        rows = [row for row in rows if is_id(row.get("id"))]
         if start and (not rows or rows[0]["id"] != edge):
             return [], f"0:0:{turn + 1}"
         newer = [row for row in rows if _is_since(row, since)]

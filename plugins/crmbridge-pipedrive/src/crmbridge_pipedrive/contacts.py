@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
 from crmbridge.model.changes import FieldEdit
-from crmbridge.model.values import Value
-from crmbridge_pipedrive.api import Api, Row, is_id
+from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.bodies import contacts_of
+from crmbridge_pipedrive.standard import reference_in
 
 
 class ContactSteps(Struct, frozen=True, kw_only=True):
@@ -31,10 +31,13 @@ class NotAllContactsError(CrmbridgeError):
     """Some of a deal's contacts are as they should be, and some are not."""
 
 
-def main_of(row: Row) -> int | None:
-    """Give the main contact of a deal."""
-    person = row.get("person_id")
-    return person if is_id(person) else None
+def main_of(row: Row | None) -> int | None:
+    """Give the main contact of a deal; raises RefusedError where that can't be told: it would be replaced."""
+    try:
+        person = reference_in((row or {})["person_id"])
+    except (KeyError, ValueError):
+        raise RefusedError("the deal does not say who its main contact is") from None
+    return None if person is None else int(person)
 
 
 def steps_of(edit: FieldEdit, main: int | None) -> ContactSteps:
@@ -53,18 +56,15 @@ def steps_of(edit: FieldEdit, main: int | None) -> ContactSteps:
 
 
 def participants(api: Api, deal: int) -> list[tuple[int, int]]:
-    """Give the participants of a deal: each one's own id there, and the person."""
-    return [
-        (row["id"], person)
-        for row in api.rows_v1("participants", id_=deal)
-        if is_id(row.get("id")) and (person := person_in(row.get("person_id"))) is not None
-    ]
+    """Give the participants of a deal: each one's own id there, and the person, who comes as an object.
 
-
-def person_in(raw: Value | Row) -> int | None:
-    """Read the person of a participant, who comes as an object."""
-    number = raw.get("value") if isinstance(raw, dict) else raw
-    return number if is_id(number) else None
+    Raises RefusedError where it can't be told who one is: left out, he would seem to be taken off the deal.
+    """
+    try:
+        people = [(row["id"], reference_in(row.get("person_id"))) for row in api.rows_v1("participants", id_=deal)]
+    except ValueError as error:
+        raise RefusedError(f"a participant of deal {deal} can't be read: {error}") from None
+    return [(number, int(person)) for number, person in people if person is not None]
 
 
 def carry_out(api: Api, deal: int, steps: ContactSteps, *, begun: bool) -> None:

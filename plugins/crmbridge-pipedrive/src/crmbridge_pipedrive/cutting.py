@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-from crmbridge_pipedrive.api import Row, is_id
+from crmbridge_pipedrive.api import Row
 from crmbridge_pipedrive.cursors import OVERLAP, Part
 from crmbridge_pipedrive.values import moment
 
@@ -50,7 +50,7 @@ def cut(sample: Sequence[Row], first_page: Sequence[Row], *, most: int, rows: in
     for at, number in stamped:
         marks.setdefault(bisect_right(edges, at), []).append(number)
     is_read = since < late and all(one[0] >= other[0] for one, other in pairwise(changes))  # else it holds anything
-    held = sorted((row for at, row in changes if at >= since and is_id(row.get("id"))), key=_by_id)
+    held = sorted((row for at, row in changes if at >= since), key=_by_id)
     return Cut(
         parts=tuple(Part(since=start, until=end) for start, end in pairwise(bounds)),
         marks=marks,

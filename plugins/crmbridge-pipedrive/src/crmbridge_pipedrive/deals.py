@@ -145,7 +145,7 @@ class _Pull:
         self._archived_before: list[Row] | None = None  # where that is all there is
         rows, more = self._walk.aside or ([], "")
         if more is None and source.clock.now() - begun < OVERLAP:  # the next pull asks no further back
-            self._archived_before = [row for row in rows if is_id(row.get("id"))]
+            self._archived_before = rows
         self._old = source.clock.now() - timedelta(days=source.history_days)
         if self._walk.is_first and not self._goes_on and not self._is_small():
             self._walk.cursor = replace(self._walk.cursor, puts_off=True)
@@ -261,7 +261,7 @@ class _Pull:
         if self._since is None:
             return
         changed = list(self._source.api.rows("activities", times(self._since, None)))
-        self._known |= {row["id"]: row for row in changed if is_id(row.get("id"))}
+        self._known |= {row["id"]: row for row in changed}
         ids = {row["deal_id"] for row in changed if is_id(row.get("deal_id"))} - set(met)
         for lot in lots(sorted(ids), LIMIT):
             found = rows_by_ids(self._source.api, "deals", self._params, lot)
@@ -284,7 +284,7 @@ class _Pull:
         """Yield the deals that were archived: they vanish from the list ("Archived deals and leads", changelog)."""
         met = self._walk.met
         for rows, _ in archived(self._source.api, self._since) if self._archived_before is None else ():
-            fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
+            fresh = [row for row in rows if met.is_fresh(row, digest)]
             if fresh:
                 met.take(ids_of(fresh))
                 yield Page(tombstones=_tombstones(self._source, met, fresh), cursor=met.midway(self._walk.cursor))

@@ -13,7 +13,7 @@ from crmbridge.adapting import folded_key, natural_key, unescaped
 from crmbridge.model.changes import Action, Change
 from crmbridge.model.records import Kind, Ref
 from crmbridge_pipedrive.account import Account
-from crmbridge_pipedrive.api import Api, Row, is_id
+from crmbridge_pipedrive.api import Api, Row
 from crmbridge_pipedrive.keys import KeyBook, KeyList
 from crmbridge_pipedrive.mapping import ALL_STATUSES, organization_record
 from crmbridge_pipedrive.values import FieldDefinition
@@ -107,7 +107,7 @@ def find_marked(api: Api, kind: Kind, marker: str, near: Ref) -> int | None:
     if field is None:
         return None  # nothing hangs on any other
     rows = _tasks(api, field, near.id) if kind is Kind.TASK else _notes(api, field, near.id)
-    return next((int(row["id"]) for row, text in rows if is_id(row.get("id")) and holds(text, marker)), None)
+    return next((int(row["id"]) for row, text in rows if holds(text, marker)), None)
 
 
 def holds(text: str, marker: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from crmbridge_pipedrive.api import LIMIT, Api, Params, Row, is_id
+from crmbridge_pipedrive.api import LIMIT, Api, Params, Row
 from crmbridge_pipedrive.cursors import OVERLAP
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.values import moment
@@ -83,10 +83,9 @@ class KeyBook:
 
     def _take(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            number = row.get("id")
-            if is_id(number):
-                self._read.add(number)
-                self._put(number, () if row.get("is_deleted") is True else tuple(self._keys_of(row)))
+            number = row["id"]
+            self._read.add(number)
+            self._put(number, () if row.get("is_deleted") is True else tuple(self._keys_of(row)))
 
     def _put(self, number: int, keys: tuple[str, ...]) -> None:
         """Let a row carry these keys and no others."""

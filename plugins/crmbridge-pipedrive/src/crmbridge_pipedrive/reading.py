@@ -10,7 +10,7 @@ from crmbridge.http import pages, together
 from crmbridge.model.records import Kind, Record, Ref, Tombstone
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Page
-from crmbridge_pipedrive.api import LIMIT, Api, Params, Row, is_id
+from crmbridge_pipedrive.api import LIMIT, Api, Params, Row
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.engagements import activity_record, note_record
 from crmbridge_pipedrive.mapping import NEVER, organization_record, person_record, user_record
@@ -33,7 +33,7 @@ def pull_users(api: Api, connection: str) -> Iterator[Page]:
 
 def users(api: Api, connection: str) -> list[Record]:
     """Read all users."""
-    return [user_record(row, connection) for row in api.all_rows("users") if is_id(row.get("id"))]
+    return [user_record(row, connection) for row in api.all_rows("users")]
 
 
 def pull_list(
@@ -54,7 +54,7 @@ def pull_list(
 def every_listed(api: Api, kind: Kind) -> Iterator[list[int]]:
     """Give the ids of all companies, contacts or activities, page by page."""
     walk = api.walk(LISTS[kind][0], {"limit": LIMIT})
-    return ([row["id"] for row in page if is_id(row.get("id")) and not is_gone(row)] for page, _ in walk)
+    return ([row["id"] for row in page if not is_gone(row)] for page, _ in walk)
 
 
 def read_list(api: Api, kind: Kind, connection: str, ids: Collection[int]) -> list[Record]:
@@ -101,7 +101,7 @@ def pull_notes(api: Api, connection: str, since: str | None) -> Iterator[Page]:
         lists = [newest] if following is None else None
     met = Met(cursor)
     for rows in lists or in_order(api, "notes", times(cursor.asked_since, None), cursor.parts[0].after or 0):
-        fresh = [row for row in rows if is_id(row.get("id")) and met.is_fresh(row, digest)]
+        fresh = [row for row in rows if met.is_fresh(row, digest)]
         met.take(ids_of(fresh))
         cursor = cursor.with_part(0, Part(after=max((row["id"] for row in fresh), default=cursor.parts[0].after)))
         if fresh:
@@ -128,7 +128,6 @@ def in_order(api: Api, call: str, asked: Params, after: int) -> Iterator[Sequenc
     def fetch(token: str | None) -> tuple[list[Row], str | None]:
         start, edge, delivered = map(int, token.split(":")) if token else (0, 0, after)
         rows, following = api.page_at(call, {**asked, "sort": "id ASC"}, start)
-        rows = [row for row in rows if is_id(row.get("id"))]
         if start and (not rows or rows[0]["id"] > edge):
             return [], f"0:0:{delivered}"
         edge = rows[-1]["id"] if rows else edge
@@ -146,7 +145,6 @@ def read_notes(api: Api, connection: str, ids: Collection[int]) -> list[Record]:
 
 def _note(api: Api, number: int) -> Row | None:
     try:
-        row = api.row("note", number)
+        return api.row("note", number)
     except (RefusedError, ForbiddenError):
         return None
-    return row if row is not None and is_id(row.get("id")) else None

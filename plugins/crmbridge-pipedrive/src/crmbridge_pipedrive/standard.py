@@ -94,7 +94,7 @@ class StandardFields:
         get = row.get
         for name, native, read in PLAIN:
             try:
-                values[name] = read(get(native))
+                values[name] = read(_said(row, native))
             except ValueError as error:  # not as if it were empty: that would be carried over
                 del values[name]
                 problems.append(Problem(native, str(error), name))
@@ -119,7 +119,7 @@ class StandardFields:
             del values["amount"]
             problems.append(Problem("value", str(error), "amount"))
         try:
-            values["close_date"] = day_of(get("expected_close_date"))
+            values["close_date"] = day_of(_said(row, "expected_close_date"))
         except ValueError as error:
             del values["close_date"]
             problems.append(Problem("expected_close_date", str(error), "close_date"))
@@ -135,8 +135,15 @@ class StandardFields:
 
 def _entered(row: Row) -> Any:
     """Give the amount as it comes; a deal for which nobody entered one has 0, so 0 is none."""
-    value = row.get("value")
+    value = _said(row, "value")
     return None if value == 0 else value
+
+
+def _said(row: Row, native: str) -> Any:
+    """Give what a deal says of a field; raises ValueError where it comes without it, as what is empty is null."""
+    if native not in row:
+        raise ValueError("the deal came without it")
+    return row[native]
 
 
 # ── Column by column ────────────────────────────────────────────────────────────────────────────────────
@@ -148,13 +155,13 @@ def _column(name: str, kind: FieldType, values: Sequence[Any]) -> Pieces:
 
 
 def _texts(rows: Sequence[Row], native: str) -> list[Any]:
-    raws = [row.get(native) for row in rows]
+    raws = [row[native] for row in rows]
     must_be(TEXTS, raws)
     return raws
 
 
 def _ids(rows: Sequence[Row], native: str) -> list[str | None]:
-    raws = [row.get(native) for row in rows]
+    raws = [row[native] for row in rows]
     must_be(OPTIONS, raws)
     return [None if raw is None else str(raw) for raw in raws]
 
@@ -213,8 +220,8 @@ def day_of(raw: Any) -> Value:
 
 
 def _contacts(row: Row, people: Collection[int]) -> tuple[str, ...]:
-    main = reference_in(row.get("person_id"))
-    if not is_id(row.get("participants_count", 0)):
+    main = reference_in(_said(row, "person_id"))
+    if not is_id(row.get("participants_count")):
         raise ValueError("it is not told how many contacts the deal has")
     known = {str(person) for person in people}
     return tuple(sorted(known if main is None else {main, *known}))

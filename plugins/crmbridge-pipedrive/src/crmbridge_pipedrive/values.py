@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
+from crmbridge.model.numbers import read_number
 from crmbridge.model.values import FieldType, Money, Value, iso
 
 YES = frozenset({"yes", "true", "1", "sim", "是"})
@@ -84,13 +85,9 @@ def decimal(value: Any) -> Decimal:
     """Read a number; raises ValueError when it is none."""
     if isinstance(value, Decimal) and value.is_finite():
         return value
-    try:
-        number = Decimal("" if isinstance(value, bool) or not isinstance(value, int | str | Decimal) else value)
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-    if not number.is_finite():
-        raise ValueError("not a number")
-    return number
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("not a number")  # noqa: TRY004  callers ask only whether it can be read
+    return read_number(str(value))
 
 
 def currency_of(own: Any, usual: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from crmbridge.errors import RefusedError
 from crmbridge.http import side_by_side, together
 from crmbridge.model.replacing import replace
-from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row, is_id
+from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row
 from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.cutting import Newest, cut
 from crmbridge_pipedrive.prints import SECONDS
@@ -161,7 +161,7 @@ class Walk:
         cursor = replace(cursor.begun(rows, self._api.heard), parts=(Part(since=cursor.asked_since),))
         if not more:
             self.total = len(rows)
-            return cursor, sorted((row for row in rows if is_id(row.get("id"))), key=_by_id)
+            return cursor, sorted(rows, key=_by_id)
         if cursor.since is not None or cursor.next is None:
             return cursor, None
         survey = ahead.survey if ahead is not None else None
@@ -231,7 +231,6 @@ class Walk:
         while board.begins(reader):
             marker, rows, following = next(steps)
             here = replace(part, page=marker)
-            rows[:] = [row for row in rows if is_id(row.get("id"))]
             if len(self.cursor.parts) > 1 and not _in_range(rows, part):
                 raise RangesError
             came = len(rows)
@@ -347,7 +346,7 @@ def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iter
     """Read the rows with these ids, as many as fit in each call; the ones that are gone are left out."""
     asked = [{**params, "ids": ",".join(map(str, lot))} for lot in lots(sorted(set(ids)), IDS)]
     for rows in together([partial(_all_rows, api, call, one) for one in asked]):
-        yield from (row for row in rows if is_id(row.get("id")))
+        yield from rows
 
 
 def times(since: datetime | None, until: datetime | None) -> dict[str, str]:
@@ -383,7 +382,7 @@ def _newest(ids: set[int]) -> set[int]:
 
 
 def _highest(rows: Iterable[Row]) -> int:
-    return max((row["id"] for row in rows if is_id(row.get("id"))), default=0)
+    return max((row["id"] for row in rows), default=0)
 
 
 def _evenly(highest: int) -> set[int]:

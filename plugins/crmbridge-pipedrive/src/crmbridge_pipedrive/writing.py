@@ -166,7 +166,7 @@ class Writer(Struct, frozen=True, kw_only=True):
         self.products.check(deal, sent)
         edit = next((edit for edit in change.edits if edit.name == "contacts"), None)
         if edit is not None:
-            steps = steps_of(edit, main_of(self.api.row("deal", deal) or {}))
+            steps = steps_of(edit, main_of(self.api.row("deal", deal)))
             sent |= steps.body
         receipt = Receipt(change=change.id, outcome=Outcome.APPLIED, ref=change.target)
         if sent or edit is None:

@@ -161,7 +161,7 @@ def _answer(reply: Reply, connection: str) -> Answer:
         raise RetryLaterError(f"{connection}: a query was answered with something that is no result", advice=UNREADABLE)
     total, following = body.get("totalSize"), body.get("nextRecordsUrl")
     count = total if isinstance(total, int) else len(records)
-    if body.get("done", True):
+    if body.get("done", following is None):
         return Answer(records, count, None, said_at(reply.headers))
     if following is None:  # taken for the end, the rest would seem not to be there
         said = f"{connection}: a query was answered with a part of its rows, and not with where the rest is"
