@@ -1,12 +1,13 @@
 """Plays in which findings act: tasks, notes and fields in the sandboxes, as people break rules and heal them.
 
 Steps fall due as time passes, requests go wrong, processes are killed, and webhooks tell of changes, true or not.
+People go on while a run is at work.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ import httpx
 
 from crmbridge.engine.views import user_ids
 from crmbridge.model.changes import Change, Plan, Receipt
+from crmbridge.model.records import Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, StateStore
 from crmbridge.services.projects.checking import digest_of
@@ -69,9 +71,22 @@ class Watched(Writes):
         super().__init__(inner, told, account)
         self._play, self._of = play, account
 
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read, and let nobody come between this and the write that follows, where the CRM can't."""
+        if not self.capabilities.conditional_write:
+            self._play().exposed |= {self._of().connection}
+        found: Mapping[Ref, Record] = self._inner.read(refs, fields=fields)
+        return found
+
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Write."""
         play = self._play()
+        try:
+            return self._write(play, changes)
+        finally:
+            play.exposed -= {self._of().connection}
+
+    def _write(self, play: Play, changes: Sequence[Change]) -> Sequence[Receipt]:
         with play.breaking.noted():
             play.oracle.before_write(changes)
             play.promised.sends(list(changes))
@@ -83,17 +98,23 @@ class Watched(Writes):
 
 
 class Told(Line):
-    """What passes between the engine and one CRM, which now and then tells the receiver of something meanwhile."""
+    """What passes between the engine and one CRM: meanwhile it tells the receiver of something, and people go on."""
 
     def __init__(self, trouble: Trouble, account: Callable[[], Account], play: Callable[[], Play]) -> None:
         super().__init__(trouble, account)
-        self._play = play
+        self._play, self._of = play, account
 
     def asked(self, request: httpx.Request) -> None:
-        """Let webhooks come in just before a request, which may go wrong."""
+        """Let webhooks come in, and people do something, just before a request, which may go wrong."""
         super().asked(request)
         if self._play().is_busy:
             self._play().hint(MEANWHILE)
+            self._play().meddle()
+
+    def answered(self, request: httpx.Request, status: int, fault: str) -> None:
+        """Let whoever acts next see what was written."""
+        self._of().look_again()
+        super().answered(request, status, fault)
 
 
 class Play:
@@ -105,6 +126,8 @@ class Play:
         self.oracle = Oracle(scene, lambda: self.table.workspace)
         self.promised, self.breaking = Promised(), Breaking()
         self.is_busy = False  # else all is calm
+        self.meddling = 0.0  # how likely somebody does something just before a request
+        self.exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
         self.kills = 0
         self._post, self._count = post, 0
         self._sellers = Sellers(scene.accounts, self.table, self.oracle, rng, diary)
@@ -127,6 +150,7 @@ class Play:
 
     def _disturb(self) -> None:
         self.is_busy, self.trouble.storms = True, self.rng.random() < 0.5
+        self.meddling = self.rng.choice((0.0, 0.0, 0.05, 0.1))
         self.hint(0.6)
         if self.rng.random() < 0.3:
             self.oracle.begin_reading()
@@ -164,6 +188,7 @@ class Play:
             self.kills += 1
             self.diary.note("run", f"run {self._count} is killed")
             self.table.open_anew()
+        self.exposed = frozenset()
         tell_end(self.diary, f"run {self._count}", cycle)
         if cycle is not None:
             self.promised.judge(cycle)
@@ -176,6 +201,11 @@ class Play:
         """Let webhooks come in, perhaps."""
         while self.trouble.rng.random() < often:
             self._post.deliver(sorted(self.oracle.seen | self.oracle.deals().keys()))
+
+    def meddle(self) -> None:
+        """Let somebody do something, perhaps."""
+        if self.trouble.rng.random() < self.meddling:
+            self._sellers.act_meanwhile(self.exposed)
 
     def _pass(self, time: timedelta) -> None:
         self.table.clock.advance(time)

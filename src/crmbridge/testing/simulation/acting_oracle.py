@@ -26,6 +26,7 @@ class Oracle:
         self.board = Board(scene.accounts, self.rows)
         self.edited: set[tuple[Ref, str]] = set()  # what people wrote
         self.seen: set[Ref] = set()  # deals that are there, or were
+        self.meanwhile: set[Ref] = set()  # what people edited since what was hinted at began to be read
         self._before: tuple[object, ...] = ()
         self._hinted: set[Ref] = set()
 
@@ -72,12 +73,13 @@ class Oracle:
     def begin_reading(self) -> None:
         """Note what there is before what was hinted at is read."""
         self._before, self._hinted = self._all_but_records(), self._hints()
+        self.meanwhile.clear()
 
     def judge_read(self, *, is_whole: bool) -> None:
         """Check that nothing but records changed, and that what was hinted at is known as it is."""
         assert self._before == self._all_but_records(), "P4: a hint changed more than what is read"
         store, deals = self.workspace().store, self.deals()
-        for ref in self._hinted.intersection(deals) if is_whole else ():
+        for ref in self._hinted.intersection(deals) - self.meanwhile if is_whole else ():
             if Kind.DEAL in store.records.cursors(ref.connection):  # else its first pull is still to come
                 known = store.records.get([ref]).get(ref)
                 assert known and self.view(known) == self.view(deals[ref]), f"P1: {ref} was hinted at, and is {known}"  # noqa: PT018  one thing

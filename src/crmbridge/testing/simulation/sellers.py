@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ from crmbridge.testing.simulation.scene import STAGES
 
 
 class Sellers:
-    """Those who do something between runs."""
+    """Those who do something between runs, and while one is at work."""
 
     def __init__(
         self, accounts: Mapping[str, Account], table: Table, oracle: Oracle, rng: random.Random, diary: Diary
@@ -29,15 +29,33 @@ class Sellers:
         self._accounts, self._table, self._oracle = accounts, table, oracle
         self._rng, self._diary = rng, diary
         self._count = 0
+        self._away: frozenset[str] = frozenset()  # CRMs in which nobody may do anything just now
 
     def act(self) -> None:
         """Let somebody do something."""
         self._table.clock.advance(timedelta(minutes=self._rng.randint(1, 90)))
-        often = {self._move: 8, self._edit: 10, self._fiddle: 4, self._waive: 3, self._create: 2, self._delete: 1}
+        self._do({**self._in_a_crm(), self._waive: 3})
+
+    def act_meanwhile(self, away: frozenset[str]) -> None:
+        """Let somebody do something while a run is at work, in any CRM but those in `away`."""
+        if away != self._accounts.keys():
+            self._table.clock.advance(timedelta(seconds=self._rng.randint(0, 200)))
+            self._away = away
+            self._do(self._in_a_crm())
+            self._away = frozenset()
+
+    def _in_a_crm(self) -> dict[Callable[[], None], int]:
+        return {self._move: 8, self._edit: 10, self._fiddle: 4, self._create: 2, self._delete: 1}
+
+    def _do(self, often: Mapping[Callable[[], None], int]) -> None:
         self._rng.choices(list(often), list(often.values()))[0]()
 
+    def _open(self) -> list[str]:
+        return sorted(self._accounts.keys() - self._away)
+
     def _a_deal(self) -> tuple[Account, str] | None:
-        deals = [(account, native) for account in self._accounts.values() for native in account.deal_ids()]
+        accounts = [self._accounts[name] for name in self._open()]
+        deals = [(account, native) for account in accounts for native in account.deal_ids()]
         return self._rng.choice(deals) if deals else None
 
     def _move(self) -> None:
@@ -64,11 +82,13 @@ class Sellers:
     def _set(self, account: Account, native: str, name: str, value: Value) -> None:
         if account.sight.view(account.deal(native)).get(name) != value and account.edit(native, name, value):
             self._diary.note(account.connection, f"a person sets {name} of {native} to {value}")
-            self._oracle.edited.add((account.deal(native).ref, name))
+            ref = account.deal(native).ref
+            self._oracle.edited.add((ref, name))
+            self._oracle.meanwhile.add(ref)
 
     def _create(self) -> None:
         self._count += 1
-        crm = self._table.crms[self._rng.choice(sorted(self._table.crms))]
+        crm = self._table.crms[self._rng.choice(self._open())]
         made = crm.create_deal(f"Deal {self._count}", stage=self._rng.choice(STAGES), amount=None)
         self._diary.note(made.connection, f"a person creates {made.id}")
 
@@ -79,7 +99,7 @@ class Sellers:
 
     def _fiddle(self) -> None:
         """Tick one of our tasks off, or let it be to do again, or take it away."""
-        if tasks := self._oracle.board.tasks():
+        if tasks := [task for task in self._oracle.board.tasks() if task.connection not in self._away]:
             task = self._rng.choice(tasks)
             what = self._rng.choice(("tick off", "tick off", "open again", "delete"))
             self._oracle.board.do(task, what)
