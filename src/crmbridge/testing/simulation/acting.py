@@ -1,4 +1,4 @@
-"""Plays in which findings act: tasks, notes and fields in the sandboxes, as people break rules and heal them.
+"""Plays in which findings act: tasks, notes, fields and notices, as people break rules in the sandboxes and heal them.
 
 Steps fall due as time passes, requests go wrong, processes are killed, and webhooks tell of changes, true or not.
 People go on while a run is at work.
@@ -28,6 +28,7 @@ from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.acting_oracle import Oracle
 from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.by_hand_on_sandboxes import Line, Table, Trouble, Writes
+from crmbridge.testing.simulation.chat import NOTICES, Chat
 from crmbridge.testing.simulation.delivering import Post, webhook
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.fuse import Killed
@@ -57,6 +58,7 @@ RULES: dict[str, dict[str, Any]] = {
     "closing": {"sla": {**CLOCKED, "goal": "3bd"}},
 }
 BOUND = ("qualification.maker", "diagnosis.pains", "*.sla", "move", "proposal.*")
+STEPS = ("task", "task", "reassign", "reassign", "notify")
 AFTER = ("2bh", "4bh", "1d", "1bd", "3d")
 NOBODY = "nobody@nowhere.example"
 HOURS = (0, 1, 3, 9, 24, 24, 50)  # what passes between two runs
@@ -94,6 +96,7 @@ class Watched(Writes):
             with self._of().counting(changes):
                 receipts = super().write(changes)
             tell_receipts(play.diary, changes, receipts)
+            play.oracle.after_write(changes, receipts)
             return receipts
 
 
@@ -120,10 +123,12 @@ class Told(Line):
 class Play:
     """One seed being played."""
 
-    def __init__(self, rng: random.Random, scene: Scene, trouble: Trouble, post: Post, diary: Diary) -> None:
+    def __init__(
+        self, rng: random.Random, scene: Scene, trouble: Trouble, *, post: Post, chat: Chat, diary: Diary
+    ) -> None:
         self.rng, self.diary, self.accounts = rng, diary, scene.accounts
         self.table, self.trouble = Table(scene), trouble
-        self.oracle = Oracle(scene, lambda: self.table.workspace)
+        self.oracle = Oracle(scene, lambda: self.table.workspace, chat)
         self.promised, self.breaking = Promised(), Breaking()
         self.is_busy = False  # else all is calm
         self.meddling = 0.0  # how likely somebody does something just before a request
@@ -176,6 +181,7 @@ class Play:
 
     def _run(self, does: Callable[[Workspace, str], Cycle], kills: float = 0.5) -> Cycle | None:
         self.promised.begin()
+        self.oracle.meanwhile.clear()
         self._count += 1
         self.diary.note("run", f"run {self._count} begins")
         cycle = None
@@ -217,7 +223,7 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
     trouble, accounts, plays = Trouble(seed), dict[str, Account](), list[Play]()
     parts = {name: (0.0, 1.0 if name == names[0] else 0.4) for name in names}
-    raw, before = usual_settings(names, lean=True), random.getstate()
+    chat, raw, before = Chat(trouble), usual_settings(names, lean=True), random.getstate()
     random.seed(f"waits while acting {seed}")  # what waits a random while before it tries again waits the same
     try:
         with (
@@ -230,6 +236,7 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
                 ),
                 raw,
                 deals=2,
+                sinks=[chat.spec],
             ) as plain,
             plain.state.beside() as other,
             plain.state.watch() as watch,
@@ -241,7 +248,8 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
             )
             diary = diary or Diary()
             diary.begin(scene.clock)
-            plays.append(Play(rng, scene, trouble, Post(receiver, watch, trouble.rng, diary), diary))
+            post = Post(receiver, watch, trouble.rng, diary)
+            plays.append(Play(rng, scene, trouble, post=post, chat=chat, diary=diary))
             plays[0].play()
             return plays[0]
     finally:
@@ -255,6 +263,7 @@ def _bound(scene: Scene, raw: dict[str, Any], rng: random.Random) -> Scene:
         secret = next(value for value in entry.values() if isinstance(value, dict) and "file" in value)
         entry["webhook"] = webhook(name, secret)
     raw |= {"people": {"leader": emails[0], "manager": emails[1]}, "enforce": _draw_bindings(rng, emails)}
+    raw |= {"notices": NOTICES}
     settings = Settings.model_validate(raw)
     stages = [*(make_stage(stage, **RULES.get(stage, {})) for stage in STAGES), make_stage("care", status="won")]
     process = make_process(stages=stages, fields=scene.project.process.fields)
@@ -263,8 +272,8 @@ def _bound(scene: Scene, raw: dict[str, Any], rng: random.Random) -> Scene:
 
 
 def _draw_bindings(rng: random.Random, emails: Sequence[str]) -> list[dict[str, Any]]:
-    actions = ("task", "task", "task", "note", "field", "reassign")
-    every = {"rule": "*", "action": rng.choice(("audit", "task", "note"))}
+    actions = ("task", "task", "task", "note", "notify", "field", "reassign")
+    every = {"rule": "*", "action": rng.choice(("audit", "task", "note", "notify"))}
     return [every, *(_draw_binding(rng, rule, rng.choice(actions), emails) for rule in BOUND)]
 
 
@@ -275,7 +284,7 @@ def _draw_binding(rng: random.Random, rule: str, action: str, emails: Sequence[s
     if action == "reassign" or rng.random() < 0.5:
         binding["to"] = rng.choice(("leader", "manager") if action == "reassign" else ("leader", "manager", NOBODY))
     steps = [
-        {"after": after, "to": rng.choice(("leader", "manager", emails[2])), "action": rng.choice(("task", "reassign"))}
+        {"after": after, "to": rng.choice(("leader", "manager", emails[2])), "action": rng.choice(STEPS)}
         for after in rng.sample(AFTER, rng.randint(0, 3))
     ]
     return {**binding, "escalate": steps} if action != "reassign" else binding

@@ -82,9 +82,9 @@ class Sellers:
     def _set(self, account: Account, native: str, name: str, value: Value) -> None:
         if account.sight.view(account.deal(native)).get(name) != value and account.edit(native, name, value):
             self._diary.note(account.connection, f"a person sets {name} of {native} to {value}")
-            ref = account.deal(native).ref
-            self._oracle.edited.add((ref, name))
-            self._oracle.meanwhile.add(ref)
+            deal = account.deal(native)
+            self._oracle.edited.add((deal.ref, name))
+            self._oracle.meanwhile[deal.ref, name] = account.sight.view(deal).get(name)
 
     def _create(self) -> None:
         self._count += 1
