@@ -15,6 +15,7 @@ import pytest
 
 from crmbridge.store import open_store
 from crmbridge.testing.simulation import acting, beside, by_hand, by_hand_on_sandboxes, fakes, play
+from crmbridge.testing.simulation.acting_oracle import Oracle
 from crmbridge.testing.simulation.cli import main
 from crmbridge.testing.simulation.saving import Saving
 
@@ -214,3 +215,30 @@ def test_a_seed_is_shown_step_by_step(capsys: pytest.CaptureFixture[str]) -> Non
 
     for word in ("a person sets", "run001 begins", "applied", "exit code", "every promise held"):
         assert word in shown
+
+
+@pytest.mark.parametrize("stage", ["acting", "by-hand", "by-hand-on-sandboxes"])
+def test_a_seed_of_plays_of_their_own_is_shown_step_by_step(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same where findings act and where people decide by hand; what went wrong on the wire is shown, too."""
+    assert 0 == main(["replay", "5", "--stage", stage])
+    shown = capsys.readouterr().out
+
+    for word in ("a person sets", " begins", "applied", "exit code", "every promise held"):
+        assert word in shown
+    assert ("GET" in shown) == (stage == "by-hand-on-sandboxes")
+
+
+def test_a_seed_that_fails_is_shown_with_what_the_oracle_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And whoever runs many is told how to see that one."""
+
+    def object_to(_oracle: Oracle, _plan: object) -> None:
+        raise AssertionError("P1: nothing is as it should be")
+
+    monkeypatch.setattr(Oracle, "judge", object_to)
+
+    assert (1, 1) == (main(["replay", "5", "--stage", "acting"]), main(["run", "1", "--stage", "acting"]))
+    shown = capsys.readouterr().out
+    assert "oracle      P1: nothing is as it should be" in shown
+    assert "again: crmbridge-sim replay 1 --stage acting" in shown

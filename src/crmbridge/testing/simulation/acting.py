@@ -221,7 +221,8 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     """Play a seed; raises AssertionError, which names the promise, where one is broken."""
     rng = random.Random(f"acting {seed}")  # noqa: S311  a seeded play, not a secret
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
-    trouble, accounts, plays = Trouble(seed), dict[str, Account](), list[Play]()
+    diary = diary or Diary()
+    trouble, accounts, plays = Trouble(seed, diary), dict[str, Account](), list[Play]()
     parts = {name: (0.0, 1.0 if name == names[0] else 0.4) for name in names}
     chat, raw, before = Chat(trouble), usual_settings(names, lean=True), random.getstate()
     random.seed(f"waits while acting {seed}")  # what waits a random while before it tries again waits the same
@@ -246,7 +247,6 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
             receiver = Workspace(
                 project=scene.project, store=cast("StateStore", other), clock=scene.clock, plugins=scene.plugins
             )
-            diary = diary or Diary()
             diary.begin(scene.clock)
             post = Post(receiver, watch, trouble.rng, diary)
             plays.append(Play(rng, scene, trouble, post=post, chat=chat, diary=diary))
