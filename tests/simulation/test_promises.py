@@ -23,7 +23,7 @@ SEEDS = int(os.environ.get("CRMBRIDGE_SIM_SEEDS", "500"))
 FAKES = 60
 BY_HAND = 100
 BY_HAND_ON_SANDBOXES = 12
-ACTING = 16
+ACTING = 11
 SHARES = 10  # so that several workers can play side by side
 
 

@@ -116,7 +116,8 @@ class Told(Line):
 
     def answered(self, request: httpx.Request, status: int, fault: str) -> None:
         """Let whoever acts next see what was written."""
-        self._of().look_again()
+        if request.method != "GET":
+            self._of().look_again()
         super().answered(request, status, fault)
 
 
