@@ -75,6 +75,8 @@ class Watched(Writes):
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read, and let nobody come between this and the write that follows, where the CRM can't."""
+        if refs and fields:
+            self._play().meddle_before(refs, fields)
         if not self.capabilities.conditional_write:
             self._play().exposed |= {self._of().connection}
         found: Mapping[Ref, Record] = self._inner.read(refs, fields=fields)
@@ -165,6 +167,7 @@ class Play:
             self.hint(0.3)
         self._run(run_cycle)
         self.is_busy = self.trouble.storms = False
+        self.meddling = 0.0
         for account in self.accounts.values():
             account.sandbox.faults.clear()
 
@@ -213,6 +216,11 @@ class Play:
         """Let somebody do something, perhaps."""
         if self.trouble.rng.random() < self.meddling:
             self._sellers.act_meanwhile(self.exposed)
+
+    def meddle_before(self, refs: Sequence[Ref], fields: Collection[str]) -> None:
+        """Let somebody edit what is to be looked at next, and written, perhaps."""
+        if refs[0].connection not in self.exposed and self.trouble.rng.random() < 4 * self.meddling:
+            self._sellers.edit_before_us(refs, fields)
 
     def _pass(self, time: timedelta) -> None:
         self.table.clock.advance(time)

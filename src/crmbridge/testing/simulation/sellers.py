@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
 from crmbridge.engine.people import OWNER
 from crmbridge.engine.views import STAGE
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.services.by_hand.waiving import unwaive, waive
 from crmbridge.testing.simulation.accounts import Account
@@ -44,6 +45,14 @@ class Sellers:
             self._do(self._in_a_crm())
             self._away = frozenset()
 
+    def edit_before_us(self, refs: Sequence[Ref], names: Collection[str]) -> None:
+        """Let somebody edit one of these fields, just before we look at it and write there."""
+        mine = self._accounts[refs[0].connection]
+        there = [ref.id for ref in refs if ref in mine.records]
+        if there and (known := sorted(self._values(mine).keys() & names)):
+            name = self._rng.choice(known)
+            self._set(mine, self._rng.choice(there), name, self._rng.choice(self._values(mine)[name]))
+
     def _in_a_crm(self) -> dict[Callable[[], None], int]:
         return {self._move: 8, self._edit: 10, self._fiddle: 4, self._create: 2, self._delete: 1}
 
@@ -69,15 +78,18 @@ class Sellers:
     def _edit(self) -> None:
         """Set or empty a field that rules look at, or give a deal to somebody else."""
         if found := self._a_deal():
-            values: dict[str, Sequence[Value]] = {
-                "decision_maker": (None, "Ann", "Bo"),
-                "pains": (None, "Slow", "Dear"),
-                "bant.budget": (None, True),
-                "discount": (None, Decimal(3), Decimal(30), Decimal(31)),
-                OWNER: sorted(set(found[0].viewer.users.values())),
-            }
+            values = self._values(found[0])
             name = self._rng.choice(sorted(values))
             self._set(*found, name, self._rng.choice(values[name]))
+
+    def _values(self, account: Account) -> dict[str, Sequence[Value]]:
+        return {
+            "decision_maker": (None, "Ann", "Bo"),
+            "pains": (None, "Slow", "Dear"),
+            "bant.budget": (None, True),
+            "discount": (None, Decimal(3), Decimal(30), Decimal(31)),
+            OWNER: sorted(set(account.viewer.users.values())),
+        }
 
     def _set(self, account: Account, native: str, name: str, value: Value) -> None:
         if account.sight.view(account.deal(native)).get(name) != value and account.edit(native, name, value):
