@@ -73,7 +73,8 @@ class Play:
 
     def _run(self) -> Plan | None:
         workspace = self.bench.workspace
-        self.begin()
+        self.seen.begin()
+        self.diary.note("run", "a run begins")
         with writing(workspace, "run") as name:
             cycle = run_cycle(workspace, name)
             finish(workspace, name, "run", cycle.exit_code(), cycle.summary())
@@ -81,11 +82,6 @@ class Play:
         self.bench.clock.advance(timedelta(minutes=10))
         self.oracle.end(name)
         return cycle.plan
-
-    def begin(self) -> None:
-        """Note that a run begins."""
-        self.seen.begin()
-        self.diary.note("run", "a run begins")
 
     def decide(self, does: Callable[[Workspace], object]) -> None:
         """Carry out what a person decided on."""

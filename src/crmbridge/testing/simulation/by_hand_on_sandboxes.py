@@ -191,7 +191,8 @@ class Play(by_hand.Play):
             does(self._table.workspace)
 
     def _run(self) -> Plan | None:
-        self.begin()
+        self.seen.begin()
+        self.diary.note("run", "a run begins")
         cycle, name = None, ""
         try:
             often = 0.4 if self._trouble.storms else 0.0

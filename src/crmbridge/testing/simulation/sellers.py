@@ -49,9 +49,9 @@ class Sellers:
         """Let somebody edit one of these fields, just before we look at it and write there."""
         mine = self._accounts[refs[0].connection]
         there = [ref.id for ref in refs if ref in mine.records]
-        if there and (known := sorted(self._values(mine).keys() & names)):
+        if there and (known := sorted(_values(mine).keys() & names)):
             name = self._rng.choice(known)
-            self._set(mine, self._rng.choice(there), name, self._rng.choice(self._values(mine)[name]))
+            self._set(mine, self._rng.choice(there), name, self._rng.choice(_values(mine)[name]))
 
     def _in_a_crm(self) -> dict[Callable[[], None], int]:
         return {self._move: 8, self._edit: 10, self._fiddle: 4, self._create: 2, self._delete: 1}
@@ -78,18 +78,9 @@ class Sellers:
     def _edit(self) -> None:
         """Set or empty a field that rules look at, or give a deal to somebody else."""
         if found := self._a_deal():
-            values = self._values(found[0])
+            values = _values(found[0])
             name = self._rng.choice(sorted(values))
             self._set(*found, name, self._rng.choice(values[name]))
-
-    def _values(self, account: Account) -> dict[str, Sequence[Value]]:
-        return {
-            "decision_maker": (None, "Ann", "Bo"),
-            "pains": (None, "Slow", "Dear"),
-            "bant.budget": (None, True),
-            "discount": (None, Decimal(3), Decimal(30), Decimal(31)),
-            OWNER: sorted(set(account.viewer.users.values())),
-        }
 
     def _set(self, account: Account, native: str, name: str, value: Value) -> None:
         if account.sight.view(account.deal(native)).get(name) != value and account.edit(native, name, value):
@@ -128,3 +119,14 @@ class Sellers:
                 else:
                     unwaive(workspace, finding, by="Ann")
                 self._diary.note("a person", f"waives {finding}, or takes that back")
+
+
+def _values(account: Account) -> dict[str, Sequence[Value]]:
+    """Give what people enter, by field."""
+    return {
+        "decision_maker": (None, "Ann", "Bo"),
+        "pains": (None, "Slow", "Dear"),
+        "bant.budget": (None, True),
+        "discount": (None, Decimal(3), Decimal(30), Decimal(31)),
+        OWNER: sorted(set(account.viewer.users.values())),
+    }
