@@ -75,10 +75,10 @@ class Watched(Writes):
 
     def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
         """Read, and let nobody come between this and the write that follows, where the CRM can't."""
-        if refs and fields:
+        if refs and fields:  # else it is no look at what is to be written
             self._play().meddle_before(refs, fields)
-        if not self.capabilities.conditional_write:
-            self._play().exposed |= {self._of().connection}
+            if not self.capabilities.conditional_write:
+                self._play().exposed |= {self._of().connection}
         found: Mapping[Ref, Record] = self._inner.read(refs, fields=fields)
         return found
 
