@@ -23,14 +23,12 @@ def made_for_bulk() -> Iterator[None]:
         return
     thresholds = gc.get_threshold()
     _share_one_heap()
-    gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     try:
         yield
     finally:
         give_memory_back()
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
 
 
 def give_memory_back() -> None:

@@ -1,12 +1,13 @@
-"""Plays in which findings act: tasks, notes and fields in the sandboxes, as people break rules and heal them.
+"""Plays in which findings act: tasks, notes, fields and notices, as people break rules in the sandboxes and heal them.
 
 Steps fall due as time passes, requests go wrong, processes are killed, and webhooks tell of changes, true or not.
+People go on while a run is at work.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ import httpx
 
 from crmbridge.engine.views import user_ids
 from crmbridge.model.changes import Change, Plan, Receipt
+from crmbridge.model.records import Record, Ref
 from crmbridge.model.replacing import replace
 from crmbridge.ports import Adapter, StateStore
 from crmbridge.services.projects.checking import digest_of
@@ -26,6 +28,7 @@ from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.acting_oracle import Oracle
 from crmbridge.testing.simulation.breaking import Breaking
 from crmbridge.testing.simulation.by_hand_on_sandboxes import Line, Table, Trouble, Writes
+from crmbridge.testing.simulation.chat import NOTICES, Chat
 from crmbridge.testing.simulation.delivering import Post, webhook
 from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.fuse import Killed
@@ -55,6 +58,7 @@ RULES: dict[str, dict[str, Any]] = {
     "closing": {"sla": {**CLOCKED, "goal": "3bd"}},
 }
 BOUND = ("qualification.maker", "diagnosis.pains", "*.sla", "move", "proposal.*")
+STEPS = ("task", "task", "reassign", "reassign", "notify")
 AFTER = ("2bh", "4bh", "1d", "1bd", "3d")
 NOBODY = "nobody@nowhere.example"
 HOURS = (0, 1, 3, 9, 24, 24, 50)  # what passes between two runs
@@ -69,9 +73,24 @@ class Watched(Writes):
         super().__init__(inner, told, account)
         self._play, self._of = play, account
 
+    def read(self, refs: Sequence[Ref], *, fields: Collection[str] | None = None) -> Mapping[Ref, Record]:
+        """Read, and let nobody come between this and the write that follows, where the CRM can't."""
+        if refs and fields:  # else it is no look at what is to be written
+            self._play().meddle_before(refs, fields)
+            if not self.capabilities.conditional_write:
+                self._play().exposed |= {self._of().connection}
+        found: Mapping[Ref, Record] = self._inner.read(refs, fields=fields)
+        return found
+
     def write(self, changes: Sequence[Change]) -> Sequence[Receipt]:
         """Write."""
         play = self._play()
+        try:
+            return self._write(play, changes)
+        finally:
+            play.exposed -= {self._of().connection}
+
+    def _write(self, play: Play, changes: Sequence[Change]) -> Sequence[Receipt]:
         with play.breaking.noted():
             play.oracle.before_write(changes)
             play.promised.sends(list(changes))
@@ -79,32 +98,44 @@ class Watched(Writes):
             with self._of().counting(changes):
                 receipts = super().write(changes)
             tell_receipts(play.diary, changes, receipts)
+            play.oracle.after_write(changes, receipts)
             return receipts
 
 
 class Told(Line):
-    """What passes between the engine and one CRM, which now and then tells the receiver of something meanwhile."""
+    """What passes between the engine and one CRM: meanwhile it tells the receiver of something, and people go on."""
 
     def __init__(self, trouble: Trouble, account: Callable[[], Account], play: Callable[[], Play]) -> None:
         super().__init__(trouble, account)
-        self._play = play
+        self._play, self._of = play, account
 
     def asked(self, request: httpx.Request) -> None:
-        """Let webhooks come in just before a request, which may go wrong."""
+        """Let webhooks come in, and people do something, just before a request, which may go wrong."""
         super().asked(request)
         if self._play().is_busy:
             self._play().hint(MEANWHILE)
+            self._play().meddle()
+
+    def answered(self, request: httpx.Request, status: int, fault: str) -> None:
+        """Let whoever acts next see what was written."""
+        if request.method != "GET":
+            self._of().look_again()
+        super().answered(request, status, fault)
 
 
 class Play:
     """One seed being played."""
 
-    def __init__(self, rng: random.Random, scene: Scene, trouble: Trouble, post: Post, diary: Diary) -> None:
+    def __init__(
+        self, rng: random.Random, scene: Scene, trouble: Trouble, *, post: Post, chat: Chat, diary: Diary
+    ) -> None:
         self.rng, self.diary, self.accounts = rng, diary, scene.accounts
         self.table, self.trouble = Table(scene), trouble
-        self.oracle = Oracle(scene, lambda: self.table.workspace)
+        self.oracle = Oracle(scene, lambda: self.table.workspace, chat)
         self.promised, self.breaking = Promised(), Breaking()
         self.is_busy = False  # else all is calm
+        self.meddling = 0.0  # how likely somebody does something just before a request
+        self.exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
         self.kills = 0
         self._post, self._count = post, 0
         self._sellers = Sellers(scene.accounts, self.table, self.oracle, rng, diary)
@@ -127,6 +158,7 @@ class Play:
 
     def _disturb(self) -> None:
         self.is_busy, self.trouble.storms = True, self.rng.random() < 0.5
+        self.meddling = self.rng.choice((0.0, 0.0, 0.05, 0.1))
         self.hint(0.6)
         if self.rng.random() < 0.3:
             self.oracle.begin_reading()
@@ -135,6 +167,7 @@ class Play:
             self.hint(0.3)
         self._run(run_cycle)
         self.is_busy = self.trouble.storms = False
+        self.meddling = 0.0
         for account in self.accounts.values():
             account.sandbox.faults.clear()
 
@@ -152,6 +185,7 @@ class Play:
 
     def _run(self, does: Callable[[Workspace, str], Cycle], kills: float = 0.5) -> Cycle | None:
         self.promised.begin()
+        self.oracle.meanwhile.clear()
         self._count += 1
         self.diary.note("run", f"run {self._count} begins")
         cycle = None
@@ -164,6 +198,7 @@ class Play:
             self.kills += 1
             self.diary.note("run", f"run {self._count} is killed")
             self.table.open_anew()
+        self.exposed = frozenset()
         tell_end(self.diary, f"run {self._count}", cycle)
         if cycle is not None:
             self.promised.judge(cycle)
@@ -177,6 +212,16 @@ class Play:
         while self.trouble.rng.random() < often:
             self._post.deliver(sorted(self.oracle.seen | self.oracle.deals().keys()))
 
+    def meddle(self) -> None:
+        """Let somebody do something, perhaps."""
+        if self.trouble.rng.random() < self.meddling:
+            self._sellers.act_meanwhile(self.exposed)
+
+    def meddle_before(self, refs: Sequence[Ref], fields: Collection[str]) -> None:
+        """Let somebody edit what is to be looked at next, and written, perhaps."""
+        if refs[0].connection not in self.exposed and self.trouble.rng.random() < 4 * self.meddling:
+            self._sellers.edit_before_us(refs, fields)
+
     def _pass(self, time: timedelta) -> None:
         self.table.clock.advance(time)
 
@@ -185,9 +230,10 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
     """Play a seed; raises AssertionError, which names the promise, where one is broken."""
     rng = random.Random(f"acting {seed}")  # noqa: S311  a seeded play, not a secret
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 2, 3))))
-    trouble, accounts, plays = Trouble(seed), dict[str, Account](), list[Play]()
+    diary = diary or Diary()
+    trouble, accounts, plays = Trouble(seed, diary), dict[str, Account](), list[Play]()
     parts = {name: (0.0, 1.0 if name == names[0] else 0.4) for name in names}
-    raw, before = usual_settings(names, lean=True), random.getstate()
+    chat, raw, before = Chat(trouble), usual_settings(names, lean=True), random.getstate()
     random.seed(f"waits while acting {seed}")  # what waits a random while before it tries again waits the same
     try:
         with (
@@ -200,6 +246,7 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
                 ),
                 raw,
                 deals=2,
+                sinks=[chat.spec],
             ) as plain,
             plain.state.beside() as other,
             plain.state.watch() as watch,
@@ -209,9 +256,9 @@ def simulate(seed: int, diary: Diary | None = None) -> Play:
             receiver = Workspace(
                 project=scene.project, store=cast("StateStore", other), clock=scene.clock, plugins=scene.plugins
             )
-            diary = diary or Diary()
             diary.begin(scene.clock)
-            plays.append(Play(rng, scene, trouble, Post(receiver, watch, trouble.rng, diary), diary))
+            post = Post(receiver, watch, trouble.rng, diary)
+            plays.append(Play(rng, scene, trouble, post=post, chat=chat, diary=diary))
             plays[0].play()
             return plays[0]
     finally:
@@ -225,6 +272,7 @@ def _bound(scene: Scene, raw: dict[str, Any], rng: random.Random) -> Scene:
         secret = next(value for value in entry.values() if isinstance(value, dict) and "file" in value)
         entry["webhook"] = webhook(name, secret)
     raw |= {"people": {"leader": emails[0], "manager": emails[1]}, "enforce": _draw_bindings(rng, emails)}
+    raw |= {"notices": NOTICES}
     settings = Settings.model_validate(raw)
     stages = [*(make_stage(stage, **RULES.get(stage, {})) for stage in STAGES), make_stage("care", status="won")]
     process = make_process(stages=stages, fields=scene.project.process.fields)
@@ -233,8 +281,8 @@ def _bound(scene: Scene, raw: dict[str, Any], rng: random.Random) -> Scene:
 
 
 def _draw_bindings(rng: random.Random, emails: Sequence[str]) -> list[dict[str, Any]]:
-    actions = ("task", "task", "task", "note", "field", "reassign")
-    every = {"rule": "*", "action": rng.choice(("audit", "task", "note"))}
+    actions = ("task", "task", "task", "note", "notify", "field", "reassign")
+    every = {"rule": "*", "action": rng.choice(("audit", "task", "note", "notify"))}
     return [every, *(_draw_binding(rng, rule, rng.choice(actions), emails) for rule in BOUND)]
 
 
@@ -245,7 +293,7 @@ def _draw_binding(rng: random.Random, rule: str, action: str, emails: Sequence[s
     if action == "reassign" or rng.random() < 0.5:
         binding["to"] = rng.choice(("leader", "manager") if action == "reassign" else ("leader", "manager", NOBODY))
     steps = [
-        {"after": after, "to": rng.choice(("leader", "manager", emails[2])), "action": rng.choice(("task", "reassign"))}
+        {"after": after, "to": rng.choice(("leader", "manager", emails[2])), "action": rng.choice(STEPS)}
         for after in rng.sample(AFTER, rng.randint(0, 3))
     ]
     return {**binding, "escalate": steps} if action != "reassign" else binding

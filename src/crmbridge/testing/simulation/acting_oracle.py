@@ -6,13 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from crmbridge.engine.people import OWNER
-from crmbridge.model.changes import Action, Change, JournalEntry, Outcome, Plan
+from crmbridge.model.changes import Action, Change, JournalEntry, Outcome, Plan, Receipt
 from crmbridge.model.lives import Known
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.board import Board
+from crmbridge.testing.simulation.chat import Chat
 from crmbridge.testing.simulation.scene import Scene
 from crmbridge.testing.simulation.wanting import Told, Wanting
 
@@ -20,12 +21,14 @@ from crmbridge.testing.simulation.wanting import Told, Wanting
 class Oracle:
     """The promises, as far as they are about what findings ask for, and what webhooks say."""
 
-    def __init__(self, scene: Scene, workspace: Callable[[], Workspace]) -> None:
+    def __init__(self, scene: Scene, workspace: Callable[[], Workspace], chat: Chat) -> None:
         self.accounts: Mapping[str, Account] = scene.accounts
+        self._chat = chat
         self.workspace = workspace
         self.board = Board(scene.accounts, self.rows)
         self.edited: set[tuple[Ref, str]] = set()  # what people wrote
         self.seen: set[Ref] = set()  # deals that are there, or were
+        self.meanwhile: dict[tuple[Ref, str], Value] = {}  # what they wrote since the last run began
         self._before: tuple[object, ...] = ()
         self._hinted: set[Ref] = set()
 
@@ -69,6 +72,17 @@ class Oracle:
             fine = not earlier or earlier[-1] in {Outcome.FAILED, Outcome.STALE}
             assert fine, f"P2: {change.id} was sent again after {earlier[-1]}"
 
+    def after_write(self, changes: Sequence[Change], receipts: Sequence[Receipt]) -> None:
+        """Check that nothing was written over what somebody entered in the midst of this run, unless it was seen."""
+        done = [c for c, r in zip(changes, receipts, strict=True) if r.outcome is Outcome.APPLIED]
+        for change in done if self.meanwhile else ():
+            deal = self.deals().get(change.target) if change.target else None
+            if deal is not None and change.action is Action.UPDATE:
+                for edit in change.edits:
+                    seen = self.accounts[change.connection].sight.shown(edit.name, edit.before)
+                    said = self.meanwhile.pop((deal.ref, edit.name), seen)
+                    assert said in {seen, self.view(deal).get(edit.name)}, f"P1: {said} is written over by {change}"
+
     def begin_reading(self) -> None:
         """Note what there is before what was hinted at is read."""
         self._before, self._hinted = self._all_but_records(), self._hints()
@@ -77,7 +91,8 @@ class Oracle:
         """Check that nothing but records changed, and that what was hinted at is known as it is."""
         assert self._before == self._all_but_records(), "P4: a hint changed more than what is read"
         store, deals = self.workspace().store, self.deals()
-        for ref in self._hinted.intersection(deals) if is_whole else ():
+        edited = {ref for ref, _ in self.meanwhile}
+        for ref in self._hinted.intersection(deals) - edited if is_whole else ():
             if Kind.DEAL in store.records.cursors(ref.connection):  # else its first pull is still to come
                 known = store.records.get([ref]).get(ref)
                 assert known and self.view(known) == self.view(deals[ref]), f"P1: {ref} was hinted at, and is {known}"  # noqa: PT018  one thing
@@ -86,7 +101,8 @@ class Oracle:
         return {ref for name in self.accounts for ref, _ in self.workspace().store.hints.pending(name)}
 
     def _all_but_records(self) -> tuple[object, ...]:
-        return [account.writes for account in self.accounts.values()], self.rows(), self.known(), self.links()
+        written = [account.writes for account in self.accounts.values()]
+        return written, self._chat.told.total(), self.rows(), self.known(), self.links()
 
     # ── At rest ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -101,6 +117,7 @@ class Oracle:
         told = {(of, name) for item in plan.blocked for of in (item.deal, item.link) for name in item.name.split(", ")}
         self._judge_links(told)
         self._judge_once()
+        self._chat.judge(self.rows())
         Wanting(self, told).judge()
 
     def _judge_links(self, told: Told) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from crmbridge.errors import ConfigurationError, CrmbridgeError
 from crmbridge.model.changes import Plan
 from crmbridge.model.records import Kind, Ref
-from crmbridge.model.values import Money, Value
+from crmbridge.model.values import Money, Value, show
 from crmbridge.services.apply.applying import apply_plan
 from crmbridge.services.by_hand.linking import join, split
 from crmbridge.services.by_hand.resolving import conflicts, resolve, take
@@ -26,7 +26,9 @@ from crmbridge.services.runs.cycle import finish, run_cycle, writing
 from crmbridge.services.workspace import Workspace
 from crmbridge.testing.fake_crm import FakeCrm
 from crmbridge.testing.simulation.by_hand_oracle import FIELDS, Oracle, Seen
+from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.resting import come_to_rest
+from crmbridge.testing.simulation.telling import tell_changes, tell_cycle
 from crmbridge.testing.workspaces import Bench, make_bench
 
 NAMES = ("north", "south", "east")
@@ -39,9 +41,10 @@ REST = timedelta(hours=2)  # longer than companies rest before they are looked a
 class Play:
     """One seed being played."""
 
-    def __init__(self, rng: random.Random, bench: Bench) -> None:
+    def __init__(self, rng: random.Random, bench: Bench, diary: Diary) -> None:
         self.rng = rng
         self.bench = bench
+        self.diary = diary
         self.seen = Seen(self.bench)
         self.oracle = Oracle(self.seen)
         self._deciding = Deciding(self)
@@ -71,9 +74,11 @@ class Play:
     def _run(self) -> Plan | None:
         workspace = self.bench.workspace
         self.seen.begin()
+        self.diary.note("run", "a run begins")
         with writing(workspace, "run") as name:
             cycle = run_cycle(workspace, name)
             finish(workspace, name, "run", cycle.exit_code(), cycle.summary())
+        tell_cycle(self.diary, cycle)
         self.bench.clock.advance(timedelta(minutes=10))
         self.oracle.end(name)
         return cycle.plan
@@ -120,15 +125,20 @@ class Play:
         amount = self._value("amount") if self.rng.random() < 0.7 else None
         ref = crm.create_deal(str(self._value("name")), stage=STAGES[0], amount=amount)
         self.seen.touched([ref])
+        self.diary.note(ref.connection, f"a person creates {ref.id}")
 
     def _edit(self) -> None:
         crm, ref = self._a_deal()
         name = self.rng.choice((*FIELDS, "stage"))
+        value: Value
         if name == "stage":
-            crm.move_deal(ref.id, self.rng.choice(STAGES))
+            value = self.rng.choice(STAGES)
+            crm.move_deal(ref.id, value)
         else:
-            crm.edit_deal(ref.id, **{name: None if self.rng.random() < 0.1 else self._value(name)})
+            value = None if self.rng.random() < 0.1 else self._value(name)
+            crm.edit_deal(ref.id, **{name: value})
         self.seen.touched([ref])
+        self.diary.note(ref.connection, f"a person sets {name} of {ref.id}: {show(value)}")
 
     def _company(self) -> None:
         """Give a deal a company, or another name to a company."""
@@ -136,16 +146,20 @@ class Play:
         ref = self.rng.choice(sorted(ref for ref in crm.records if ref.kind is Kind.COMPANY))
         if self.rng.random() < 0.5:
             crm.set_company(deal.id, ref.id)
+            self.diary.note(ref.connection, f"a person gives {deal.id} the company {ref.id}")
         elif self.rng.random() < 0.5:
             called = f"Company {self.rng.randint(1, 3)}"
             crm.put(Kind.COMPANY, ref.id, {"name": called, "domain": f"{called.split()[1]}.example"})
+            self.diary.note(ref.connection, f"a person renames the company {ref.id}: {called}")
         else:
             split(self.bench.workspace, f"{ref.connection}:company:{ref.id}")
+            self.diary.note("a person", f"splits {ref}")
 
     def _delete(self) -> None:
         crm, ref = self._a_deal()
         self.seen.touched(self.seen.mates(ref))
         crm.delete_deal(ref.id)
+        self.diary.note(ref.connection, f"a person deletes {ref.id}")
 
     def _bring_back(self) -> None:
         gone = [ref for crm in self.bench.crms.values() for ref in crm.bin if ref.kind is Kind.DEAL]
@@ -153,6 +167,7 @@ class Play:
             ref = self.rng.choice(gone)
             self.bench.crms[ref.connection].restore_deal(ref.id)
             self.seen.back.add(ref)
+            self.diary.note(ref.connection, f"a person brings {ref.id} back")
             self.seen.touched(self.seen.mates(ref))
 
 
@@ -162,11 +177,15 @@ class Deciding:
     def __init__(self, play: Play) -> None:
         self._play, self._bench, self._seen, self._rng = play, play.bench, play.seen, play.rng
 
+    def _note(self, what: str) -> None:
+        self._play.diary.note("a person", what)
+
     def split(self) -> None:
         """Tell a deal apart from its counterparts."""
         ref = self._a_deal()
         self._look()
         mates = self._seen.mates(ref)
+        self._note(f"splits {_text(ref)}")
         try:
             self._play.decide(partial(split, text=_text(ref)))
         except ConfigurationError:
@@ -181,6 +200,7 @@ class Deciding:
             self._look()
             refs = [ref, self._rng.choice(others)]
             before = self._seen.links()
+            self._note(f"joins {' and '.join(map(_text, refs))}")
             self._play.decide(partial(join, texts=[_text(each) for each in refs]))
             link, together = next(each for each in self._seen.links().items() if ref in each[1])
             self._seen.joined(link, together, before)
@@ -198,9 +218,11 @@ class Deciding:
         for waiting in conflicts(self._bench.workspace):
             if self._rng.random() < 0.3:
                 decision = take(waiting.item, self._rng.choice(sorted(waiting.item.values)))
+                self._note(f"settles {waiting.item.name} of {waiting.item.link}: {show(decision.value)}")
                 self._play.decide(partial(resolve, decisions=[decision]))
                 self._seen.decided(decision)
         if again := [each.item for each in refused(self._bench.workspace) if self._rng.random() < 0.3]:
+            self._note(f"lets be tried again: {', '.join(f'{item.link} {item.name}' for item in again)}")
             self._play.decide(partial(retry, items=again))
 
     def undo(self) -> None:
@@ -210,16 +232,18 @@ class Deciding:
         runs = [run for run in runs if any(workspace.store.journal.entries(run.id))]
         if runs:
             plan = plan_undo(workspace, self._rng.choice(runs[: self._play.undoes]))
+            tell_changes(self._play.diary, "undo", plan.changes)
             with writing(workspace, "undo") as name:
                 applied = apply_plan(workspace, plan, name)
                 finish(workspace, name, "undo", 0, {})
             self._seen.undone(change for change, _ in applied.done)
 
 
-def simulate(seed: int) -> Play:
+def simulate(seed: int, diary: Diary | None = None) -> Play:
     """Play a seed; raises AssertionError, which names the promise, where one is broken."""
     rng = random.Random(f"by hand {seed}")  # noqa: S311  a seeded play, not a secret
-    play = Play(rng, _draw_bench(rng))
+    play = Play(rng, _draw_bench(rng), diary or Diary())
+    play.diary.begin(play.bench.clock)
     play.play()
     return play
 

@@ -26,8 +26,10 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.testing.simulation import by_hand
 from crmbridge.testing.simulation.accounts import Account
 from crmbridge.testing.simulation.by_hand_oracle import FIELDS
+from crmbridge.testing.simulation.diary import Diary
 from crmbridge.testing.simulation.fuse import Fuse, Killed, burning_at_commits
 from crmbridge.testing.simulation.scene import Scene, make_scene, usual_settings
+from crmbridge.testing.simulation.telling import tell_answer, tell_cycle
 from crmbridge.testing.simulation.watching import FAULTS
 from crmbridge.testing.workspaces import Bench
 
@@ -111,7 +113,8 @@ class Crm:
 class Trouble:
     """What goes wrong: requests, while it storms, and the process once its fuse has burnt down."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, diary: Diary) -> None:
+        self.diary = diary
         self.rng = random.Random(f"trouble by hand {seed}")  # noqa: S311  a seeded play, not a secret
         self.fuse = Fuse()
         self.storms = False
@@ -142,8 +145,9 @@ class Line:
         if trouble.storms and trouble.rng.random() < (0.2 if writes else 0.02):
             self._account().sandbox.faults.plan(trouble.rng.choice(FAULTS))
 
-    def answered(self, request: httpx.Request, status: int, fault: str) -> None:  # noqa: ARG002  the protocol's
-        """Pass the boundary after a write."""
+    def answered(self, request: httpx.Request, status: int, fault: str) -> None:
+        """Note the answer, and pass the boundary after a write."""
+        tell_answer(self._trouble.diary, self._account().connection, request, status, fault)
         if self._trouble.writing and request.method != "GET":
             self._trouble.fuse.burn()
 
@@ -172,7 +176,7 @@ class Play(by_hand.Play):
     """One seed being played on sandboxes."""
 
     def __init__(self, rng: random.Random, table: Table, trouble: Trouble) -> None:
-        super().__init__(rng, cast("Bench", table))
+        super().__init__(rng, cast("Bench", table), trouble.diary)
         self._table, self._trouble = table, trouble
         self.undoes = 30
 
@@ -182,11 +186,13 @@ class Play(by_hand.Play):
             with self._trouble.burning(0.3, 6):
                 does(self._table.workspace)
         except Killed:
+            self.diary.note("a person", "is cut off, and decides the same once more")
             self._table.open_anew()
             does(self._table.workspace)
 
     def _run(self) -> Plan | None:
         self.seen.begin()
+        self.diary.note("run", "a run begins")
         cycle, name = None, ""
         try:
             often = 0.4 if self._trouble.storms else 0.0
@@ -194,7 +200,9 @@ class Play(by_hand.Play):
                 cycle = run_cycle(self._table.workspace, name)
                 finish(self._table.workspace, name, "run", cycle.exit_code(), cycle.summary())
         except Killed:
+            self.diary.note("run", "it is killed")
             self._table.open_anew()
+        tell_cycle(self.diary, cycle)
         self._table.clock.advance(timedelta(minutes=15))
         self.oracle.end(name)
         return cycle.plan if cycle else None
@@ -213,11 +221,12 @@ class Play(by_hand.Play):
         """Leave companies alone: these plays are about users and deals, which saves half of the requests."""
 
 
-def simulate(seed: int) -> Play:
+def simulate(seed: int, diary: Diary | None = None) -> Play:
     """Play a seed; raises AssertionError, which names the promise, where one is broken."""
     rng = random.Random(f"by hand on sandboxes {seed}")  # noqa: S311  a seeded play, not a secret
     names = sorted(rng.sample(("hubspot", "pipedrive", "salesforce"), rng.choice((2, 2, 3))))
-    trouble, accounts = Trouble(seed), dict[str, Account]()
+    diary = diary or Diary()
+    trouble, accounts = Trouble(seed, diary), dict[str, Account]()
     parts = {name: (0.0, 1.0 if name == names[0] else 0.4) for name in names}
     raw = {**usual_settings(names, lean=True), "sync": [_draw_entry(rng, names)]}
     before = random.getstate()
@@ -232,6 +241,7 @@ def simulate(seed: int) -> Play:
             deals=2,
         ) as scene:
             accounts.update(scene.accounts)
+            diary.begin(scene.clock)
             play = Play(rng, Table(scene), trouble)
             play.play()
             return play

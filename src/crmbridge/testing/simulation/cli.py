@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
 
 from crmbridge.testing.simulation.bugs import BUGS
 from crmbridge.testing.simulation.planting import hunt
 
+STAGES = ("play", "acting", "by-hand", "by-hand-on-sandboxes")
 SHARE = 3  # seeds that one worker plays before it says how it went: so few that at the end none waits long for another
 
 
@@ -35,10 +38,13 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("count", type=int, nargs="?", default=500, help="how many (500 when not said)")
     run.add_argument("--first", type=int, default=1, help="the first seed (1 when not said)")
     run.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes (one for each CPU)")
-    run.add_argument("--fakes", action="store_true", help="on CRMs in memory, without a wire: twenty times as fast")
+    run.add_argument("--stage", choices=STAGES, default="play", help="which plays (the main ones when not said)")
+    fakes = "the main ones on CRMs in memory, without a wire: twenty times as fast"
+    run.add_argument("--fakes", action="store_const", dest="stage", const="fakes", help=fakes)
     run.set_defaults(call=_run)
     replay = commands.add_parser("replay", help="show the history of a seed, step by step")
     replay.add_argument("seed", type=int)
+    replay.add_argument("--stage", choices=STAGES, default="play", help="of which plays (the main ones when not said)")
     replay.add_argument("--requests", action="store_true", help="show the requests as well")
     replay.set_defaults(call=_replay)
     bugs = commands.add_parser("plant", help="plant bugs on purpose, and show after how many seeds each is caught")
@@ -54,9 +60,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _run(asked: argparse.Namespace) -> int:
     began, failed = time.monotonic(), 0
-    for seed, error in _played(range(asked.first, asked.first + asked.count), asked.jobs, fakes_only=asked.fakes):
+    for seed, error in _played(range(asked.first, asked.first + asked.count), asked.jobs, asked.stage):
         failed += 1
-        again = f"crmbridge-sim replay {seed}" if not asked.fakes else f"crmbridge-sim run 1 --fakes --first {seed}"
+        stage = "" if asked.stage == "play" else f" --stage {asked.stage}"
+        again = (
+            f"crmbridge-sim run 1 --fakes --first {seed}"
+            if asked.stage == "fakes"
+            else f"crmbridge-sim replay {seed}{stage}"
+        )
         sys.stdout.write(f"{error}\n  again: {again}\n")
         sys.stdout.flush()
     rate = asked.count / max(time.monotonic() - began, 0.001)
@@ -64,9 +75,9 @@ def _run(asked: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _played(seeds: range, jobs: int, *, fakes_only: bool) -> Iterator[tuple[int, str]]:
+def _played(seeds: range, jobs: int, stage: str) -> Iterator[tuple[int, str]]:
     """Give the seeds that failed, with why, as they are found."""
-    job = _fakes_that_fail if fakes_only else seeds_that_fail
+    job = partial(seeds_that_fail, stage)
     shares = [seeds[start : start + SHARE] for start in range(0, len(seeds), SHARE)]
     if jobs < 2 or len(shares) < 2:
         for share in shares:
@@ -77,21 +88,9 @@ def _played(seeds: range, jobs: int, *, fakes_only: bool) -> Iterator[tuple[int,
             yield from found
 
 
-def seeds_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
-    """Play seeds on the sandboxes, and give those that failed, with why."""
-    from crmbridge.testing.simulation import play  # noqa: PLC0415  slow: so each worker does it, side by side
-
-    return _failing(play.simulate, seeds)
-
-
-def _fakes_that_fail(seeds: Sequence[int]) -> list[tuple[int, str]]:
-    from crmbridge.testing.simulation import fakes  # noqa: PLC0415  the same
-
-    return _failing(fakes.simulate, seeds)
-
-
-def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tuple[int, str]]:
-    found = []
+def seeds_that_fail(stage: str, seeds: Sequence[int]) -> list[tuple[int, str]]:
+    """Play seeds on a stage, and give those that failed, with why."""
+    simulate, found = _simulate(stage), []
     gc.disable()
     for seed in seeds:
         try:
@@ -105,19 +104,25 @@ def _failing(simulate: Callable[[int], object], seeds: Sequence[int]) -> list[tu
     return found
 
 
+def _simulate(stage: str) -> Callable[..., object]:
+    """Give what plays a seed: slow to import, so each worker does it, side by side."""
+    found: Callable[..., object] = import_module(f"crmbridge.testing.simulation.{stage.replace('-', '_')}").simulate
+    return found
+
+
 # ── replay ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _replay(asked: argparse.Namespace) -> int:
-    from crmbridge.testing.simulation import play  # noqa: PLC0415  the same
     from crmbridge.testing.simulation.diary import Diary  # noqa: PLC0415  the same
 
     diary = Diary(_show, requests=asked.requests)
     try:
-        played = play.simulate(asked.seed, diary)
-    except AssertionError:
+        _simulate(asked.stage)(asked.seed, diary)
+    except AssertionError as error:
+        diary.note("oracle", str(error))
         return 1
-    sys.stdout.write(f"every promise held; {played.runs} runs, {played.kills} of them killed\n")
+    sys.stdout.write("every promise held\n")
     return 0
 
 

@@ -39,4 +39,5 @@ class Diary:
         if self._day is None or self._day.date() != now.date():
             self._day = now
             self._write(f"── {now:%A, %d %B %Y} ──")
-        self._write(f"{now:%H:%M:%S}.{now.microsecond // 1000:03}  {who:<12}{what}")
+        line = what.replace("\n", " ")
+        self._write(f"{now:%H:%M:%S}.{now.microsecond // 1000:03}  {who:<12}{line}")

@@ -90,7 +90,10 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value], ente
     said = [
         edit
         for edit in last.values()
-        if edit.value is not None or _was_known(edit, known, sent) or _was_made_with(seen, link, edit)
+        if edit.value is not None
+        or _was_known(edit, known, sent)
+        or _was_sent_on(edit, entered, sent)
+        or _was_made_with(seen, link, edit)
     ]
     net = [edit for edit in said if not seen.taken_back(link, edit, agreed)]
     allowed: list[object] = [edit.value for edit in said]
@@ -109,6 +112,13 @@ def _case(seen: Witness, link: str, name: str, values: Mapping[Ref, Value], ente
 def _was_known(edit: Edit, known: Collection[Ref | None], sent: Sequence[Sent]) -> bool:
     """Tell whether crmbridge knew of another value before a field was emptied; else nobody can see the emptying."""
     return not edit.fresh and (edit.ref in known or any(one.ref == edit.ref and one.at < edit.number for one in sent))
+
+
+def _was_sent_on(edit: Edit, entered: Sequence[Edit], sent: Sequence[Sent]) -> bool:
+    """Tell whether a run had sent to others what somebody had entered in a field before it was emptied."""
+    filled = [each.number for each in entered if each.ref == edit.ref and each.number < edit.number]
+    on = [one for one in sent if one.value == edit.before and one.ref != edit.ref and one.seen < edit.number]
+    return edit.before is not None and bool(filled) and any(filled[-1] <= one.at for one in on)
 
 
 def _was_made_with(seen: Witness, link: str, edit: Edit) -> bool:

@@ -166,4 +166,25 @@ LATE_BUGS: tuple[Bug, ...] = (
         "",
         "acting",
     ),
+    Bug(
+        "what somebody enters is written over by what a finding sets",
+        "crmbridge.services.apply.staleness",
+        "        if edit.name != STAGE and not same(now, edit.before):\n",
+        "        if edit.name != STAGE and not change.finding and not same(now, edit.before):\n",
+        "acting",
+    ),
+    Bug(
+        "a notice that may have arrived is sent again",
+        "crmbridge.services.apply.notices",
+        '        outcome, message = Outcome.APPLIED, f"told {name}, and it may',
+        '        outcome, message = Outcome.FAILED, f"told {name}, and it may',
+        "acting",
+    ),
+    Bug(
+        "a notice is sent again when a run is killed",
+        "crmbridge.services.apply.reconciling",
+        "    Action.NOTIFY: (Outcome.APPLIED,",
+        "    Action.NOTIFY: (Outcome.FAILED,",
+        "acting",
+    ),
 )

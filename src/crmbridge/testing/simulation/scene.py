@@ -23,7 +23,7 @@ from crmbridge.http.wires import instead_of_network
 from crmbridge.model.process import Process
 from crmbridge.model.records import Kind, Record
 from crmbridge.model.replacing import replace
-from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, load_plugins
+from crmbridge.plugins import AdapterSpec, Plugins, SandboxSpec, SinkSpec, load_plugins
 from crmbridge.ports import Adapter, AdapterContext, Clock
 from crmbridge.sandbox import Sandbox, SandboxOptions, VirtualClock
 from crmbridge.services.projects.checking import digest_of
@@ -68,6 +68,7 @@ def make_scene(
     *,
     deals: int,
     state: State | None = None,
+    sinks: Sequence[SinkSpec] = (),
 ) -> Iterator[Scene]:
     """Set up a scene until the block ends: one sandbox for each of `parts`, with its share of the world's deals.
 
@@ -93,7 +94,7 @@ def make_scene(
         yield Scene(
             accounts=accounts,
             project=project,
-            plugins=_wrapped(house, wrap),
+            plugins=_wrapped(house, wrap, sinks),
             clock=clock,
             state=state,
         )
@@ -219,8 +220,8 @@ def _carried(project: Project, field: str) -> bool:
     return (sync.companies if field == COMPANY else sync.contacts) != "off" and sync.policy(field).sync
 
 
-def _wrapped(house: _House, wrap: Wrap) -> Plugins:
-    """Offer the installed adapters with something around them."""
+def _wrapped(house: _House, wrap: Wrap, sinks: Sequence[SinkSpec]) -> Plugins:
+    """Offer the installed adapters with something around them, and sinks."""
 
     def around(spec: AdapterSpec) -> AdapterSpec:
         def opened(settings: Any, context: AdapterContext) -> Adapter:
@@ -232,6 +233,10 @@ def _wrapped(house: _House, wrap: Wrap) -> Plugins:
     def crmbridge_adapters() -> list[AdapterSpec]:
         return [around(spec) for spec in house.adapters.values()]
 
+    @hookimpl
+    def crmbridge_sinks() -> Sequence[SinkSpec]:
+        return sinks
+
     plugin = types.ModuleType("simulated_plugin")
-    plugin.__dict__["crmbridge_adapters"] = crmbridge_adapters
+    plugin.__dict__.update(crmbridge_adapters=crmbridge_adapters, crmbridge_sinks=crmbridge_sinks)
     return load_plugins({"simulated": plugin}, installed=False)

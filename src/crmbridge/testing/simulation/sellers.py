@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
 from crmbridge.engine.people import OWNER
 from crmbridge.engine.views import STAGE
 from crmbridge.errors import ConfigurationError
+from crmbridge.model.records import Ref
 from crmbridge.model.values import Value
 from crmbridge.services.by_hand.waiving import unwaive, waive
 from crmbridge.testing.simulation.accounts import Account
@@ -21,7 +22,7 @@ from crmbridge.testing.simulation.scene import STAGES
 
 
 class Sellers:
-    """Those who do something between runs."""
+    """Those who do something between runs, and while one is at work."""
 
     def __init__(
         self, accounts: Mapping[str, Account], table: Table, oracle: Oracle, rng: random.Random, diary: Diary
@@ -29,15 +30,41 @@ class Sellers:
         self._accounts, self._table, self._oracle = accounts, table, oracle
         self._rng, self._diary = rng, diary
         self._count = 0
+        self._away: frozenset[str] = frozenset()  # CRMs in which nobody may do anything just now
 
     def act(self) -> None:
         """Let somebody do something."""
         self._table.clock.advance(timedelta(minutes=self._rng.randint(1, 90)))
-        often = {self._move: 8, self._edit: 10, self._fiddle: 4, self._waive: 3, self._create: 2, self._delete: 1}
+        self._do({**self._in_a_crm(), self._waive: 3})
+
+    def act_meanwhile(self, away: frozenset[str]) -> None:
+        """Let somebody do something while a run is at work, in any CRM but those in `away`."""
+        if away != self._accounts.keys():
+            self._table.clock.advance(timedelta(seconds=self._rng.randint(0, 200)))
+            self._away = away
+            self._do(self._in_a_crm())
+            self._away = frozenset()
+
+    def edit_before_us(self, refs: Sequence[Ref], names: Collection[str]) -> None:
+        """Let somebody edit one of these fields, just before we look at it and write there."""
+        mine = self._accounts[refs[0].connection]
+        there = [ref.id for ref in refs if ref in mine.records]
+        if there and (known := sorted(_values(mine).keys() & names)):
+            name = self._rng.choice(known)
+            self._set(mine, self._rng.choice(there), name, self._rng.choice(_values(mine)[name]))
+
+    def _in_a_crm(self) -> dict[Callable[[], None], int]:
+        return {self._move: 8, self._edit: 10, self._fiddle: 4, self._create: 2, self._delete: 1}
+
+    def _do(self, often: Mapping[Callable[[], None], int]) -> None:
         self._rng.choices(list(often), list(often.values()))[0]()
 
+    def _open(self) -> list[str]:
+        return sorted(self._accounts.keys() - self._away)
+
     def _a_deal(self) -> tuple[Account, str] | None:
-        deals = [(account, native) for account in self._accounts.values() for native in account.deal_ids()]
+        accounts = [self._accounts[name] for name in self._open()]
+        deals = [(account, native) for account in accounts for native in account.deal_ids()]
         return self._rng.choice(deals) if deals else None
 
     def _move(self) -> None:
@@ -51,24 +78,20 @@ class Sellers:
     def _edit(self) -> None:
         """Set or empty a field that rules look at, or give a deal to somebody else."""
         if found := self._a_deal():
-            values: dict[str, Sequence[Value]] = {
-                "decision_maker": (None, "Ann", "Bo"),
-                "pains": (None, "Slow", "Dear"),
-                "bant.budget": (None, True),
-                "discount": (None, Decimal(3), Decimal(30), Decimal(31)),
-                OWNER: sorted(set(found[0].viewer.users.values())),
-            }
+            values = _values(found[0])
             name = self._rng.choice(sorted(values))
             self._set(*found, name, self._rng.choice(values[name]))
 
     def _set(self, account: Account, native: str, name: str, value: Value) -> None:
         if account.sight.view(account.deal(native)).get(name) != value and account.edit(native, name, value):
             self._diary.note(account.connection, f"a person sets {name} of {native} to {value}")
-            self._oracle.edited.add((account.deal(native).ref, name))
+            deal = account.deal(native)
+            self._oracle.edited.add((deal.ref, name))
+            self._oracle.meanwhile[deal.ref, name] = account.sight.view(deal).get(name)
 
     def _create(self) -> None:
         self._count += 1
-        crm = self._table.crms[self._rng.choice(sorted(self._table.crms))]
+        crm = self._table.crms[self._rng.choice(self._open())]
         made = crm.create_deal(f"Deal {self._count}", stage=self._rng.choice(STAGES), amount=None)
         self._diary.note(made.connection, f"a person creates {made.id}")
 
@@ -79,7 +102,7 @@ class Sellers:
 
     def _fiddle(self) -> None:
         """Tick one of our tasks off, or let it be to do again, or take it away."""
-        if tasks := self._oracle.board.tasks():
+        if tasks := [task for task in self._oracle.board.tasks() if task.connection not in self._away]:
             task = self._rng.choice(tasks)
             what = self._rng.choice(("tick off", "tick off", "open again", "delete"))
             self._oracle.board.do(task, what)
@@ -96,3 +119,14 @@ class Sellers:
                 else:
                     unwaive(workspace, finding, by="Ann")
                 self._diary.note("a person", f"waives {finding}, or takes that back")
+
+
+def _values(account: Account) -> dict[str, Sequence[Value]]:
+    """Give what people enter, by field."""
+    return {
+        "decision_maker": (None, "Ann", "Bo"),
+        "pains": (None, "Slow", "Dear"),
+        "bant.budget": (None, True),
+        "discount": (None, Decimal(3), Decimal(30), Decimal(31)),
+        OWNER: sorted(set(account.viewer.users.values())),
+    }

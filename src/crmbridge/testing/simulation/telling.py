@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import httpx
+
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.values import show
 from crmbridge.services.runs.cycle import Cycle
@@ -29,6 +31,22 @@ def tell_receipts(diary: Diary, changes: Sequence[Change], receipts: Sequence[Re
         for change, receipt in zip(changes, receipts, strict=True):
             more = f" ({receipt.message})" if receipt.message else ""
             diary.note("answer", f"{change.id} {receipt.outcome} {receipt.ref or ''}{more}")
+
+
+def tell_answer(diary: Diary, connection: str, request: httpx.Request, status: int, fault: str) -> None:
+    """Note what a CRM answered, if it went wrong or somebody wants to read of all."""
+    if diary.wants_requests or (fault and diary.wanted):
+        answer = str(status or "no answer") + (f" ({fault})" if fault else "")
+        diary.note(connection, f"    {request.method} {request.url.path} -> {answer}")
+
+
+def tell_cycle(diary: Diary, cycle: Cycle | None) -> None:
+    """Note what a run planned, what came of it, and how it ended, where nobody did while it was at work."""
+    if cycle is not None and cycle.plan is not None:
+        tell_changes(diary, "plan", cycle.plan.changes)
+        done = cycle.applied.done
+        tell_receipts(diary, [change for change, _ in done], [receipt for _, receipt in done])
+        tell_end(diary, "it", cycle)
 
 
 def tell_end(diary: Diary, name: str, cycle: Cycle | None) -> None:

@@ -16,6 +16,7 @@ from crmbridge.model.values import show
 from crmbridge.services.enforce.evaluating import compile_calendars, evaluate_all
 from crmbridge.settings import Binding, fits
 from crmbridge.testing.simulation.board import Task
+from crmbridge.testing.simulation.chat import mark_of
 
 if TYPE_CHECKING:
     from crmbridge.testing.simulation.acting_oracle import Oracle
@@ -24,6 +25,7 @@ Told = Collection[tuple[object, str]]  # of which deals or links a person is tol
 WRITES = {
     "task": {Action.TASK, Action.AMEND, Action.NOTE},  # a note, where its task can't be changed any more
     "note": {Action.NOTE},
+    "notify": {Action.NOTIFY},
     "field": {Action.UPDATE},
     "reassign": {Action.UPDATE},
 }
@@ -39,7 +41,7 @@ class Wanting:
         tasks = oracle.board.tasks()
         self._tasks = {task.change.id: task for task in tasks if task.change is not None}
         made = oracle.board.made()
-        self._taken = {made[where].id for where in oracle.board.taken}
+        self._taken = {made[where].id for where in oracle.board.taken if where in made}
         self._marks = set(oracle.board.marks())
         self._asking: list[Known] = []
         rows = (e for e in oracle.rows() if e.outcome is Outcome.REFUSED and e.change.action is Action.AMEND)
@@ -56,6 +58,7 @@ class Wanting:
         self._asking = [known[id_] for id_, finding in said.items() if finding.waived is None]
         for each in self._asking:
             self._judge_task_or_note(each)
+            self._judge_notices(each)
             self._judge_field(each)
         for each in known.values():
             self._judge_over(each, asks=each in self._asking)
@@ -96,6 +99,18 @@ class Wanting:
             if task is not None and finding.id not in self._refused:
                 assert self._is_open(task), f"P1: {task} is ticked off, and there is something to do: {known}"
                 self._judge_owner(task, steps.get("task", binding.to or OWNER))
+
+    def _judge_notices(self, known: Known) -> None:
+        """Check that the chat was told of a finding that asks for that, and of the last step that does."""
+        finding, binding, steps = known.finding, self._binding(known), self._steps(known)
+        mark = marker(finding, known.life.openings)
+        notices = [entry.change for entry in self._oracle.board.applied(Action.NOTIFY)]
+        told = [change.after["to"] for change in notices if mark_of(change) == mark]
+        assert told or binding.action != "notify", f"P1: nobody was told of {known}"
+        if "notify" in steps:
+            to = steps["notify"]
+            email = to if "@" in to else self._project.settings.people.get(to)
+            assert email in told, f"P1: {to} was not told of {known}: {told}"
 
     def _is_open(self, task: Task) -> bool:
         return task.record.fields.get("done") is not True or task.where in self._oracle.board.touched

@@ -11,7 +11,7 @@ from msgspec import Struct
 from crmbridge.model.changes import Change, Receipt
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.ports import Adapter, BoundTo, Capabilities, Description, Page, asks_ahead, names_all, tells_bound
-from crmbridge.testing.simulation.telling import tell_changes, tell_receipts
+from crmbridge.testing.simulation.telling import tell_answer, tell_changes, tell_receipts
 
 if TYPE_CHECKING:
     from crmbridge.testing.simulation.play import Play
@@ -49,9 +49,7 @@ class Line:
     def answered(self, request: httpx.Request, status: int, fault: str) -> None:
         """Note the answer, and pass the boundary after a write."""
         play = self._play
-        if play.diary.wants_requests or (fault and play.diary.wanted):
-            answer = str(status or "no answer") + (f" ({fault})" if fault else "")
-            play.diary.note(self._connection, f"    {request.method} {request.url.path} -> {answer}")
+        tell_answer(play.diary, self._connection, request, status, fault)
         if play.process.writing == self._connection and request.method != "GET":
             play.scene.accounts[self._connection].look_again()  # whoever acts next sees what was written
             play.process.fuse.burn()
