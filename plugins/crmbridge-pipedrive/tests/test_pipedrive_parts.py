@@ -13,7 +13,7 @@ from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.model.records import Kind, Move
 from crmbridge.ports import Adapter, BoundTo, Page, tells_bound
 from crmbridge.sandbox import LoggedRequest, Served, VirtualClock
-from crmbridge_pipedrive import deals, limits, walking
+from crmbridge_pipedrive import deals, limits, lists, walking
 from crmbridge_pipedrive.api import Api
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -361,9 +361,9 @@ class TestParts:
         found = sorted(walk._read(), key=lambda page: page.is_backwards)  # one of the orders in which they may come
         taken: list[int] = []
         for page in found:
-            taken += walking.ids_of(page.rows)
-            after = walking.Walk(adapter._api, "deals", {}, walk.stand(page, walking.ids_of(page.rows), is_last=True))
-            rest = [number for each in after._read() for number in walking.ids_of(each.rows)]
+            taken += lists.ids_of(page.rows)
+            after = walking.Walk(adapter._api, "deals", {}, walk.stand(page, lists.ids_of(page.rows), is_last=True))
+            rest = [number for each in after._read() for number in lists.ids_of(each.rows)]
             assert state.deal_ids() == [str(number) for number in sorted({*taken, *rest})]
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crmbridge.http.auth import Signed, Signer, StaticToken, Token, TokenSource
     from crmbridge.http.budget import Budget, Rate, Usage
-    from crmbridge.http.client import Dialect, HttpClient, Reply
+    from crmbridge.http.client import Dialect, HttpClient
     from crmbridge.http.exact_json import dump_json, load_json
     from crmbridge.http.grants import TokenEndpoint
     from crmbridge.http.marks import mark, unmark
     from crmbridge.http.opening import open_client
     from crmbridge.http.paging import pages
+    from crmbridge.http.replies import Reply
     from crmbridge.http.rpc import JsonRpc, rewrite, rpc_failed
     from crmbridge.http.slices import side_by_side, together
 
@@ -51,7 +52,7 @@ _HOMES = {
     "HttpClient": "client",
     "JsonRpc": "rpc",
     "Rate": "budget",
-    "Reply": "client",
+    "Reply": "replies",
     "Signed": "auth",
     "Signer": "auth",
     "StaticToken": "auth",

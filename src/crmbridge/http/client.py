@@ -20,6 +20,7 @@ from crmbridge.http.library import httpx
 from crmbridge.http.patience import patiently, worth_waiting_for
 from crmbridge.http.quoting import words_of
 from crmbridge.http.reaching import name_of, open_way, unreachable
+from crmbridge.http.replies import NOT_JSON, UNREADABLE, Reply, tidy, where
 from crmbridge.http.slices import wait_for_room
 from crmbridge.http.sparing import parsed
 from crmbridge.http.timely import read_until
@@ -41,30 +42,11 @@ ASKED = "gzip, deflate"
 PACKED = frozenset({"", "identity", *ASKED.split(", ")})
 # It ended before the request was sent; a proxy's error is that it did not let us through.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-NOT_JSON = object()
 NOTHING_LEFT = httpx.ByteStream(b"")
-UNREADABLE = "Nothing was taken from it. Try again later; if it comes again, report this to who makes the adapter."
 ELSEWHERE = "Try again later; if it goes on, check the connection's base_url: is it the CRM's own address?"
 NO_SUCH_PLACE = "Check base_url and api_version of connection {!r}, if they are set; else what was asked for is gone."
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _READABLE = {"json": "JSON", "bytes": "data"}
-
-
-class Reply(Struct, frozen=True):
-    """What a CRM answered. `body` is the decoded JSON (None when empty), or NOT_JSON when it can't be read.
-
-    Where bytes were asked for, `body` is the bytes as they came.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    text: str
-
-    @property
-    def ok(self) -> bool:
-        """Tell whether the status is a 2xx."""
-        return 200 <= self.status < 300
 
 
 # A vendor's view of an error reply: the error it stands for, or None to leave it to the status code.
@@ -317,30 +299,6 @@ class HttpClient:
     def _patiently(self, send: Callable[[_Request], Reply], request: _Request) -> Reply:
         latest = self._clock.now() + timedelta(seconds=self._timeout * DEADLINE)
         return patiently(lambda: send(request), self._clock, latest)
-
-
-def where(connection: str, path: str, reply: Reply) -> str:
-    """Say which answer it is: by the connection, the path, and the CRM's name of the request where it gave one."""
-    request_id = next((reply.headers[name] for name in REQUEST_IDS if name in reply.headers), "")
-    place = strike(f"{connection}: {path.partition('?')[0]}")
-    return f"{place} (request {tidy(request_id, 60)})" if request_id else place
-
-
-def unusable(connection: str, path: str, reply: Reply, why: str) -> RetryLaterError:
-    """Make the error for an answer that came as it should, and in which `why` can't be read."""
-    message = f"{where(connection, path, reply)} answered {reply.status} in a way that can't be read: {why}"
-    return RetryLaterError(message, advice=UNREADABLE)
-
-
-REQUEST_IDS = ("x-hubspot-correlation-id", "x-correlation-id", "x-request-id", "request-id")
-
-
-def tidy(text: str, limit: int = 200) -> str:
-    """Make text from a CRM fit for one line of a message: no secret of ours, no control characters, not too long."""
-    # Struck before it is cut: half a secret would not be known any more.
-    line = "".join(c if c.isprintable() else " " for c in strike(text))
-    line = " ".join(line.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _leaves_open(reply: Reply, judge: Judge) -> bool:

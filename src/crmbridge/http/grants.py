@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RetryLaterError, UnclearError
 from crmbridge.http.budget import Budget
-from crmbridge.http.client import PASSING, REDIRECTS, TOO_FAST, Dialect, HttpClient, Reply, tidy
+from crmbridge.http.client import PASSING, REDIRECTS, TOO_FAST, Dialect, HttpClient
+from crmbridge.http.replies import Reply, tidy
 from crmbridge.ports import Clock
 from crmbridge.revealed import remember
 

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from crmbridge.errors import CrmbridgeError, RetryLaterError, UnclearError
-from crmbridge.http.client import HttpClient, Reply
+from crmbridge.http.client import HttpClient
+from crmbridge.http.replies import Reply
 
 
 def rpc_failed(reply: Reply) -> bool:

@@ -17,7 +17,6 @@ from crmbridge.manual.speech import Speech
 _COMPARED = {"==": "is", "!=": "is_not", "<": "less", "<=": "at_most", ">": "more", ">=": "at_least"}
 _CALCULATED = {"+": "+", "-": "−", "*": "×", "/": "÷", "%": "mod"}  # noqa: RUF001  as they are printed
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def said(text: str, speech: Speech) -> Markup:
@@ -84,7 +83,7 @@ def _compare(term: terms.Compare, speech: Speech) -> Markup:
 def _compared_as(op: str, term: terms.Compare, speech: Speech) -> Markup:
     left, right = term.left, term.right
     if isinstance(left, terms.Const) and not isinstance(right, terms.Const):
-        left, right, op = right, left, _MIRRORED.get(op, op)
+        left, right, op = right, left, terms.TURNED.get(op, op)
     if isinstance(right, terms.Const) and right.type == terms.BOOL:
         yes = right.value is (op == "==")
         return _clause(left, speech) if yes else _not(terms.Not(term.span, left), speech)
@@ -98,7 +97,7 @@ def _compared_as(op: str, term: terms.Compare, speech: Speech) -> Markup:
 
 def _distance(op: str, left: terms.Term, right: terms.Term, speech: Speech) -> Markup | None:
     """Say how far a moment is from now, which is what most calculations with times are about."""
-    if op not in _MIRRORED or not isinstance(left, terms.Calculate) or not isinstance(right, terms.Const):
+    if op not in terms.TURNED or not isinstance(left, terms.Calculate) or not isinstance(right, terms.Const):
         return None
     if left.op != "-":
         return None

@@ -22,6 +22,7 @@ from crmbridge.ports.findings import FindingQuery, FindingStore, State, StoredFi
 from crmbridge.ports.guards import GuardRequest, Guards, LeftOut, rule_name
 from crmbridge.ports.listing import NamesAll, names_all
 from crmbridge.ports.rates import Rate, RateLedger
+from crmbridge.ports.runs import Run, RunStore
 from crmbridge.ports.sinks import Document, Sink
 from crmbridge.ports.state import (
     Backlog,
@@ -32,8 +33,6 @@ from crmbridge.ports.state import (
     LinkStore,
     MatchIndex,
     RecordStore,
-    Run,
-    RunStore,
     StateStore,
     Waiting,
     WaitingStore,

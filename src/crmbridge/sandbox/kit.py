@@ -15,8 +15,8 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crmbridge.clock import SystemClock
-from crmbridge.http.client import REQUEST_IDS
 from crmbridge.http.exact_json import load_json
+from crmbridge.http.replies import REQUEST_IDS
 from crmbridge.ports import Clock
 from crmbridge.revealed import STRUCK
 from crmbridge.sandbox.answers import INSTEAD, SHOWN, UNANSWERED, UNCARRIED, WAIT, deliver

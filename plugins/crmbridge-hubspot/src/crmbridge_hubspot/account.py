@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from crmbridge.errors import ConfigurationError
 from crmbridge.http import side_by_side, together
-from crmbridge.http.client import tidy
+from crmbridge.http.replies import tidy
 from crmbridge.model.records import Position, Status
 from crmbridge.model.values import FieldType
 from crmbridge.ports import NativeField, NativeStage, Pipeline

@@ -10,8 +10,8 @@ from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
 from crmbridge.http import Budget, Dialect, HttpClient, Rate, Reply, Signer, dump_json, load_json, pages, side_by_side
-from crmbridge.http.client import unusable
 from crmbridge.http.headers import said_at
+from crmbridge.http.replies import unusable
 from crmbridge.ports import AdapterContext
 from crmbridge_hubspot.paths import PATHS
 from crmbridge_hubspot.replies import (

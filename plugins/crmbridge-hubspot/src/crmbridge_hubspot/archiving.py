@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crmbridge.adapting import one_by_one
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
-from crmbridge.http.client import tidy
+from crmbridge.http.replies import tidy
 from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind
 from crmbridge_hubspot.api import HubSpotApi

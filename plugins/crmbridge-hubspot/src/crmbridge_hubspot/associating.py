@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct, field
 
 from crmbridge.errors import CrmbridgeError, RefusedError, UnclearError
-from crmbridge.http.client import tidy
+from crmbridge.http.replies import tidy
 from crmbridge.model.changes import Change, Outcome
 from crmbridge.model.values import Value
 from crmbridge_hubspot.api import HubSpotApi, batches

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from crmbridge.adapting import read_at_once
 from crmbridge.errors import ConfigurationError
-from crmbridge.http.client import tidy
+from crmbridge.http.replies import tidy
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref, Status, Tombstone
 from crmbridge.model.values import Fields, FieldType, Value
 from crmbridge.ports import AdapterContext, BoundTo, FieldBinding

@@ -9,8 +9,8 @@ from typing import Any
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import Reply, Usage
-from crmbridge.http.client import tidy
 from crmbridge.http.headers import count_in, wait_in
+from crmbridge.http.replies import tidy
 from crmbridge_hubspot.shapes import NOT_THERE
 
 BURST, DAY = "burst", "day"  # names of rates

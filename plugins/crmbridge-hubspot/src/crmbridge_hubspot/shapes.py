@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.http import dump_json
-from crmbridge.http.client import UNREADABLE, tidy
+from crmbridge.http.replies import UNREADABLE, tidy
 
 Raw = Mapping[str, Any]
 ODD = "odd"  # a key of records that have odd values

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from crmbridge.errors import RefusedError
-from crmbridge.http.client import tidy
+from crmbridge.http.replies import tidy
 from crmbridge.model.numbers import read_number
 from crmbridge.model.values import FieldType, Money, Value
 from crmbridge.ports import NativeField

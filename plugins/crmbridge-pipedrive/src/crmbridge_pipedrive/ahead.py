@@ -18,8 +18,9 @@ from crmbridge_pipedrive.account import CODE, MOST_KEYS
 from crmbridge_pipedrive.api import Api, Params
 from crmbridge_pipedrive.cursors import OVERLAP
 from crmbridge_pipedrive.deals import archived, asked_with, listed
+from crmbridge_pipedrive.lists import last_id, rows_by_ids
 from crmbridge_pipedrive.reading import LISTS
-from crmbridge_pipedrive.walking import Ahead, Sample, Survey, last_id, newest_page, rows_by_ids
+from crmbridge_pipedrive.walking import Ahead, Sample, Survey, newest_page
 
 BUILT_IN = re.compile(r"[a-z_]+")
 FIRST, DOUBLED = 9_600, 6  # ids, and how often they are doubled, which makes six hundred thousand

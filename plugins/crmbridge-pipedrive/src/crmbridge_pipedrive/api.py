@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeGuard
 from crmbridge.adapting import apart
 from crmbridge.errors import RefusedError, RetryLaterError, UnclearError
 from crmbridge.http import HttpClient, Reply, pages
-from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.http.headers import said_at
+from crmbridge.http.replies import UNREADABLE, tidy
 from crmbridge.ports import Clock
 from crmbridge_pipedrive.paths import Call
 from crmbridge_pipedrive.verdicts import ShutOutError

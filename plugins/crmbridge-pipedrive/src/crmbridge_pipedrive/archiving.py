@@ -11,8 +11,8 @@ from crmbridge.model.changes import Change, Outcome, Receipt
 from crmbridge.model.records import Kind
 from crmbridge_pipedrive.api import Api
 from crmbridge_pipedrive.bodies import number_of, ref_of
+from crmbridge_pipedrive.lists import rows_by_ids
 from crmbridge_pipedrive.reading import is_gone, read_notes
-from crmbridge_pipedrive.walking import rows_by_ids
 
 # A deal is archived: it keeps its status, and people bring it back from the archive at any time ("Archive deals and
 # leads"). For the others there is only deleting, which people can undo for 30 days ("Restore data"), but for notes.

@@ -17,12 +17,13 @@ from crmbridge.model.values import Value
 from crmbridge.ports import Page
 from crmbridge_pipedrive.api import Api, Row, is_id
 from crmbridge_pipedrive.cursors import Part, read_cursor
+from crmbridge_pipedrive.lists import ids_of
 from crmbridge_pipedrive.mapping import plain_record
+from crmbridge_pipedrive.met import Met
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.reading import in_order, is_gone
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError, OutOfScopeError
-from crmbridge_pipedrive.walking import Met, ids_of
 
 CALL = "files"
 A_PAGE = 100  # "Files: Get all files"; asked for more, it gives no more

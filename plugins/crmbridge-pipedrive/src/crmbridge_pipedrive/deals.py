@@ -28,13 +28,15 @@ from crmbridge_pipedrive.history import (
     told_moves,
 )
 from crmbridge_pipedrive.limits import Limits
+from crmbridge_pipedrive.lists import ids_of, lots, rows_by_ids, times
 from crmbridge_pipedrive.mapping import ALL_STATUSES, AROUND, DealReader, tombstone
+from crmbridge_pipedrive.met import Met
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.products import Products
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.standard import TIMES, Surroundings
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Ahead, Found, Met, Walk, ids_of, lots, rows_by_ids, times
+from crmbridge_pipedrive.walking import Ahead, Found, Walk
 
 LOT = 50  # deals that are read one by one between two cursors; a log costs 20 tokens or more
 MOST = 250  # deals of a page

@@ -17,9 +17,9 @@ from crmbridge.model.values import Value
 from crmbridge_pipedrive.account import definition_of, find_field
 from crmbridge_pipedrive.api import Api
 from crmbridge_pipedrive.bodies import number_of, ref_of
+from crmbridge_pipedrive.lists import rows_by_ids
 from crmbridge_pipedrive.making import differs, field_body, field_named
 from crmbridge_pipedrive.values import FieldDefinition, decode, encode
-from crmbridge_pipedrive.walking import rows_by_ids
 
 OURS = frozenset({"name", "domain"})
 

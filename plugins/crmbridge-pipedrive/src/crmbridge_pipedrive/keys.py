@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from crmbridge_pipedrive.api import LIMIT, Api, Params, Row
 from crmbridge_pipedrive.cursors import OVERLAP
+from crmbridge_pipedrive.lists import rows_by_ids, times
 from crmbridge_pipedrive.reading import is_gone
 from crmbridge_pipedrive.values import moment
-from crmbridge_pipedrive.walking import rows_by_ids, times
 
 
 class KeyList(Struct, kw_only=True):

@@ -13,11 +13,13 @@ from crmbridge.ports import Page
 from crmbridge_pipedrive.api import LIMIT, Api, Params, Row
 from crmbridge_pipedrive.cursors import Cursor, Part, read_cursor
 from crmbridge_pipedrive.engagements import activity_record, note_record
+from crmbridge_pipedrive.lists import ids_of, rows_by_ids, times
 from crmbridge_pipedrive.mapping import NEVER, organization_record, person_record, user_record
+from crmbridge_pipedrive.met import Met
 from crmbridge_pipedrive.prints import digest
 from crmbridge_pipedrive.values import moment
 from crmbridge_pipedrive.verdicts import ForbiddenError
-from crmbridge_pipedrive.walking import Ahead, Met, Walk, ids_of, rows_by_ids, times
+from crmbridge_pipedrive.walking import Ahead, Walk
 
 LISTS: Mapping[Kind, tuple[str, Callable[[Row, str], Record]]] = {
     Kind.CONTACT: ("persons", person_record),

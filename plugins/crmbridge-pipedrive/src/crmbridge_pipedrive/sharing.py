@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.http.client import UNREADABLE
+from crmbridge.http.replies import UNREADABLE
 from crmbridge_pipedrive.api import LIMIT, Row
 from crmbridge_pipedrive.cursors import Part
 

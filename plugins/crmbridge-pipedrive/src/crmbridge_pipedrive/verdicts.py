@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import Reply
-from crmbridge.http.client import NOT_JSON, tidy
 from crmbridge.http.headers import wait_in
+from crmbridge.http.replies import NOT_JSON, tidy
 from crmbridge_pipedrive.signing import ASK_SIGN_IN
 
 SPENT = timedelta(hours=1)  # the day's tokens come back at midnight of a zone that Pipedrive does not name

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from crmbridge.errors import RefusedError
 from crmbridge.http import side_by_side, together
 from crmbridge.model.replacing import replace
 from crmbridge_pipedrive.api import IDS, LIMIT, Api, Params, Row
-from crmbridge_pipedrive.cursors import LOST, OVERLAP, Cursor, Part, read_cursor
+from crmbridge_pipedrive.cursors import OVERLAP, Cursor, Part, read_cursor
 from crmbridge_pipedrive.cutting import Newest, cut
+from crmbridge_pipedrive.lists import highest_in, last_id, rows_by_ids, times
+from crmbridge_pipedrive.met import Met
 from crmbridge_pipedrive.prints import SECONDS
 from crmbridge_pipedrive.sharing import Board, RangesError, Reader
 from crmbridge_pipedrive.values import moment, query_time
@@ -22,7 +24,6 @@ MOST_SAMPLES = 3  # requests of a hundred ids each
 A_SAMPLE_FOR = 10_000  # ids
 GUESSED = 0.8  # of the highest id, at least, must be the highest one among the newest changes
 
-T = TypeVar("T")
 Prepare = Callable[[Sequence[Row]], Mapping[int, Row]]
 
 
@@ -165,7 +166,7 @@ class Walk:
         if cursor.since is not None or cursor.next is None:
             return cursor, None
         survey = ahead.survey if ahead is not None else None
-        return self._cut(cursor, survey or self._survey(_highest(rows)), rows), None
+        return self._cut(cursor, survey or self._survey(highest_in(rows)), rows), None
 
     def _survey(self, known: int) -> Survey:
         """Read rows with ids at even distances.
@@ -270,99 +271,10 @@ class Walk:
         return any((at := moment(row.get("update_time"))) is not None and at < quiet for row in late)
 
 
-class Met:
-    """What a walk met, so that the overlap with the next walk brings only what is new."""
-
-    def __init__(self, cursor: Cursor) -> None:
-        self._before = cursor
-        self._keep_ids = cursor.since is not None
-        self._from = query_time(cursor.next - OVERLAP) if cursor.next else ""
-        self._prints: dict[str, str] = {}
-        self._pending: dict[str, str] = {}
-        self.ids: set[int] = set()
-        self._lost, self._gone = set(cursor.lost), set(cursor.gone)
-
-    @property
-    def lost(self) -> set[int]:
-        """Give the deals that were lost when they were last delivered, the newest of them."""
-        self._lost = _newest(self._lost)
-        return self._lost
-
-    @property
-    def gone(self) -> set[int]:
-        """Give the deals that were gone when they were last told of, the newest of them."""
-        self._gone = _newest(self._gone)
-        return self._gone
-
-    def is_fresh(self, row: Row, print_: Callable[[Row], str], *, always: bool = False) -> bool:
-        """Tell whether a row was not delivered before, as it is now or was later, by this walk or the one before.
-
-        Kept in mind is what the next walk will see again: what changed last, and with `always` this one in any case.
-        Fingerprints are only made where they count.
-        """
-        number, updated = row["id"], row.get("update_time")
-        if self._keep_ids:
-            self.ids.add(number)
-        keep = always or not isinstance(updated, str) or updated.replace(" ", "T") >= self._from
-        if not keep and (not self._before.seen or str(number) not in self._before.seen):
-            return True
-        made = print_(row)
-        if keep:
-            self._pending[str(number)] = made
-        return self._before.is_fresh(number, made) and self._prints.get(str(number)) != made
-
-    def take(self, ids: Iterable[int]) -> None:
-        """Note that rows are delivered: only then may their fingerprints stand in a cursor."""
-        for number in map(str, ids if self._pending else ()):
-            made = self._pending.pop(number, None)
-            if made is not None:
-                self._prints[number] = made
-
-    def midway(self, cursor: Cursor) -> str:
-        """Write the cursor of a page in the middle of the walk."""
-        seen = {**self._before.seen, **self._prints}
-        return replace(cursor, seen=seen, lost=frozenset(self.lost), gone=frozenset(self.gone)).text()
-
-    def finished(self, backlog: Part | None = None) -> str:
-        """Write the cursor of the walk's last page."""
-        seen = {**self._prints, **self._pending}  # what is pending now was delivered before, just as it is
-        done = replace(self._before.finished(), lost=frozenset(self.lost), gone=frozenset(self.gone))
-        return replace(done, seen=seen, backlog=backlog).text()
-
-
 def newest_page(api: Api, call: str, params: Params, since: datetime | None) -> tuple[list[Row], bool]:
     """Ask for what changed last since a time, and whether there is more."""
     newest_first: dict[str, str | int] = {"sort_by": "update_time", "sort_direction": "desc", "limit": LIMIT}
     return api.page(call, {**params, **newest_first, **times(since, None)})
-
-
-def last_id(api: Api, call: str, params: Params) -> int:
-    """Ask for the highest id of a list."""
-    last: dict[str, str | int] = {"sort_by": "id", "sort_direction": "desc", "limit": 1}
-    return _highest(api.page(call, {**params, **last})[0])
-
-
-def rows_by_ids(api: Api, call: str, params: Params, ids: Iterable[int]) -> Iterator[Row]:
-    """Read the rows with these ids, as many as fit in each call; the ones that are gone are left out."""
-    asked = [{**params, "ids": ",".join(map(str, lot))} for lot in lots(sorted(set(ids)), IDS)]
-    for rows in together([partial(_all_rows, api, call, one) for one in asked]):
-        yield from rows
-
-
-def times(since: datetime | None, until: datetime | None) -> dict[str, str]:
-    """Give the parameters for what was updated from a time on (inclusive) and before another, in whole seconds."""
-    asked = {"updated_since": since, "updated_until": until}
-    return {name: query_time(at) for name, at in asked.items() if at is not None}
-
-
-def ids_of(rows: Iterable[Row]) -> list[int]:
-    """Give the ids of rows."""
-    return [row["id"] for row in rows]
-
-
-def lots(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut a list in lots of some size."""
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _read_before(newest: Newest, here: Part, prepare: Prepare) -> Iterator[Found]:
@@ -377,14 +289,6 @@ def _in_range(rows: Sequence[Row], part: Part) -> bool:
     return all(start <= str(row.get("update_time") or "")[:SECONDS] < end for row in rows)
 
 
-def _newest(ids: set[int]) -> set[int]:
-    return ids if len(ids) <= 2 * LOST else set(sorted(ids, reverse=True)[:LOST])
-
-
-def _highest(rows: Iterable[Row]) -> int:
-    return max((row["id"] for row in rows), default=0)
-
-
 def _evenly(highest: int) -> set[int]:
     """Give ids at even distances up to the highest one, more of them where there are many."""
     count = IDS * min(MOST_SAMPLES, highest // A_SAMPLE_FOR + 1)
@@ -393,7 +297,3 @@ def _evenly(highest: int) -> set[int]:
 
 def _by_id(row: Row) -> Any:
     return row["id"]
-
-
-def _all_rows(api: Api, call: str, params: Params) -> list[Row]:
-    return list(api.rows(call, params))

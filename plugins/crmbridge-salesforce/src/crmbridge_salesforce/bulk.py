@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from crmbridge.errors import AuthenticationError, CrmbridgeError, RefusedError, RetryLaterError
 from crmbridge.http import pages, side_by_side
-from crmbridge.http.client import UNREADABLE, tidy
 from crmbridge.http.headers import count_in
+from crmbridge.http.replies import UNREADABLE, tidy
 from crmbridge.ports import Clock
 from crmbridge_salesforce.org import Org
 from crmbridge_salesforce.values import Cell

@@ -15,7 +15,7 @@ from crmbridge.errors import (
     RetryLaterError,
 )
 from crmbridge.http import Dialect, Rate, Reply, Usage
-from crmbridge.http.client import tidy
+from crmbridge.http.replies import tidy
 from crmbridge.model.changes import Outcome
 from crmbridge_salesforce.versions import DEFAULT_VERSION
 

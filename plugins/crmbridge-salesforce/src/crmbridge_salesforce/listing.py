@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from crmbridge.errors import RetryLaterError
-from crmbridge.http.client import UNREADABLE
+from crmbridge.http.replies import UNREADABLE
 from crmbridge.model.replacing import replace
 from crmbridge_salesforce import soql
 from crmbridge_salesforce.cursor import Cursor

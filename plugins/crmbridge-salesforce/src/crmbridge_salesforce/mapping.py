@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from crmbridge.adapting import KNOWN, WRITERS, domain_of, put_together, read_at_once
 from crmbridge.errors import RetryLaterError
-from crmbridge.http.client import UNREADABLE, tidy
+from crmbridge.http.replies import UNREADABLE, tidy
 from crmbridge.model.records import Kind, Position, Problem, Record, Ref
 from crmbridge.model.values import Fields, FieldType, Value
 from crmbridge.ports import FieldBinding

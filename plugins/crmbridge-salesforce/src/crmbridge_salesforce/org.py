@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 from crmbridge.errors import RetryLaterError
 from crmbridge.http import Budget, HttpClient, Reply, Signer, pages, together
-from crmbridge.http.client import UNREADABLE
 from crmbridge.http.headers import said_at
+from crmbridge.http.replies import UNREADABLE
 from crmbridge.ports import AdapterContext
 from crmbridge_salesforce import soql
 from crmbridge_salesforce.judge import DAILY, dialect

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from crmbridge.adapting import one_by_one
 from crmbridge.errors import CrmbridgeError
-from crmbridge.http.client import tidy
+from crmbridge.http.replies import tidy
 from crmbridge.model.changes import Action, Change, Outcome, Receipt
 from crmbridge_salesforce.encode import Payload
 from crmbridge_salesforce.judge import is_locked, is_not_allowed, is_taken, outcome_of, said

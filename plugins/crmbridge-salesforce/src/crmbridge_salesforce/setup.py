@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from crmbridge.errors import RefusedError, RetryLaterError
 from crmbridge.http import dump_json, load_json
-from crmbridge.http.client import UNREADABLE, tidy
+from crmbridge.http.replies import UNREADABLE, tidy
 from crmbridge.model.values import iso, parse_iso
 from crmbridge.ports import Clock, Pipeline
 from crmbridge_salesforce.days import zone_of

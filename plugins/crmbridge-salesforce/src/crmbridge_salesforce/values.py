@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from crmbridge.errors import RefusedError, RetryLaterError
-from crmbridge.http.client import UNREADABLE, tidy
+from crmbridge.http.replies import UNREADABLE, tidy
 from crmbridge.model.values import FieldType, Money, Value, is_empty, iso, parse_iso
 from crmbridge_salesforce.ids import to_18
 from crmbridge_salesforce.schema import NO, YES, Column

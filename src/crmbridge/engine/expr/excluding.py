@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from crmbridge.engine.expr.terms import Compare, Const, Field, Joined, Term
+from crmbridge.engine.expr.terms import TURNED, Compare, Const, Field, Joined, Term
 
 _OPS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -17,7 +17,6 @@ _OPS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_TURNED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class _Limit(NamedTuple):
@@ -62,7 +61,7 @@ def _limit(term: Term) -> _Limit | None:
         return None
     field, const, op = term.left, term.right, str(term.op)
     if isinstance(field, Const):  # the same comparison, from the other side
-        field, const, op = term.right, term.left, _TURNED.get(op, "")
+        field, const, op = term.right, term.left, TURNED.get(op, op)
     if not isinstance(field, Field) or not isinstance(const, Const):
         return None
     if isinstance(const.value, Decimal) and op in _OPS:

@@ -112,6 +112,10 @@ class Choose(Struct, frozen=True):
     no: Term
 
 
+# The same comparison with its sides in each other's place; it is the same sign for == and !=.
+TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
 class Compare(Struct, frozen=True):
     """Two values compared; money and a number by the amount."""
 

@@ -47,12 +47,8 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str, whole: Plan | None = 
     vetoes = workspace.plugins.vetoes(plan.changes)
     every = (whole or plan).changes
     sent = _known_before(workspace, every)
-    before = {change.id: sent[change.id] for change in plan.changes if change.id in sent}
-    # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
-    before |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
+    before = _kept_back(plan, sent, vetoes)
     written = frozenset(name for name, receipt in before.items() if receipt.outcome is Outcome.APPLIED)
-    idle = needless(plan.changes, vetoes).difference(before)
-    before |= {c.id: _receipt(c, Outcome.STALE, NEEDLESS) for c in plan.changes if c.id in idle}
     todo = [change for change in plan.changes if change.id not in before]
     done = [(change, before[change.id]) for change in plan.changes if change.id in before]
     viewers = make_viewers(workspace)
@@ -69,6 +65,15 @@ def apply_plan(workspace: Workspace, plan: Plan, run: str, whole: Plan | None = 
                 errors.setdefault(connection, error)
         workspace.progress("apply", f"{len(done)} of {len(plan.changes)} changes")
     return Applied(done=tuple(done), errors=errors, vetoed=frozenset(vetoes), before=written)
+
+
+def _kept_back(plan: Plan, sent: Mapping[str, Receipt], vetoes: Mapping[str, str]) -> dict[str, Receipt]:
+    """Give receipts to the changes that are not sent: sent before, vetoed, or needed by vetoed ones alone."""
+    found = {change.id: sent[change.id] for change in plan.changes if change.id in sent}
+    # A veto is not journaled: nothing was sent, and the plugin is asked anew the next time.
+    found |= {c.id: _receipt(c, Outcome.REFUSED, vetoes[c.id]) for c in plan.changes if c.id in vetoes}
+    idle = needless(plan.changes, vetoes).difference(found)
+    return found | {c.id: _receipt(c, Outcome.STALE, NEEDLESS) for c in plan.changes if c.id in idle}
 
 
 def _unopened(workspace: Workspace, changes: Sequence[Change]) -> dict[str, CrmbridgeError]:

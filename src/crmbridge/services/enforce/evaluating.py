@@ -70,7 +70,7 @@ def judge_pending(workspace: Workspace, told_by: Collection[str] = (), waiting: 
             changes += endings(past, (), workspace.clock.now())
         asked = with_recorded(workspace, list(surrounded(workspace, records.values(), calendars, indexed)), told_by)
         unheard += asked.unheard
-        for one in _judge(workspace, recall, asked.subjects, others):
+        for one in _judge_and_save(workspace, recall, asked.subjects, others):
             count += 1
             changes += one.changes
             blocked += one.blocked
@@ -85,7 +85,7 @@ def judge_pending(workspace: Workspace, told_by: Collection[str] = (), waiting: 
     )
 
 
-def _judge(
+def _judge_and_save(
     workspace: Workspace, recall: Recall, subjects: Sequence[Subject], others: Collection[Ref]
 ) -> list[Evaluated]:
     """Evaluate deals that lead; save it, and forget the ones linked to them."""

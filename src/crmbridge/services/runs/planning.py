@@ -24,7 +24,7 @@ from crmbridge.settings import Cap
 
 Part = Literal["sync", "enforce"]
 # What may go another way the next time, though no record changes.
-_AGAIN = {Cause.DELETE, Cause.CLEAR, Cause.REFUSED, Cause.UNCLEAR}
+_MAY_TURN_OUT_OTHERWISE = {Cause.DELETE, Cause.CLEAR, Cause.REFUSED, Cause.UNCLEAR}
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ def make_plan(
     judged = _judge(workspace, current if ask else ()) if "enforce" in parts else Judged()
     wanted = [*synced.changes, *(change for change in judged.changes if change.connection in current)]
     changes, outcomes, unmade = _with_outcomes(workspace, wanted)
-    link_of = _links_set_back(workspace, judged)
+    link_of = _links_of_moved(workspace, judged)
     back = _taken_back(changes, outcomes, link_of)
     asked = [item for item in (*synced.blocked, *unmade) if item.cause is not Cause.MOVE or item.link not in back]
     plan = assemble(
@@ -69,21 +69,15 @@ def make_plan(
         cursors=_cursors(workspace),
         link_of=link_of,
     )
-    finished = {
-        change.id
-        for change in changes
-        if (entry := outcomes.get(change.id)) is not None
-        and entry.outcome is Outcome.APPLIED
-        and not is_wanted_again(change, entry)
-    }
+    finished = _finished(changes, outcomes)
     if "enforce" in parts:
         dealt(workspace, judged, (change for change in judged.changes if change.id not in finished))
-        if "sync" not in parts:
-            own = [item for item in plan.blocked if not item.link]
-            own += _kept(workspace.store.waiting.all(), plan, failed)
-            workspace.store.waiting.replace({""}, own, workspace.clock.now())
     if "sync" in parts:
         plan = _remember(workspace, synced, plan, finished, failed, back=back)
+    elif "enforce" in parts:
+        own = [item for item in plan.blocked if not item.link]
+        own += _kept(workspace.store.waiting.all(), plan, failed)
+        workspace.store.waiting.replace({""}, own, workspace.clock.now())
     return Planned(plan=plan, judged=judged)
 
 
@@ -116,8 +110,8 @@ def _judge(workspace: Workspace, told_by: Collection[str]) -> Judged:
     return judge_pending(workspace, told_by, waiting)
 
 
-def _links_set_back(workspace: Workspace, judged: Judged) -> dict[Ref, str]:
-    """Name the links of the deals that enforcement moves."""
+def _links_of_moved(workspace: Workspace, judged: Judged) -> dict[Ref, str]:
+    """Give the link of each deal that enforcement wants moved."""
     moved = {change.target for change in judged.changes if change.position is not None and change.target is not None}
     return workspace.store.links.of(moved) if moved else {}
 
@@ -129,6 +123,12 @@ def _taken_back(
     moves = [c for c in changes if c.origin is Origin.ENFORCE and c.position is not None and c.target in link_of]
     due = [c for c in moves if c.id not in outcomes or outcomes[c.id].outcome in AGAIN]
     return {link_of[c.target]: None for c in due if c.target is not None}
+
+
+def _finished(changes: Sequence[Change], outcomes: Mapping[str, JournalEntry]) -> set[str]:
+    """Name the changes of which nothing is left to be written: they were made, and nobody wants them once more."""
+    made = {id_ for id_, entry in outcomes.items() if entry.outcome is Outcome.APPLIED}
+    return {c.id for c in changes if c.id in made and not is_wanted_again(c, outcomes[c.id])}
 
 
 def _remember(
@@ -149,7 +149,7 @@ def _remember(
     left_behind = {each.item.link for each in every if each.item.deal.connection not in connections}
     kept = _kept(every, plan, failed)
     waiting.replace({*synced.looked, *left_behind, ""}, [*plan.blocked, *kept], workspace.clock.now())
-    held = dict.fromkeys(item.link for item in plan.blocked if item.cause in _AGAIN)
+    held = dict.fromkeys(item.link for item in plan.blocked if item.cause in _MAY_TURN_OUT_OTHERWISE)
     # Also what another change stands in the way of: it may be wanted again when that one was not made. In the order in
     # which links were looked at, as their deals lie in the state.
     wanted = dict.fromkeys(change.link for change in synced.changes if change.link and change.id not in finished)

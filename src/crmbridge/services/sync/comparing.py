@@ -47,8 +47,8 @@ Bases = Mapping[Ref, Mapping[str, Value]]
 NOTHING_KNOWN: Fields = MappingProxyType({})
 
 
-class Part(Struct):
-    """Some links being looked at, and what comes of it."""
+class Seen(Struct):
+    """Some links as `look` looks at them, and what it finds: what is to be written, asked, saved, and ended."""
 
     workspace: Workspace
     entry: Sync

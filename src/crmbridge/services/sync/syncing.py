@@ -37,7 +37,7 @@ from crmbridge.services.workspace import Workspace
 from crmbridge.settings import Cap, Sync
 
 if TYPE_CHECKING:
-    from crmbridge.services.sync.comparing import Part
+    from crmbridge.services.sync.comparing import Seen
 
 Bases = Mapping[Ref, Mapping[str, Value]]
 
@@ -85,6 +85,15 @@ def _reader(workspace: Workspace, entry: Sync) -> str:
     return f"{READER}{entry.name}/{workspace.project.digest}"
 
 
+class _Wants(Struct):
+    """What an entry wants of its deals, before it is held against how much may be emptied and deleted at once."""
+
+    updates: list[Change] = field(default_factory=list)  # and creations
+    outdone: dict[Ref, Mapping[str, Value]] = field(default_factory=dict)  # what the updates win over
+    archives: list[Change] = field(default_factory=list)
+    ends: dict[str, tuple[Ref, Ref]] = field(default_factory=dict)  # links that end: what is gone, and what is left
+
+
 def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer], synced: Synced, cap: Cap) -> None:
     reader = _reader(workspace, entry)
     mark, pending, first = _pending(workspace, entry, reader)
@@ -92,48 +101,58 @@ def _sync_entry(workspace: Workspace, entry: Sync, viewers: Mapping[str, Viewer]
     remembered = follow_remapped(workspace, viewers) if pending or first else {}
     synced.looked.update(_asked_before(workspace, entry))
     synced.marks[reader], synced.between[reader] = mark, entry.between
+    deals = _deals_of(workspace, entry, pending, first=first)
+    links, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
+    wants = _look_at(workspace, entry, viewers, links, synced, unsigned=unsigned, remembered=remembered)
+    synced.changes += _few_clears(workspace, entry, wants, synced.blocked)
+    _few_deletions(workspace, wants, synced, cap)
+
+
+def _deals_of(workspace: Workspace, entry: Sync, pending: Collection[Ref], *, first: bool) -> list[Ref]:
+    """Give the deals to look at for what is pending, in order, once merges of them and around them are followed."""
     for part in chunks(ref for ref in pending if ref.kind in AROUND.values() and not first):
         follow_merged(workspace, part)
     deals = deals_to_look_at(workspace, entry, pending, first=first)
     survivors = [end for part in chunks(deals) for end in follow_merged(workspace, part)]
-    deals = sorted(dict.fromkeys((*deals, *survivors)))  # in order already, but for the few survivors
-    links, unsigned = _link_all(workspace, entry, deals, synced, set(pending))
+    return sorted(dict.fromkeys((*deals, *survivors)))  # in order already, but for the few survivors
+
+
+def _look_at(
+    workspace: Workspace,
+    entry: Sync,
+    viewers: Mapping[str, Viewer],
+    links: Collection[str],
+    synced: Synced,
+    *,
+    unsigned: Collection[Ref],
+    remembered: Bases,
+) -> _Wants:
+    """Look at links, some at a time, and save what their sides agree on, with what is `remembered` of stages."""
     unclear = bases_after(viewers, _unclear_updates(workspace, viewers))
     signing = signed_by(entry.match_rules("deal"))
     glance = glance_at([viewers[name] for name in entry.between], entry.policy, signing)
-    updates: list[Change] = []
-    lost: dict[Ref, Mapping[str, Value]] = {}
-    archives: list[Change] = []
-    ends: dict[str, tuple[Ref, Ref]] = {}
+    wants = _Wants()
     for some in chunks(links):
         around = with_given(workspace, gather(workspace, entry, viewers, some, glance))
         unsigned_here = [ref for refs in around.links.values() for ref in refs if ref in unsigned]
         sign(workspace, entry, unsigned_here, around.deals, around.cuts)
-        plan = _looked(workspace, entry, around, unclear, glance)
-        if plan.members:
+        seen = _seen(workspace, entry, around, unclear, glance)
+        if seen.members:
             # Another deal may lead them now, so enforcement has to look at what is left, whenever this is killed.
-            workspace.store.backlog.touch([ref for refs in plan.members.values() for ref in refs])
-        plan.agreed |= remembered
-        workspace.store.links.save(plan.members, plan.agreed)  # one without the other would make no sense later
+            workspace.store.backlog.touch([ref for refs in seen.members.values() for ref in refs])
+        seen.agreed |= remembered
+        workspace.store.links.save(seen.members, seen.agreed)  # one without the other would make no sense later
         synced.looked.update(some)
         synced.looked.update(around.companions)
         _ask_about(synced, around.unclear)
-        synced.blocked += plan.blocked
-        ends |= plan.ends
-        lost |= plan.outdone
-        archives += (change for change in plan.changes if change.action is Action.ARCHIVE)
-        updates += (change for change in plan.changes if change.action is not Action.ARCHIVE)
+        synced.blocked += seen.blocked
+        wants.ends |= seen.ends
+        wants.outdone |= seen.outdone
+        wants.archives += (change for change in seen.changes if change.action is Action.ARCHIVE)
+        wants.updates += (change for change in seen.changes if change.action is not Action.ARCHIVE)
     if not links:
         workspace.store.links.save_bases(remembered)
-    synced.changes += _few_clears(workspace, entry, updates, lost, synced.blocked)
-    count = _count_links(workspace) if archives or ends else 0
-    kept, held = hold_back(archives, cap, count)
-    synced.changes += kept
-    synced.blocked += held
-    if len(ends) > most_at_once(cap, count):
-        synced.blocked += hold_ends(ends, most_at_once(cap, count))
-    else:
-        workspace.store.links.save_bases({decided_ref(link): {ENDED: True} for link in ends})
+    return wants
 
 
 def _asked_before(workspace: Workspace, entry: Sync) -> Iterator[str]:
@@ -156,26 +175,38 @@ def _ask_about(synced: Synced, unclear: Iterable[Blocked]) -> None:
             synced.blocked.append(item)
 
 
-def _few_clears(
-    workspace: Workspace, entry: Sync, updates: list[Change], lost: Bases, blocked: list[Blocked]
-) -> Sequence[Change]:
+def _few_clears(workspace: Workspace, entry: Sync, wants: _Wants, blocked: list[Blocked]) -> Sequence[Change]:
     """Hold back what empties a field in too many deals. What it would have outdone still stands, and is no newer."""
-    kept, held = hold_clears(updates, entry.clear_cap, lambda: _count_links(workspace))
+    kept, held = hold_clears(wants.updates, entry.clear_cap, lambda: _count_links(workspace))
     blocked += held
     standing = {item.deal: set[str]() for item in held}
     for item in held:
         standing[item.deal].add(item.name)
+    lost = wants.outdone
     marks = {ref: {n: v for n, v in lost[ref].items() if n in names} for ref, names in standing.items() if ref in lost}
     workspace.store.links.save_bases({ref: outdone(values) for ref, values in marks.items() if values})
     return kept
 
 
-def _looked(workspace: Workspace, entry: Sync, around: Around, unclear: Bases, glance: Glance) -> Part:
-    from crmbridge.services.sync.comparing import Part  # noqa: PLC0415  what an idle cycle does without
+def _few_deletions(workspace: Workspace, wants: _Wants, synced: Synced, cap: Cap) -> None:
+    """Hold back what archives too many deals, or ends too many links; note which links end where they are few."""
+    count = _count_links(workspace) if wants.archives or wants.ends else 0
+    kept, held = hold_back(wants.archives, cap, count)
+    synced.changes += kept
+    synced.blocked += held
+    most = most_at_once(cap, count)
+    if len(wants.ends) > most:
+        synced.blocked += hold_ends(wants.ends, most)
+    else:
+        workspace.store.links.save_bases({decided_ref(link): {ENDED: True} for link in wants.ends})
 
-    part = Part(workspace, entry, around, unclear, glance)
-    part.look()
-    return part
+
+def _seen(workspace: Workspace, entry: Sync, around: Around, unclear: Bases, glance: Glance) -> Seen:
+    from crmbridge.services.sync.comparing import Seen  # noqa: PLC0415  what an idle cycle does without
+
+    seen = Seen(workspace, entry, around, unclear, glance)
+    seen.look()
+    return seen
 
 
 def _count_links(workspace: Workspace) -> int:
