@@ -180,11 +180,4 @@ LATE_BUGS: tuple[Bug, ...] = (
         '        outcome, message = Outcome.FAILED, f"told {name}, and it may',
         "acting",
     ),
-    Bug(
-        "a notice is sent again when a run is killed",
-        "crmbridge.services.apply.reconciling",
-        "    Action.NOTIFY: (Outcome.APPLIED,",
-        "    Action.NOTIFY: (Outcome.FAILED,",
-        "acting",
-    ),
 )
