@@ -80,6 +80,8 @@ FORMS: list[tuple[str, FieldType, tuple[tuple[str, str], ...], Any]] = [
 
 ROW: dict[str, Any] = {
     "title": "A deal",
+    "org_id": 8,
+    "participants_count": 1,
     "value": Decimal("10.50"),
     "currency": "EUR",
     "owner_id": 7,
