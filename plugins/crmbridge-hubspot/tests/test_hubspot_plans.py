@@ -18,7 +18,7 @@ from crmbridge_hubspot.values import Codec
 
 KINDS = tuple(FieldType)
 BOUNDS = [Bound(f"{kind}_{number}", f"p_{kind}_{number}", kind) for number in range(2) for kind in KINDS]
-NUMBERS = st.decimals(allow_nan=False, allow_infinity=False).map(str) | st.from_regex(
+NUMBERS = st.decimals(-(10**20), 10**20, places=12).map(str) | st.from_regex(
     r"-?[0-9]{1,3}(\.[0-9]{0,8})?", fullmatch=True
 )
 GOOD = {

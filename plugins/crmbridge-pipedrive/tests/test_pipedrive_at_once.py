@@ -80,6 +80,8 @@ FORMS: list[tuple[str, FieldType, tuple[tuple[str, str], ...], Any]] = [
 
 ROW: dict[str, Any] = {
     "title": "A deal",
+    "org_id": 8,
+    "participants_count": 1,
     "value": Decimal("10.50"),
     "currency": "EUR",
     "owner_id": 7,
@@ -163,7 +165,7 @@ def test_one_odd_value_is_read_as_if_it_came_alone(odd: Any, place: int) -> None
 def test_usual_forms_are_read_at_once(*, is_filled: bool) -> None:
     """A page of the forms that Pipedrive documents ("Custom fields", API v2) never takes the long way."""
     custom = {f"code_f{n}": form[3] if is_filled else None for n, form in enumerate(FORMS)}
-    found = reader().records([{"id": number, "custom_fields": custom} for number in range(FEWEST)])
+    found = reader().records([{"id": number, **ROW, "custom_fields": custom} for number in range(FEWEST)])
 
     assert {WrittenFields} == {type(each.fields) for each in found}
 
