@@ -71,6 +71,16 @@ def test_a_move_is_made_by_somebody_who_may(by: str | None, who: list[str], coun
     assert count == len(wrong(moved))
 
 
+def test_whose_deal_it_was_must_be_known_to_say_that_it_was_anothers() -> None:
+    """As it can't be read, or somebody else may have owned the deal when it was moved."""
+    moved = journey("qualification", "proposal", by="8", moves={"who": {"proposal": ["owner"]}})
+    seen = Edit(field="why", since=MONDAY, at=MONDAY + 9 * HOUR, before=None, after="Later")
+    hidden = replace(moved.deal, fields={}, problems=(Problem("owner", "is hidden", "owner"),))
+
+    assert [0, 1] == [len(wrong(replace(moved, edits=edits))) for edits in ([], [seen])]
+    assert [] == wrong(replace(moved, deal=hidden, edits=[seen]))
+
+
 def test_it_says_who_it_was_and_how_to_mend_it() -> None:
     """By their e-mail address."""
     subject = journey("qualification", "proposal", by="7", moves={"who": {"proposal": ["leader"]}})
