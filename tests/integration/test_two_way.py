@@ -457,3 +457,18 @@ def test_three_crms_share_one_link(policy: str) -> None:
 
     assert ["From the west"] * 3 == [only(bench, name).fields["name"] for name in names]
     assert [3] == [len(refs) for refs in bench.workspace.store.links.links().values()]
+
+
+def test_what_was_decided_in_this_run_is_written_down_once() -> None:
+    """What we wrote to the south before the west was written to is no edit that a later one contradicts."""
+    names = ("north", "south", "west")
+    bench = able_bench(names, **entry(*names, fields={"*": {"conflict": "ask"}}))
+    north = bench.crms["north"].create_deal("Rollout", stage="qualification").id
+    run(bench)
+    bench.clock.advance(HOUR)
+    for name in ("First", "Second"):
+        bench.crms["north"].edit_deal(north, name=name)
+        done = run(bench)
+
+        assert () == done.plan.blocked if done.plan else False
+        assert [name] * 3 == [only(bench, each).fields["name"] for each in names]

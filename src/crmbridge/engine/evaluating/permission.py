@@ -56,7 +56,7 @@ def _is_by_another(move: LastMove, subject: Subject) -> bool:
     """Tell whether nobody who made a move may make it: one that we carried on is made in the name of somebody else."""
     words = subject.process.moves.who.get(move.target.stage if move.target else WON)
     made = _made(move, subject) if words else None
-    if not words or made is None or subject.beside.users is None:
+    if not words or made is None:
         return False
     if move.undone and not move.forward:  # whoever does that, and maybe it was us
         return False
@@ -73,8 +73,6 @@ def _may_not(by: str | None, words: Sequence[str], move: LastMove, subject: Subj
         if OWNER in subject.deal.unreadable or not is_known(subject, [OWNER], move.at):
             return False  # whose deal it was then, nobody can tell
         owner = fields_at(subject, move.at).get(OWNER)
-        if owner == by:
-            return False
         allowed |= {address} if (address := email_of(owner, users)) else set()
     address = email_of(by, users)
     return address is not None and not nobody and address not in allowed

@@ -188,7 +188,7 @@ def _intend(scene: _Scene, batch: list[Change], receipts: dict[str, Receipt], na
     lost = [c for c in batch if c.id not in receipts and scene.decisions.lost(c)]
     receipts |= {c.id: _receipt(c, Outcome.STALE, "what it was made from changed since") for c in lost}
     to_write = [change for change in batch if change.id not in receipts]
-    bases = scene.decisions.bases(to_write, [change for change in batch if change.id in receipts])
+    bases = scene.decisions.bases(to_write)
     workspace.store.links.save_bases(bases)
     workspace.store.journal.intend(
         scene.run, [native.changes.get(change.id, change) for change in batch], workspace.clock.now()

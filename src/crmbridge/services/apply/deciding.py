@@ -64,21 +64,20 @@ class Decisions(Struct, frozen=True, kw_only=True):
         members = self.members.get(change.link, ())
         return change.target not in members or (change.action is Action.ARCHIVE and self.deleted.isdisjoint(members))
 
-    def bases(self, going: Iterable[Change], stopped: Iterable[Change]) -> Bases:
+    def bases(self, going: Iterable[Change]) -> Bases:
         """Give the bases that follow from deciding on what these changes write.
 
         Each side's base becomes what it had, and the link's own base what all should hold, so what a person does from
-        now on is a later edit. Other changes of the same fields are the same decision, taken once, but for the ones
-        that were stopped: what somebody did there is not known yet. Nor are those that stand no more.
+        now on is a later edit. Other changes of the same fields are the same decision, taken once, but for those that
+        stand no more.
         """
-        out = {change.id for change in stopped}
         fields = {(c.link or "", name) for c in going for name in self.edits.get(c.id, {})}
         new = fields - self._taken
         self._taken.update(new)
         bases: Bases = {}
         for link in {link for link, _ in new}:
             for change in self.changes[link]:
-                if change.id not in out and not self._has_no_reason(change):
+                if not self._has_no_reason(change):
                     self._decide(change, link, {name for taken, name in new if taken == link}, bases)
         return bases
 

@@ -276,7 +276,7 @@ class _History:
         for ref, change in zip(planned.edits, changes, strict=True):
             account = by_ref[ref]
             stale = change.expects != str(account.version)
-            for each, base in decisions.bases([] if stale else [change], [change] if stale else []).items():
+            for each, base in decisions.bases([] if stale else [change]).items():
                 (by_ref[each].base if each in by_ref else self.decided).update(base)
             if not stale and not is_decided:
                 is_decided = True

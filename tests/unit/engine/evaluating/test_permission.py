@@ -9,11 +9,13 @@ import pytest
 
 from crmbridge.engine.deals.subject import Subject
 from crmbridge.engine.evaluating.evaluate import evaluate
+from crmbridge.engine.mapping import stage_mapper
 from crmbridge.engine.rules.case import Beside
 from crmbridge.model.findings import FindingKind
 from crmbridge.model.records import Edit, Problem
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
+from crmbridge.settings import StageMap
 from crmbridge.testing.factories import NOON, make_deal, make_moves, make_process, make_stage, make_subject, make_user
 
 HOUR = timedelta(hours=1)
@@ -69,6 +71,16 @@ def test_a_move_is_made_by_somebody_who_may(by: str | None, who: list[str], coun
     assert count == len(wrong(moved))
 
 
+def test_whose_deal_it_was_must_be_known_to_say_that_it_was_anothers() -> None:
+    """As it can't be read, or somebody else may have owned the deal when it was moved."""
+    moved = journey("qualification", "proposal", by="8", moves={"who": {"proposal": ["owner"]}})
+    seen = Edit(field="why", since=MONDAY, at=MONDAY + 9 * HOUR, before=None, after="Later")
+    hidden = replace(moved.deal, fields={}, problems=(Problem("owner", "is hidden", "owner"),))
+
+    assert [0, 1] == [len(wrong(replace(moved, edits=edits))) for edits in ([], [seen])]
+    assert [] == wrong(replace(moved, deal=hidden, edits=[seen]))
+
+
 def test_it_says_who_it_was_and_how_to_mend_it() -> None:
     """By their e-mail address."""
     subject = journey("qualification", "proposal", by="7", moves={"who": {"proposal": ["leader"]}})
@@ -80,6 +92,26 @@ def test_it_says_who_it_was_and_how_to_mend_it() -> None:
             "Somebody who may make this move has to: move it back to Qualification first."
         )
     ] == wrong(subject)
+
+
+def test_what_is_wrong_with_the_way_comes_before_who_went_it() -> None:
+    """Who makes the move after all has to mend that too."""
+    (message,) = wrong(journey("qualification", "closing", by="7", moves={"who": {"closing": ["leader"]}}))
+
+    assert message.startswith("The deal came from Qualification and skipped Proposal, ")
+
+
+def test_who_moves_a_deal_on_within_a_stage_did_not_bring_it_there() -> None:
+    """Two stages of the CRM stand for one of the process."""
+    subject = journey("qualification", "proposal", "offer", moves={"who": {"proposal": ["leader"]}})
+    natives = {"qualification": ["n_qualification"], "proposal": ["n_proposal", "n_offer"]}
+    mapper = stage_mapper("north", subject.process, StageMap.model_validate({"pipeline": "sales", "map": natives}))
+    made, came, within = subject.moves
+
+    assert [0, 1] == [
+        len(wrong(replace(subject, mapper=mapper, moves=(made, replace(came, by=first), replace(within, by=then)))))
+        for first, then in (("8", "7"), ("7", "8"))
+    ]
 
 
 def test_moving_on_does_not_hide_who_moved_it_before() -> None:
