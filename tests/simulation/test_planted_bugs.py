@@ -76,10 +76,10 @@ def test_a_merged_deal_that_is_not_followed_is_caught() -> None:
         ("what a person told apart is linked again", 5, "P2"),
         ("what a deal agreed on with others counts where it is joined", 97, "P1"),
         ("an edit gets to nobody any more once its deal is split off", 498, "P1"),
-        ("what fell due is forgotten by a run that is killed", 44, "P1"),
+        ("what fell due is forgotten by a run that is killed", 16, "P1"),
         ("a step that falls due does nothing", 3, "P1"),
         ("a webhook that comes again is noted again", 23, "P4"),
-        ("what somebody enters is written over by what a finding sets", 25, "P1"),
+        ("what somebody enters is written over by what a finding sets", 9, "P1"),
         ("a notice that may have arrived is sent again", 18, "P2"),
     ],
 )
