@@ -212,7 +212,7 @@ class TestChanges:
         """A call for a deal merged meanwhile is a 404 (airbyte's AGENTS.md §6); its main contact is not all."""
         fields = DealFields(definitions=(), bound={}, key=None, channels={})
         reader = DealReader(connection="pd", currency=None, fields=fields, company=None)
-        row = state.tables.deals[3]
+        row = {**state.tables.deals[3], "participants_count": 2}
         unread, read = (reader.record(row, Surroundings(contacts={3: people})) for people in (None, [4, 5]))
 
         assert "contacts" not in unread.fields
