@@ -174,7 +174,7 @@ class Play:
     def _come_to_rest(self) -> None:
         """Let all become calm. No time passes between the last runs, so that nothing falls due meanwhile."""
         self._pass(SETTLED)
-        plan = come_to_rest(self._run_calmly, lambda: [account.writes for account in self.accounts.values()])
+        plan = come_to_rest(self._run_calmly, self.oracle.written)
         self.oracle.judge(plan)
 
     def _run_calmly(self) -> Plan | None:
