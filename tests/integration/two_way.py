@@ -86,7 +86,7 @@ class RoundingCrm(FakeCrm):
 
 def undo_of_last_run(bench: Bench) -> Plan:
     """Plan what undoes the last run."""
-    last = next(each for each in bench.workspace.store.runs.runs(9) if each.command == "run")
+    last = next(each for each in bench.workspace.store.runs.runs(9) if each.command == "cycle")
     return plan_undo(bench.workspace, last)
 
 
