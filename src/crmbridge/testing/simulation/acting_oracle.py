@@ -100,12 +100,9 @@ class Oracle:
     def _hints(self) -> set[Ref]:
         return {ref for name in self.accounts for ref, _ in self.workspace().store.hints.pending(name)}
 
-    def written(self) -> tuple[object, ...]:
-        """Say how often each CRM was written to so far, and the chat was told of something."""
-        return [account.writes for account in self.accounts.values()], self._chat.told.total()
-
     def _all_but_records(self) -> tuple[object, ...]:
-        return self.written(), self.rows(), self.known(), self.links()
+        written = [account.writes for account in self.accounts.values()]
+        return written, self._chat.told.total(), self.rows(), self.known(), self.links()
 
     # ── At rest ─────────────────────────────────────────────────────────────────────────────────────────
 
