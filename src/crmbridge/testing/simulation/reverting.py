@@ -151,8 +151,12 @@ class Reverts:
         return [edit for edit in last.values() if edit.value == stage]
 
     def _is_wrong(self, edit: Edit) -> bool:
-        """Tell whether a move may be taken back; what was there from the start may have come there in any way."""
-        return edit.fresh or self._is_blurred(edit) or self._skips(edit)
+        """Tell whether a move may be taken back.
+
+        What was there from the start, or came into the process there, may have come in any way; where the others stood
+        elsewhere, following it was a move for them.
+        """
+        return edit.fresh or edit.before is None or self._is_blurred(edit) or self._skips(edit)
 
     def _leaves_unfit(self, deal: Ref, back: FieldEdit) -> bool:
         """Tell whether the way on that is taken back went past an exit rule that may not have held; so a sync's may."""
