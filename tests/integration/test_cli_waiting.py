@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from crmbridge.model.records import Kind
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -116,6 +118,19 @@ def test_the_history_of_a_deal_outlives_it(asking: Shop) -> None:
     assert shown == asking.call("history", "north:d16", "--json").document["result"]
     assert 3 == asking.call("explain", "north:d16").code
     assert 3 == asking.call("history", "north:d999").code
+
+
+def test_a_company_that_differs_is_told_by_its_name(asking: Shop) -> None:
+    """Not by the link that it stands in, which nobody has ever seen."""
+    north = asking.crm("north")
+    deal = north.create_deal("Tender", stage="prospecting", company="3", owner="2")
+    name = next(one.fields["name"] for ref, one in north.records.items() if (ref.kind, ref.id) == (Kind.COMPANY, "3"))
+    asking.keep(north)
+    asking.call("run")
+    shown = asking.call("explain", f"north:{deal.id}").out
+
+    assert f"company  {name}" in shown
+    assert "lnk" not in shown
 
 
 def test_a_deal_that_is_called_nearly_as_a_run_goes_by_its_name(asking: Shop) -> None:
