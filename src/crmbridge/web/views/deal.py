@@ -92,6 +92,7 @@ def one(site: Site, asked: Asked) -> Response:
         apart=[
             _apart(site, field, said.linked, names, t) for field in said.fields if field.state is not InStep.IN_STEP
         ],
+        stays=any(field.state is InStep.LEFT for field in said.fields),
         absent=[t(_ABSENT[why], connection=connection) for connection, why in said.absent.items()]
         + [
             t("unbound", connection=name, fields=", ".join(field_label(site, each, t) for each in fields))
