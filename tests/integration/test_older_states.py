@@ -42,12 +42,12 @@ class Refusing(FakeAdapter):
         return [done.get(c.id) or Receipt(change=c.id, outcome=Outcome.REFUSED, message="gone") for c in changes]
 
 
-def shop() -> Bench:
+def shop(action: str = "task") -> Bench:
     """Make two CRMs in step, of which one's notes are copied, and whose deals get a task where BANT is lacking."""
     return able_bench(
         **entry(notes="from: north"),
         connections={"north": KINDS, "south": KINDS},
-        enforce=[{"rule": "qualification.bant", "action": "task"}],
+        enforce=[{"rule": "qualification.bant", "action": action}],
     )
 
 
@@ -112,10 +112,26 @@ def test_tasks_and_notes_are_not_written_once_more(tmp_path: Path, state: str) -
     assert [] == said(cycles[1])
 
 
+def test_what_a_new_state_comes_to_later_is_not_written_once_more(tmp_path: Path) -> None:
+    """As where rules are bound again only after its first cycle, or histories are read some a day."""
+    bench = on(shop(), tmp_path / "state.db")
+    broken_deals(bench, "Rollout")
+    run(bench)
+    before = written(bench)
+    audited = Bench(workspace=shop("audit").workspace, crms=bench.crms, clock=bench.clock)
+    run(on(audited, tmp_path / "new.db"))
+    cycle = run(on(bench, tmp_path / "new.db"))
+
+    assert before == written(bench)
+    assert [(Action.TASK, Outcome.APPLIED, FOUND)] == said(cycle)
+
+
 def test_nothing_is_looked_for_where_a_cycle_has_just_come_to_its_end(tmp_path: Path) -> None:
-    """That state is neither new nor an older copy, and looking costs requests. After hours without one it may be."""
+    """That state is no older copy, and looking costs requests. After hours without one it may be."""
     looked: list[Kind] = []
     bench = on(shop(), tmp_path / "state.db", looked=looked)
+    run(bench)
+    bench.clock.advance(timedelta(days=30))
     found = []
     for hours in (0, 2):
         broken_deals(bench, f"Rollout {hours}")

@@ -63,7 +63,9 @@ def test_what_once_failed_holds(seed: int) -> None:
     fakes.simulate(seed)
 
 
-@pytest.mark.parametrize("seed", [8852, 52064, 82553, 131168, 300725, 300905, 400169, 500547, 650249, 777647, 777923])
+@pytest.mark.parametrize(
+    "seed", [5160, 8852, 52064, 82553, 131168, 300725, 300905, 400169, 500547, 650249, 777647, 777923]
+)
 def test_what_once_seemed_to_fail_holds(seed: int) -> None:
     """A refused field that goes in a part of its own, and what follows from it.
 
@@ -72,7 +74,8 @@ def test_what_once_seemed_to_fail_holds(seed: int) -> None:
     far as anybody could see. And a field that is emptied while nobody knows whether what was sent to it arrived. And
     somebody who puts a value back in the midst of a run, which sees nothing else there. And the preferred deal, made
     anew, that is emptied before all agreed again. And a field that is emptied while what it held is sent to the others,
-    and wins as its deal is moved later.
+    and wins as its deal is moved later. And an edit that gave way to another one, of whose write nothing arrived before
+    its deal was deleted.
     """
     fakes.simulate(seed)
 

@@ -17,6 +17,7 @@ from crmbridge.services.exit_codes import FINDINGS, NEEDS_PERSON
 from crmbridge.services.workspace import Workspace
 
 LATELY = timedelta(hours=1)
+YOUNG = timedelta(days=30)
 _WHOLE = {0, NEEDS_PERSON, FINDINGS}  # the exit codes of cycles that did all they could
 _BOUND = {Action.TASK, Action.NOTE, Action.AMEND}  # what a binding asks for
 _ASSOCIATED = {"company": "companies", "contacts": "contacts"}  # what hangs on a deal, and the setting that says so
@@ -206,13 +207,16 @@ def _hanging(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
 
 
 def _has_just_run(workspace: Workspace) -> bool:
-    """Tell whether a cycle came to its end on this state lately: then it is neither new nor an older copy.
+    """Tell whether a cycle came to its end lately on a state that is not new: then it is no older copy either.
 
-    Looking costs a request or two for each task or note, where a hundred of them are written by one.
+    A new state comes to some findings only days after its first cycle, as where histories are read some a day, or as
+    rules are bound one by one. Looking costs a request or two for each task or note, where a hundred of them are
+    written by one.
     """
-    now = workspace.clock.now()
-    last = workspace.store.runs.last("cycle", now)
-    return last is not None and last.exit_code in _WHOLE and now - last.started_at <= LATELY
+    runs, now = workspace.store.runs, workspace.clock.now()
+    last = runs.last("cycle", now)
+    lately = last is not None and last.exit_code in _WHOLE and now - last.started_at <= LATELY
+    return lately and runs.last("cycle", now - YOUNG) is not None
 
 
 def _receipt(change: Change, message: str) -> Receipt:

@@ -137,7 +137,7 @@ class Play:
         self.meddling = 0.0  # how likely somebody does something just before a request
         self.exposed: frozenset[str] = frozenset()  # connections in which nobody may do anything just now
         self.kills = 0
-        self._post, self._count = post, 0
+        self._post, self._chat, self._count = post, chat, 0
         self._sellers = Sellers(scene.accounts, self.table, self.oracle, rng, diary)
 
     def play(self) -> None:
@@ -174,7 +174,8 @@ class Play:
     def _come_to_rest(self) -> None:
         """Let all become calm. No time passes between the last runs, so that nothing falls due meanwhile."""
         self._pass(SETTLED)
-        plan = come_to_rest(self._run_calmly, lambda: [account.writes for account in self.accounts.values()])
+        accounts, told = self.accounts.values(), self._chat.told
+        plan = come_to_rest(self._run_calmly, lambda: (told.total(), [account.writes for account in accounts]))
         self.oracle.judge(plan)
 
     def _run_calmly(self) -> Plan | None:

@@ -91,9 +91,17 @@ def _was_kept_away(seen: Witness, link: str, edit: Edit) -> bool:
 
 
 def _was_written_over(seen: Witness, link: str, edit: Edit) -> bool:
-    """Tell whether what another deal said was written over an edit since; whether it should be, is judged elsewhere."""
+    """Tell whether what another deal said was written over an edit since; whether it should be, is judged elsewhere.
+
+    Where it was only meant to be, the edit had given way all the same: that would be sent again.
+    """
     over = [one for one in seen.values_sent(link, edit.name) if one.ref == edit.ref and one.applied]
-    return any(edit.number <= one.at and one.value != edit.value for one in over)
+    if any(edit.number <= one.at and one.value != edit.value for one in over):
+        return True
+    rows = (row for row in seen.rows if row.change.link == link and edit.at is not None and row.at >= edit.at)
+    intents = [row.change for row in rows if row.outcome is None]
+    meant = [each for change in intents if change.target == edit.ref for each in change.edits if each.name == edit.name]
+    return any(seen.sights[edit.ref.connection].shown(edit.name, each.before) == edit.value for each in meant)
 
 
 def _got_there(seen: Witness, link: str, edit: Edit) -> bool:
