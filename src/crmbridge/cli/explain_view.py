@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -185,11 +185,9 @@ def _compared(said: Explanation, stages: Mapping[str, str], names: Names, say: S
     rows: list[list[Part]] = []
     for field in apart:
         values = [written(field.name, field.now[side]) if side in field.now else "-" for side in sides]
-        agreed = dict.fromkeys(cut(written(field.name, value), VALUE) for value in field.base.values())
+        before = agreed([written(field.name, value) for value in field.base.values()], say)
         state, tone = _APART[field.state]
-        rows.append(
-            [say.field(field.name), *values, Tinted(say(state), tone), say("list").join(agreed) or say("nothing_yet")]
-        )
+        rows.append([say.field(field.name), *values, Tinted(say(state), tone), before])
     yield from table(rows, indent=2, heads=(say("kind_field"), *sides, say("state"), say("last_agreed")), most=VALUE)
     if any(field.state is InStep.LEFT for field in apart):
         yield from table([[dim(say("stays_why"))]], indent=2)
@@ -210,6 +208,11 @@ def _waiting(said: Explanation, say: Speech) -> Iterator[Line]:
         for one in said.waiting
     ]
     yield from table(rows, indent=2)
+
+
+def agreed(values: Iterable[str], say: Speech) -> str:
+    """Say what was last agreed on with each side, each once."""
+    return say("list").join(dict.fromkeys(cut(value, VALUE) for value in values)) or say("nothing_yet")
 
 
 def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:
