@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from crmbridge.model.records import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +118,43 @@ def test_the_history_of_a_deal_outlives_it(asking: Shop) -> None:
     assert shown == asking.call("history", "north:d16", "--json").document["result"]
     assert 3 == asking.call("explain", "north:d16").code
     assert 3 == asking.call("history", "north:d999").code
+
+
+def test_a_company_that_differs_is_told_by_its_name(asking: Shop) -> None:
+    """Not by the link that it stands in, which nobody has ever seen."""
+    north = asking.crm("north")
+    deal = north.create_deal("Tender", stage="prospecting", company="3", owner="2")
+    name = next(one.fields["name"] for ref, one in north.records.items() if (ref.kind, ref.id) == (Kind.COMPANY, "3"))
+    asking.keep(north)
+    asking.call("run")
+    shown = asking.call("explain", f"north:{deal.id}").out
+
+    assert f"company  {name}" in shown
+    assert "lnk" not in shown
+
+
+def test_a_deal_that_is_called_nearly_as_a_run_goes_by_its_name(asking: Shop) -> None:
+    """What can be no run's id is not looked for among runs; what can be one, and is none, is said to be none."""
+    north = asking.crm("north")
+    north.create_deal("20260610Tender", stage="prospecting", company="3", owner="2")
+    asking.keep(north)
+    asking.call("run")
+
+    assert "name: 20260610Tender" in asking.call("history", "20260610Tender").out
+    assert "There is no run '20260610T12-'" in asking.call("history", "20260610T12-").err
+
+
+def test_what_was_decided_long_ago_is_in_the_history_of_its_deal(asking: Shop) -> None:
+    """Many runs follow a decision, and most of them did nothing."""
+    (one,) = waiting(asking)
+    asking.call("conflicts", "resolve", one["id"], "--take", "south", "--by", "Ann Lee")
+    with contextlib.closing(sqlite3.connect(asking.folder / ".crmbridge" / "state.db")) as state, state:
+        state.executemany(
+            "INSERT INTO runs (id, command, started_at, summary) SELECT ?, 'run', started_at, '{}' FROM runs LIMIT 1",
+            [(f"later-{number}",) for number in range(10_001)],
+        )
+
+    assert "by Ann Lee" in asking.call("history", "south:d16").out
 
 
 def test_a_decision_is_not_undone_as_if_it_had_been_written(asking: Shop) -> None:

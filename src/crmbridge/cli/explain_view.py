@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from crmbridge.model.records import Status
 from crmbridge.model.values import Value, show
 from crmbridge.services.answers.deal_log import told
 from crmbridge.services.answers.explanation import Absent, Asked, InStep
-from crmbridge.services.answers.naming import Names
+from crmbridge.services.answers.naming import Names, called_in_step
 
 if TYPE_CHECKING:
     from crmbridge.cli.speech import Speech
@@ -54,7 +54,7 @@ def explanation_lines(said: Explanation, process: Process, names: Names, say: Sp
     for asked in Asked:
         yield from rule_lines(say(f"rules_{asked}"), [rule for rule in said.rules if rule.asked is asked], say)
     yield from _clocks(said.clocks, process, stages, say)
-    yield from _fields(said, stages, say)
+    yield from _fields(said, stages, names, say)
     yield from _waiting(said, say)
     yield from _journal(said, names, say)
 
@@ -162,28 +162,32 @@ def _measured(clock: SlaClock, process: Process, stage: str, say: Speech) -> str
     return say("named_sla", stage=stage, name=rule.written.name.in_language(say.language))
 
 
-def _fields(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[Line]:
+def _fields(said: Explanation, stages: Mapping[str, str], names: Names, say: Speech) -> Iterator[Line]:
     if not said.fields and not said.absent and not said.unbound:
         return
     yield from _title(say("in_step"))
     apart = [say(_ABSENT[why], connection=connection) for connection, why in said.absent.items()]
-    for connection, names in said.unbound.items():
-        apart.append(say("unbound", connection=connection, fields=say("list").join(map(say.field, names))))
+    for connection, lacking in said.unbound.items():
+        apart.append(say("unbound", connection=connection, fields=say("list").join(map(say.field, lacking))))
     yield from table([[text] for text in apart], indent=2)
     if said.fields:
-        yield from _compared(said, stages, say)
+        yield from _compared(said, stages, names, say)
 
 
-def _compared(said: Explanation, stages: Mapping[str, str], say: Speech) -> Iterator[Line]:
+def _compared(said: Explanation, stages: Mapping[str, str], names: Names, say: Speech) -> Iterator[Line]:
+    def written(name: str, value: Value) -> str:
+        stage = stages.get(str(value)) if name == "stage" else None
+        return stage or called_in_step(names, name, value) or say.value(value)
+
     apart = [field for field in said.fields if field.state is not InStep.IN_STEP]
     sides = [record.ref.connection for record in said.linked]
     yield f"  {say.counted('same_in', len(said.fields) - len(apart), sides=say('list').join(sides))}"
     rows: list[list[Part]] = []
     for field in apart:
-        called = stages if field.name == "stage" else {}
-        values = [_side(field.now, side, called, say) for side in sides]
+        values = [written(field.name, field.now[side]) if side in field.now else "-" for side in sides]
+        before = agreed([written(field.name, value) for value in field.base.values()], say)
         state, tone = _APART[field.state]
-        rows.append([say.field(field.name), *values, Tinted(say(state), tone), agreed(field.base, called, say)])
+        rows.append([say.field(field.name), *values, Tinted(say(state), tone), before])
     yield from table(rows, indent=2, heads=(say("kind_field"), *sides, say("state"), say("last_agreed")), most=VALUE)
     if any(field.state is InStep.LEFT for field in apart):
         yield from table([[dim(say("stays_why"))]], indent=2)
@@ -206,14 +210,9 @@ def _waiting(said: Explanation, say: Speech) -> Iterator[Line]:
     yield from table(rows, indent=2)
 
 
-def _side(now: Mapping[str, Value], side: str, called: Mapping[str, str], say: Speech) -> str:
-    return called.get(str(now[side]), say.value(now[side])) if side in now else "-"
-
-
-def agreed(base: Mapping[str, Value], called: Mapping[str, str], say: Speech) -> str:
+def agreed(values: Iterable[str], say: Speech) -> str:
     """Say what was last agreed on with each side, each once."""
-    shown = (cut(called.get(str(value), say.value(value)), VALUE) for value in base.values())
-    return say("list").join(dict.fromkeys(shown)) or say("nothing_yet")
+    return say("list").join(dict.fromkeys(cut(value, VALUE) for value in values)) or say("nothing_yet")
 
 
 def _journal(said: Explanation, names: Names, say: Speech) -> Iterator[Line]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 from msgspec.structs import force_setattr
 from tests.integration.page.conftest import ASKING, TOKENS, Serve, conflict
+from tests.integration.two_way import entry
 
 from crmbridge.model.changes import Blocked, Cause, FieldEdit
 from crmbridge.model.findings import Waiver
@@ -50,6 +51,30 @@ def test_findings_are_told_in_the_visitors_language(serve: Serve) -> None:
     assert not any("The deal" in text for text in (*said["pt"], *said["zh"]))
     # The page says once which zone its times are in, so no finding may have its own.
     assert not any(re.search(r"\d UTC", text) for texts in said.values() for text in texts)
+
+
+def test_what_stays_apart_is_told_by_name_and_with_why(serve: Serve) -> None:
+    """A company by its name, not by the link that it stands in; and that no run changes what stays as it is."""
+
+    def fill(bench: Bench) -> None:
+        bench.crms["north"].create_deal("Rollout", stage="qualification")
+        run_steps(bench.workspace, "cycle")
+        (there,) = (one.ref for one in bench.crms["south"].records.values() if one.fields.get("name") == "Rollout")
+        company = next(one.ref for one in bench.crms["south"].records.values() if one.ref.kind is Kind.COMPANY)
+        bench.crms["south"].edit_deal(there.id, company=company.id)
+        run_steps(bench.workspace, "cycle")
+        named.append(str(bench.crms["south"].records[company].fields["name"]))
+        deal.append(there.id)
+
+    named: list[str] = []
+    deal: list[str] = []
+    served = serve(deals=1, fill=fill, **entry(fields={"company": {"direction": "from: north"}}))
+    with served.visitor() as visitor:
+        text = visitor.get(f"/deals/south/{deal[0]}").text
+
+    assert named[0] in text
+    assert "lnk" not in text
+    assert "No run changes what stays as it is" in text
 
 
 def test_the_pages_show_indicators_as_the_report_does(serve: Serve) -> None:

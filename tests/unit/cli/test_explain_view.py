@@ -55,6 +55,6 @@ def test_it_is_said_when_a_clock_stood_still() -> None:
 
 def test_what_was_agreed_on_is_cut_as_the_values_beside_it_are() -> None:
     """Each side's, where a CRM keeps less of it than another."""
-    said = agreed({"north": "Amber Mills: " + "rollout " * 30, "south": "Amber Mills"}, {}, english())
+    said = agreed(["Amber Mills: " + "rollout " * 30, "Amber Mills"], english())
 
     assert "Amber Mills: rollout rollout rollou…, Amber Mills" == said

@@ -35,6 +35,6 @@ def command(call: Call, deal: str, *, at: str | None) -> Reply:
     with call.workspace() as workspace:
         said = explain(workspace, deal, earlier(workspace, at, "--at") if at else None)
         changes = [entry.change for entry in said.journal]
-        names = names_for(workspace, changes)
+        names = names_for(workspace, changes, fields=said.fields)
         lines = list(explanation_lines(said, workspace.project.process, names, speech_of(workspace, changes)))
     return Reply(result=explanation_form(said, names.stages), lines=lines)

@@ -32,7 +32,7 @@ _FIGURES = {
 _BY_HAND = {"waived": "log_waived", "unwaived": "log_unwaived", "joined": "log_joined", "split": "log_split"}
 STOPPED = {130, 143}  # the exit codes of runs that somebody stopped
 LONGEST = 1000  # columns of what one write says: each field before and after
-RUN = re.compile(r"\d{8}T")  # how the ids of runs begin
+RUN = re.compile(r"\d{8}T\d*(-[\da-f]*)?")  # the id of a run, or how it begins
 SEARCHED = 10_000  # newest runs that are looked through
 
 
@@ -60,7 +60,7 @@ def command(call: Call, what: str | None, limit: int) -> Reply:
             noted = workspace.store.runs.runs(SEARCHED)
             listed = tuple(one for one in noted if not one.command.startswith(TOLD))[:limit]
             return _list(workspace, listed, speech_of(workspace))
-        if RUN.match(what) or workspace.store.runs.runs(1, what):
+        if RUN.fullmatch(what) or workspace.store.runs.runs(1, what):
             return _one(workspace, what)
         return _about(workspace, what)
 

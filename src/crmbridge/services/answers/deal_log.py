@@ -16,7 +16,7 @@ from crmbridge.ports import Run
 from crmbridge.services.answers.explaining import find_deal, linked_refs
 from crmbridge.services.workspace import Workspace
 
-SEARCHED = 10_000  # newest runs that are looked through
+SEARCHED = 1_000_000  # newest runs that are looked through: those of decades
 
 
 class DealLog(Struct, frozen=True, kw_only=True):

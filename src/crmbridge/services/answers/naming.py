@@ -10,6 +10,7 @@ from crmbridge.model.changes import Blocked, Change, FieldEdit
 from crmbridge.model.findings import Finding
 from crmbridge.model.records import Kind, Record, Ref
 from crmbridge.model.values import Value, show
+from crmbridge.services.answers.explanation import SyncedField
 from crmbridge.services.workspace import Workspace
 
 # Fields that hold ids in the same CRM, or of links.
@@ -30,13 +31,20 @@ class Names(Struct, frozen=True, kw_only=True):
     about: Mapping[str, Ref] = field(default_factory=dict)
 
 
-def names_for(workspace: Workspace, changes: Sequence[Change], blocked: Sequence[Blocked] = ()) -> Names:
-    """Look up the names of everything that changes speak of."""
+def names_for(
+    workspace: Workspace,
+    changes: Sequence[Change],
+    blocked: Sequence[Blocked] = (),
+    fields: Sequence[SyncedField] = (),
+) -> Names:
+    """Look up the names of everything that changes, questions and compared fields speak of."""
     about = _about(workspace, blocked)
     refs = {change.target for change in changes if change.target} | {*about.values()}
     found = workspace.store.records.get(sorted(refs))
     named = {ref for change in changes for edit in change.edits for ref in _refs_in(change, edit)}
     named |= {ref for item in blocked for value in item.values.values() for ref in _refs_of("", item.name, value)}
+    compared = ((one.name, value) for one in fields for value in (*one.now.values(), *one.base.values()))
+    named |= {ref for name, value in compared for ref in _refs_of("", name, value)}
     linked = _linked(workspace, {ref for ref in named if not ref.connection})
     others = workspace.store.records.get(sorted(named | set(linked.values())))
     others |= {link: others[ref] for link, ref in linked.items() if ref in others}
@@ -85,6 +93,11 @@ def called(names: Names, name: str, value: Value, connection: str = "") -> str:
         return names.stages.get(str(value), show(value))
     refs = _refs_of(connection, name, value)
     return ", ".join(names.others.get(ref, ref.id) for ref in refs) if refs else show(value)
+
+
+def called_in_step(names: Names, name: str, value: Value) -> str | None:
+    """Give a company or contacts that CRMs are compared by in the words that people use; None for other values."""
+    return called(names, name, value) if name in {"company", "contacts"} and value else None
 
 
 def called_in(change: Change, name: str, value: Value, names: Names) -> str:

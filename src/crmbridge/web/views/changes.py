@@ -12,6 +12,7 @@ from crmbridge.model.changes import Action, Blocked, Change, JournalEntry
 from crmbridge.model.findings import Finding
 from crmbridge.model.replacing import replace
 from crmbridge.model.values import Value
+from crmbridge.services.answers.explanation import SyncedField
 from crmbridge.services.answers.naming import Names, called_in, findings_of, names_for
 from crmbridge.web.rendering import deal_path
 from crmbridge.web.site import Site
@@ -43,9 +44,15 @@ class Shown(NamedTuple):
     because: str
 
 
-def names_told(site: Site, changes: Sequence[Change], t: Words, blocked: Sequence[Blocked] = ()) -> Names:
+def names_told(
+    site: Site,
+    changes: Sequence[Change],
+    t: Words,
+    blocked: Sequence[Blocked] = (),
+    fields: Sequence[SyncedField] = (),
+) -> Names:
     """Look up the names of everything that changes speak of, stages in the visitor's language."""
-    names = names_for(site.workspace, changes, blocked)
+    names = names_for(site.workspace, changes, blocked, fields)
     ends = {"won": t("stage_won"), "lost": t("stage_lost")}
     stages = {stage.id: stage.name.in_language(t.language) for stage in site.workspace.project.process.stages}
     return replace(names, stages=ends | stages)

@@ -14,6 +14,7 @@ from crmbridge.model.values import Value
 from crmbridge.services.answers.explaining import explain
 from crmbridge.services.answers.explanation import Absent, ExplainedRule, Explanation, InStep, SyncedField
 from crmbridge.services.answers.explanation import Asked as When
+from crmbridge.services.answers.naming import Names, called_in_step
 from crmbridge.web.site import Asked, Site, message, page
 from crmbridge.web.views.changes import done, names_told
 from crmbridge.web.views.deals import edits_in_words, field_label, length_in_words, rule_name, stage_name, teller_of
@@ -72,7 +73,7 @@ def one(site: Site, asked: Asked) -> Response:
         return message(site, asked, 404, t("not_found"), t("not_found_why"))
     said = explain(site.workspace, f"{ref.connection}:{ref.id}")
     told = teller_of(site, t)
-    names = names_told(site, [entry.change for entry in said.journal], t)
+    names = names_told(site, [entry.change for entry in said.journal], t, fields=said.fields)
     return page(
         site,
         asked,
@@ -88,7 +89,10 @@ def one(site: Site, asked: Asked) -> Response:
         clocks=[_clock(site, one.clock, t) for one in said.clocks],
         visits=[_visit(site, visit, t) for visit in reversed(said.evaluation.visits)],
         waiting=[(one, field_label(site, one.item.name, t), told.reason(one.item.reason)) for one in said.waiting],
-        apart=[_apart(site, field, said.linked, t) for field in said.fields if field.state is not InStep.IN_STEP],
+        apart=[
+            _apart(site, field, said.linked, names, t) for field in said.fields if field.state is not InStep.IN_STEP
+        ],
+        stays=any(field.state is InStep.LEFT for field in said.fields),
         absent=[t(_ABSENT[why], connection=connection) for connection, why in said.absent.items()]
         + [
             t("unbound", connection=name, fields=", ".join(field_label(site, each, t) for each in fields))
@@ -164,10 +168,12 @@ def _visit(site: Site, visit: Visit, t: Words) -> tuple[str, str, str, str]:
 
 
 def _apart(
-    site: Site, field: SyncedField, linked: Sequence[Record], t: Words
+    site: Site, field: SyncedField, linked: Sequence[Record], names: Names, t: Words
 ) -> tuple[str, str, list[tuple[str, str]], str]:
     def written(value: Value) -> str:
-        return stage_name(site, value, t) if field.name == "stage" and isinstance(value, str) else t.value(value)
+        if field.name == "stage" and isinstance(value, str):
+            return stage_name(site, value, t)
+        return called_in_step(names, field.name, value) or t.value(value)
 
     connections = [record.ref.connection for record in linked]
     sides = [(each, written(field.now[each]) if each in field.now else NOTHING) for each in connections]
