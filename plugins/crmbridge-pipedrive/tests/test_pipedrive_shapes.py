@@ -250,18 +250,6 @@ def test_null_instead_of_a_flow_costs_a_deal_only_its_moves(vendor: respx.MockRo
     assert (1, [datetime(2026, 6, 1, 10, tzinfo=UTC)]) == (flow.call_count, moves)
 
 
-@pytest.mark.parametrize("kind", [Kind.NOTE, Kind.FILE])
-@pytest.mark.parametrize("data", [{"id": "1"}, {"content": "Hello"}], ids=str)
-def test_a_row_without_its_id_is_not_gone(vendor: respx.MockRouter, kind: Kind, data: Any) -> None:
-    """It is there, only in another form."""
-    vendor.get(path__regex=r"/(notes|files)/1$").respond(json={"success": True, "data": data})
-    settings = PipedriveSettings.model_validate({"company": "acme", "token": {"env": "PD_TOKEN"}})
-    adapter = open_adapter(settings, AdapterContext(connection="pd", clock=VirtualClock(NOON)))
-    with pytest.raises(RetryLaterError, match="can't be read"):
-        adapter.read([Ref("pd", kind, "1")])
-    adapter.close()
-
-
 @pytest.mark.parametrize("data", [{"1": {"id": 1}}, "none", 0, [{"id": 1}, None], [{"id": "1"}]], ids=str)
 def test_users_that_can_not_be_read_are_not_taken_for_none(vendor: respx.MockRouter, data: Any) -> None:
     """A user who is not there counts as gone, and nobody would own the deals of a first pull."""
@@ -275,7 +263,7 @@ def test_users_that_can_not_be_read_are_not_taken_for_none(vendor: respx.MockRou
 
 
 @pytest.mark.parametrize("kind", [Kind.NOTE, Kind.FILE])
-@pytest.mark.parametrize("data", [[], "none", 0, True], ids=str)
+@pytest.mark.parametrize("data", [[], "none", 0, True, {"id": "1"}, {"content": "Hello"}], ids=str)
 def test_a_row_that_can_not_be_read_is_not_gone(vendor: respx.MockRouter, kind: Kind, data: Any) -> None:
     """Gone, it would be taken for deleted elsewhere too."""
     vendor.get(path__regex=r"/(notes|files)/1$").respond(json={"success": True, "data": data})

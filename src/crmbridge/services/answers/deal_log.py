@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -47,11 +46,12 @@ def told(journal: Iterable[JournalEntry]) -> tuple[JournalEntry, ...]:
 def _ref(workspace: Workspace, text: str) -> Ref:
     connection, _, rest = text.partition(":")
     gone = Ref(connection, Kind.DEAL, rest.removeprefix("deal:"))
-    with contextlib.suppress(ConfigurationError):
+    try:
         return find_deal(workspace, text).ref
-    if rest and workspace.store.journal.about([gone]):
-        return gone
-    return find_deal(workspace, text).ref
+    except ConfigurationError:
+        if rest and workspace.store.journal.about([gone]):
+            return gone
+        raise
 
 
 def _names(summary: Mapping[str, Any], refs: tuple[Ref, ...]) -> bool:

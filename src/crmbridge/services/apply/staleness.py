@@ -195,7 +195,7 @@ def _hanging(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
     Where nothing can be looked for, as what they hang on is gone, the write says so of that one alone.
     """
     found: dict[str, Receipt] = {}
-    if _has_just_run(workspace):
+    if _is_known_to_be_up_to_date(workspace):
         return found
     adapter = workspace.adapter(batch[0].connection)
     for change in batch:
@@ -206,8 +206,8 @@ def _hanging(workspace: Workspace, batch: Sequence[Change]) -> dict[str, Receipt
     return found
 
 
-def _has_just_run(workspace: Workspace) -> bool:
-    """Tell whether a cycle came to its end lately on a state that is not new: then it is no older copy either.
+def _is_known_to_be_up_to_date(workspace: Workspace) -> bool:
+    """Tell whether a state is neither new nor an older copy: a cycle came to its end lately, and one long ago.
 
     A new state comes to some findings only days after its first cycle, as where histories are read some a day, or as
     rules are bound one by one. Looking costs a request or two for each task or note, where a hundred of them are
